@@ -53,15 +53,16 @@ func TestReadsValuesAsDpkgDoes(t *testing.T) {
 	}
 }
 
-// TestAcceptsNothingThatDpkgRefuses is the other half. The one exception is a
-// continuation line of blanks, which apt takes.
+// TestAcceptsNothingThatDpkgRefuses is the other half. The exceptions are what
+// apt takes and dpkg does not: a continuation line of blanks, and a last line
+// without a newline.
 func TestAcceptsNothingThatDpkgRefuses(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
 		t.Skip("dpkg-deb is not installed")
 	}
 	refused := 0
 	for _, control := range []string{
-		header, header + "\n", "\n" + header, header + "Tag: a", header + "Tag one\n", " one\n" + header, header + "package: y\n",
+		header, header + "\n", "\n" + header, header + "Tag one\n", " one\n" + header, header + "package: y\n",
 		header + "Tag: a\nTAG: b\n", header + ": x\n", header + "-Tag: x\n", header + "#Tag\n", header + "#Tag: x\n",
 		header + "\r\n", header + "\n \n", header + "\n" + header, header + "Tag : x\n", header + "T\xc3\xa4g: x\n", header + "Tag: a\x00b\n",
 	} {
