@@ -1,0 +1,162 @@
+// Package config reads the configuration file of aptmirror into plain structs, and writes one.
+//
+// The file is TOML. Reading is strict: an unknown key, a missing one or a bad value is a [Problem] with its file, line
+// and column, and all problems of a file come in one [Error]. Relative paths are relative to the folder of the file and
+// come out absolute.
+//
+// The package never opens a file that the configuration names, never asks the network or the environment, and never
+// accepts a key that the program does not honour.
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// DefaultState is where the store lives when the file has no key state.
+	DefaultState = "/var/lib/aptmirror"
+	// DefaultListen is the address to serve on when [serve] has no key listen.
+	DefaultListen = ":8443"
+	// DefaultRefresh is how often an archive's Release is asked for when the archive has no key refresh.
+	DefaultRefresh = 15 * time.Minute
+	// DefaultLanguage is the one language of translations when an archive has no key languages.
+	DefaultLanguage = "en"
+)
+
+// Values of [Serve.ClientAuth]. The difference is what a client without a usable certificate meets.
+const (
+	// Explain completes the handshake and answers 403 with a sentence that says what is wrong with the certificate.
+	Explain = "explain"
+	// Strict ends the handshake with a TLS alert.
+	Strict = "strict"
+)
+
+// Values of [Archive.Download].
+const (
+	// OnDemand fetches a package file when a client first asks for it.
+	OnDemand = "on-demand"
+	// All fetches every package file that the indexes name as soon as they change.
+	All = "all"
+)
+
+// Config is one configuration file. It is not modified after Parse.
+type Config struct {
+	// Path is the absolute path of the file.
+	Path string
+	// State is the directory of the store, an absolute path. Defaults to DefaultState.
+	State string
+	// Serve is zero where the file has no [serve] table: a host that mirrors and serves nobody.
+	Serve Serve
+	// Clients is zero where the file has no [clients] table: certificates come from the site's own CA.
+	Clients Clients
+	// Archives are in the order of the file, and so are Repositories and Grants.
+	Archives     []Archive
+	Repositories []Repository
+	Grants       []Grant
+}
+
+// Serve is the table [serve]: the mTLS server. All files are absolute paths to PEM.
+type Serve struct {
+	// Listen are the addresses host:port, at least one. Defaults to DefaultListen. Port 0 lets the system choose.
+	Listen []string
+	// PublicURL is https://HOST[:PORT] without a slash at the end, as clients reach the server. Optional: client kits
+	// and the Snapshots field of a re-signed Release need it.
+	PublicURL string
+	// Cert is the server's certificate followed by its intermediates, Key its private key. Both required.
+	Cert, Key string
+	// ClientCA are the certificates that client certificates must chain to. Required.
+	ClientCA []string
+	// CRL are the revocation lists of those CAs. Optional.
+	CRL []string
+	// ClientAuth is Explain or Strict. Defaults to Explain.
+	ClientAuth string
+	// ServerCA is what a client must trust to recognise this server; it goes into client kits. Optional: without it
+	// clients use the CA certificates of their system.
+	ServerCA string
+}
+
+// Clients is the table [clients]: the built-in CA. All three keys are required, and all are absolute paths.
+type Clients struct {
+	// CACert and CAKey are the CA's certificate and private key, PEM.
+	CACert, CAKey string
+	// Dir holds one directory for each issued client certificate.
+	Dir string
+}
+
+// Archive is one [[archive]]: an upstream, in the words of sources.list(5).
+type Archive struct {
+	// Name is unique among the archives.
+	Name string
+	// URIs are mirrors of one another in order of preference, http or https, without a slash at the end. Empty (but
+	// present in the file): the archive is fed by imports alone.
+	URIs []string
+	// Suites are directories below dists/, or paths that end in "/": flat repositories. An archive has one kind only.
+	// The base directory itself is always spelled "./".
+	Suites []string
+	// Components is empty if and only if the suites are flat.
+	Components []string
+	// Architectures are Debian architectures; "source" stands for source packages.
+	Architectures []string
+	// Languages of the translations to mirror. Empty: none. Defaults to DefaultLanguage.
+	Languages []string
+	// SignedBy are absolute paths of keyrings, at least one, and fingerprints in upper case that choose keys from them:
+	// a key with its subkeys, or with "!" at the end exactly that key.
+	SignedBy []string
+	// Refresh is how often the Release is asked for, at least MinRefresh. Defaults to DefaultRefresh; 0 without URIs.
+	Refresh time.Duration
+	// Download is OnDemand or All. Defaults to OnDemand.
+	Download string
+}
+
+// Repository is one [[repository]]: what clients see under /NAME/, upstream's bytes with upstream's signature.
+type Repository struct {
+	// Name is unique among the repositories and the first element of the address.
+	Name string
+	// Archive is the name of an archive of the same file.
+	Archive string
+}
+
+// Grant is one [[grant]]: what a client may do. Several grants for one identity add up.
+type Grant struct {
+	// Identity is a pattern dns:NAME, uri:URI, cn:NAME or sha256:HEX (64 lower-case digits, of the certificate).
+	Identity string
+	// Read are repositories (NAME) or suites of them (NAME/SUITE) of the same file, or "*" for everything.
+	Read []string
+}
+
+// Socket is the address of the unix socket on which the daemon takes commands.
+func (c *Config) Socket() string { return filepath.Join(c.State, "admin.sock") }
+
+// Load reads the file at path. Errors are those of opening it, wrapped, and *Error.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// Parse reads text as the content of the file at path, which need not exist: it is the base of relative paths and stands
+// in messages. The error is *Error unless path is relative and there is no working directory.
+func Parse(path string, text []byte) (*Config, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("locating configuration: %w", err)
+	}
+	d := &decoder{file: path, dir: filepath.Dir(absolute)}
+	c := d.document(text)
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	c.Path = absolute
+	return c, nil
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// full uses every key.
+const full = `
+state = "state"
+
+[serve]
+listen      = [":8443", "[::1]:9443"]
+public_url  = "https://Mirror.example.org:8443/"
+cert        = "tls/server.crt"
+key         = "/secret/server.key"
+client_ca   = ["tls/clients-ca.crt"]
+crl         = ["tls/clients.crl"]
+client_auth = "strict"
+server_ca   = "tls/ca.crt"
+
+[clients]
+ca_cert = "tls/clients-ca.crt"
+ca_key  = "tls/clients-ca.key"
+dir     = "clients"
+
+[[archive]]
+name          = "debian"
+uris          = ["http://mirror.example.org/debian/", "https://Other.example.org"]
+suites        = ["bookworm", "stable/updates"]
+components    = ["main", "non-free-firmware"]
+architectures = ["amd64", "source"]
+languages     = ["en", "pt_BR"]
+signed_by     = ["keys/debian.gpg", "0123456789abcdef0123456789abcdef01234567!"]
+refresh       = "1d12h"
+download      = "all"
+
+[[archive]]
+name          = "vendor"
+uris          = []
+suites        = ["/"]
+architectures = ["amd64"]
+languages     = []
+signed_by     = ["/usr/share/keyrings/vendor.gpg"]
+
+[[repository]]
+name    = "debian"
+archive = "debian"
+
+[[repository]]
+name    = "tools"
+archive = "vendor"
+
+[[grant]]
+identity = "dns:*.branch.example.org"
+read     = ["debian", "debian/stable/updates", "tools/./"]
+
+[[grant]]
+identity = "sha256:ABCDEF6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+read     = ["*"]
+`
+
+func fullConfig() *Config {
+	return &Config{
+		Path:  "/etc/aptmirror/aptmirror.toml",
+		State: "/etc/aptmirror/state",
+		Serve: Serve{
+			Listen:     []string{":8443", "[::1]:9443"},
+			PublicURL:  "https://mirror.example.org:8443",
+			Cert:       "/etc/aptmirror/tls/server.crt",
+			Key:        "/secret/server.key",
+			ClientCA:   []string{"/etc/aptmirror/tls/clients-ca.crt"},
+			CRL:        []string{"/etc/aptmirror/tls/clients.crl"},
+			ClientAuth: Strict,
+			ServerCA:   "/etc/aptmirror/tls/ca.crt",
+		},
+		Clients: Clients{
+			CACert: "/etc/aptmirror/tls/clients-ca.crt",
+			CAKey:  "/etc/aptmirror/tls/clients-ca.key",
+			Dir:    "/etc/aptmirror/clients",
+		},
+		Archives: []Archive{{
+			Name:          "debian",
+			URIs:          []string{"http://mirror.example.org/debian", "https://other.example.org"},
+			Suites:        []string{"bookworm", "stable/updates"},
+			Components:    []string{"main", "non-free-firmware"},
+			Architectures: []string{"amd64", "source"},
+			Languages:     []string{"en", "pt_BR"},
+			SignedBy:      []string{"/etc/aptmirror/keys/debian.gpg", "0123456789ABCDEF0123456789ABCDEF01234567!"},
+			Refresh:       36 * time.Hour,
+			Download:      All,
+		}, {
+			Name:          "vendor",
+			Suites:        []string{"./"},
+			Architectures: []string{"amd64"},
+			SignedBy:      []string{"/usr/share/keyrings/vendor.gpg"},
+			Download:      OnDemand,
+		}},
+		Repositories: []Repository{{"debian", "debian"}, {"tools", "vendor"}},
+		Grants: []Grant{
+			{"dns:*.branch.example.org", []string{"debian", "debian/stable/updates", "tools/./"}},
+			{"sha256:abcdef6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", []string{"*"}},
+		},
+	}
+}
+
+func mustParse(t *testing.T, path, text string) *Config {
+	t.Helper()
+	c, err := Parse(path, []byte(text))
+	if err != nil {
+		t.Fatalf("Parse: %v\n%s", err, text)
+	}
+	return c
+}
+
+func TestParseReadsEveryKey(t *testing.T) {
+	got := mustParse(t, "/etc/aptmirror/aptmirror.toml", full)
+	if diff := cmp.Diff(fullConfig(), got); diff != "" {
+		t.Errorf("Parse (-want +got):\n%s", diff)
+	}
+	if got.Socket() != "/etc/aptmirror/state/admin.sock" {
+		t.Errorf("Socket = %q", got.Socket())
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got := mustParse(t, "/c/a.toml", `
+[serve]
+cert = "c"
+key = "k"
+client_ca = ["ca"]
+[[archive]]
+name = "debian"
+uris = ["http://mirror.example.org/debian"]
+suites = ["bookworm"]
+components = ["main"]
+architectures = ["amd64"]
+signed_by = ["k.gpg"]
+`)
+	want := &Config{
+		Path:  "/c/a.toml",
+		State: DefaultState,
+		Serve: Serve{Listen: []string{":8443"}, Cert: "/c/c", Key: "/c/k", ClientCA: []string{"/c/ca"}, ClientAuth: Explain},
+		Archives: []Archive{{
+			Name: "debian", URIs: []string{"http://mirror.example.org/debian"}, Suites: []string{"bookworm"},
+			Components: []string{"main"}, Architectures: []string{"amd64"}, Languages: []string{"en"},
+			SignedBy: []string{"/c/k.gpg"}, Refresh: 15 * time.Minute, Download: OnDemand,
+		}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Parse (-want +got):\n%s", diff)
+	}
+	empty := mustParse(t, "/c/a.toml", "")
+	if diff := cmp.Diff(&Config{Path: "/c/a.toml", State: DefaultState}, empty); diff != "" {
+		t.Errorf("empty file (-want +got):\n%s", diff)
+	}
+}
+
+// Inline tables and dotted keys are the same TOML as headers.
+func TestOtherSpellingsOfTables(t *testing.T) {
+	got := mustParse(t, "/c/a.toml", `
+serve.cert = "c"
+serve.key = "k"
+serve.client_ca = ["ca"]
+clients = { ca_cert = "c", ca_key = "k", dir = "d" }
+archive = [{ name = "v", uris = [], suites = ["./x/"], architectures = ["amd64"], signed_by = ['k'] }]
+"repository" = [{ name = "v", archive = """v""" }]
+`)
+	if got.Serve.Cert != "/c/c" || got.Clients.Dir != "/c/d" || got.Repositories[0].Archive != "v" {
+		t.Errorf("Parse = %+v", got)
+	}
+	if diff := cmp.Diff([]string{"x/"}, got.Archives[0].Suites); diff != "" {
+		t.Errorf("suites (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("a.toml", []byte(`state = "store"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load("a.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !filepath.IsAbs(c.Path) || c.State != filepath.Join(filepath.Dir(c.Path), "store") {
+		t.Errorf("Load: path %q, state %q", c.Path, c.State)
+	}
+	if _, err := Load("missing.toml"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	if err := os.WriteFile("big.toml", []byte(strings.Repeat("# 45678\n", MaxFile/8+1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load("big.toml"); err == nil || !strings.Contains(err.Error(), "longer than 1048576 bytes") {
+		t.Errorf("big file: %v", err)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	tests := map[string]time.Duration{
+		"15m": 15 * time.Minute, "6h": 6 * time.Hour, "7d": 7 * day, "1d12h": 36 * time.Hour, "90s": 90 * time.Second,
+		"1.5h": 90 * time.Minute, "0d1m": time.Minute, "3650d": 3650 * day,
+	}
+	for text, want := range tests {
+		got, err := parseDuration(text)
+		if err != nil || got != want {
+			t.Errorf("parseDuration(%q) = %v, %v, want %v", text, got, err, want)
+		}
+		if again, err := parseDuration(formatDuration(got)); err != nil || again != got {
+			t.Errorf("%v is written %q and read as %v, %v", got, formatDuration(got), again, err)
+		}
+	}
+	for _, text := range []string{"", "d", "7", "7 d", "-7d", "-5m", "+5m", "1h7d", "1dx", "1d-5m", "3651d", "99999999d", "90000h", "1w", "2540400h"} {
+		if got, err := parseDuration(text); err == nil {
+			t.Errorf("parseDuration(%q) = %v, want an error", text, got)
+		}
+	}
+}

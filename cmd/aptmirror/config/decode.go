@@ -1,0 +1,324 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// maxItems bounds every list and the number of [[tables]] of one kind: far beyond any site, and small enough that the
+// checks between entries stay quick.
+const maxItems = 1000
+
+// decoder turns the tree into a Config and collects the problems on the way; after a problem it goes on with a zero value.
+type decoder struct {
+	file, dir string // the path as given, for messages; its absolute folder, for relative paths
+	problems  []Problem
+	more      int
+}
+
+func (d *decoder) document(text []byte) *Config {
+	if len(text) > MaxFile {
+		d.problem(place{}, "the file is longer than %d bytes", MaxFile)
+		return nil
+	}
+	root := d.tree(text)
+	if root == nil {
+		return nil
+	}
+	d.unknownKeys(root, topLevel)
+	c := &Config{State: d.one(root, "state", d.path)}
+	if c.State == "" {
+		c.State = DefaultState
+	}
+	if t := d.single(root, serveSection); t != nil {
+		c.Serve = d.serve(t)
+	}
+	if t := d.single(root, clientsSection); t != nil {
+		c.Clients = d.clients(t)
+	}
+	d.entries(root, c)
+	return c
+}
+
+// entries reads the lists of tables. Each may name entries of the ones before it.
+func (d *decoder) entries(root *table, c *Config) {
+	names := map[string]bool{}
+	for _, t := range d.many(root, archiveSection) {
+		c.Archives = append(c.Archives, d.archive(t))
+		d.unique(t, names)
+	}
+	clear(names)
+	for _, t := range d.many(root, repositorySection) {
+		c.Repositories = append(c.Repositories, d.repository(t, c))
+		d.unique(t, names)
+	}
+	for _, t := range d.many(root, grantSection) {
+		c.Grants = append(c.Grants, d.grant(t, c))
+	}
+}
+
+func (d *decoder) serve(t *table) Serve {
+	s := Serve{
+		Listen:     d.list(t, "listen", cleanListen),
+		PublicURL:  d.one(t, "public_url", cleanPublicURL),
+		Cert:       d.one(t, "cert", d.path),
+		Key:        d.one(t, "key", d.path),
+		ClientCA:   d.list(t, "client_ca", d.path),
+		CRL:        d.list(t, "crl", d.path),
+		ClientAuth: d.one(t, "client_auth", oneOf(Explain, Strict)),
+		ServerCA:   d.one(t, "server_ca", d.path),
+	}
+	if s.ClientAuth == "" {
+		s.ClientAuth = Explain
+	}
+	if t.nodes["listen"] == nil {
+		s.Listen = []string{DefaultListen}
+	}
+	d.required(t, "cert", "key", "client_ca")
+	d.notEmpty(t, "listen", "client_ca")
+	return s
+}
+
+func (d *decoder) clients(t *table) Clients {
+	d.required(t, "ca_cert", "ca_key", "dir")
+	return Clients{CACert: d.one(t, "ca_cert", d.path), CAKey: d.one(t, "ca_key", d.path), Dir: d.one(t, "dir", d.path)}
+}
+
+func (d *decoder) archive(t *table) Archive {
+	a := Archive{
+		Name:          d.one(t, "name", cleanName),
+		URIs:          d.list(t, "uris", CleanURI),
+		Suites:        d.list(t, "suites", CleanSuite),
+		Components:    d.list(t, "components", CleanComponent),
+		Architectures: d.list(t, "architectures", CleanArchitecture),
+		Languages:     d.list(t, "languages", CleanLanguage),
+		SignedBy:      d.list(t, "signed_by", d.signer),
+		Refresh:       d.refresh(t),
+		Download:      d.one(t, "download", oneOf(OnDemand, All)),
+	}
+	if t.nodes["languages"] == nil {
+		a.Languages = []string{DefaultLanguage}
+	}
+	if a.Download == "" {
+		a.Download = OnDemand
+	}
+	d.required(t, "name", "uris", "suites", "architectures", "signed_by")
+	d.notEmpty(t, "suites", "architectures", "signed_by")
+	d.checkFlat(t, a)
+	d.checkKeyring(t, a)
+	return a
+}
+
+func (d *decoder) refresh(t *table) time.Duration {
+	n := t.nodes["refresh"]
+	if uris := t.nodes["uris"]; uris != nil && uris.kind == unstable.Array && len(uris.items) == 0 {
+		if n != nil {
+			d.problem(n.place, "leave it out: an archive without uris is fed by imports and has nothing to refresh from")
+		}
+		return 0
+	}
+	text := d.one(t, "refresh", cleanRefresh)
+	if text == "" {
+		return DefaultRefresh
+	}
+	interval, _ := parseDuration(text) // cleanRefresh has parsed it
+	return interval
+}
+
+// checkFlat holds sources.list(5)'s rule: a suite that ends in "/" is an exact path and has no components.
+func (d *decoder) checkFlat(t *table, a Archive) {
+	flat := 0
+	for _, s := range a.Suites {
+		if strings.HasSuffix(s, "/") {
+			flat++
+		}
+	}
+	components := t.nodes["components"]
+	switch {
+	case flat > 0 && flat < len(a.Suites):
+		d.problem(t.at("suites"), `flat repositories (that end in "/") and suites below dists/ need an archive each`)
+	case flat > 0 && len(a.Components) > 0:
+		d.problem(t.at("components"), `flat repositories (suites that end in "/") have no components: leave it out`)
+	case flat == 0 && len(a.Suites) > 0 && components == nil:
+		d.required(t, "components")
+	case flat == 0 && len(a.Suites) > 0:
+		d.notEmpty(t, "components")
+	}
+}
+
+func (d *decoder) checkKeyring(t *table, a Archive) {
+	if len(a.SignedBy) > 0 && !slices.ContainsFunc(a.SignedBy, filepath.IsAbs) {
+		d.problem(t.at("signed_by"), "names fingerprints only: they choose keys from a keyring file, add the file")
+	}
+}
+
+func (d *decoder) repository(t *table, c *Config) Repository {
+	d.required(t, "name", "archive")
+	r := Repository{Name: d.one(t, "name", cleanName), Archive: d.one(t, "archive", cleanName)}
+	var names []string
+	for _, a := range c.Archives {
+		names = append(names, a.Name)
+	}
+	if r.Archive != "" && !slices.Contains(names, r.Archive) {
+		d.problem(t.at("archive"), "there is no archive %q%s", r.Archive, didYouMean(r.Archive, names))
+	}
+	return r
+}
+
+func (d *decoder) grant(t *table, c *Config) Grant {
+	d.required(t, "identity", "read")
+	g := Grant{
+		Identity: d.one(t, "identity", cleanIdentity),
+		Read:     d.list(t, "read", func(s string) (string, error) { return s, c.checkRead(s) }),
+	}
+	d.notEmpty(t, "read")
+	return g
+}
+
+// unknownKeys reports every key of the table that the section does not have.
+func (d *decoder) unknownKeys(t *table, s section) {
+	allowed := s.allowed()
+	for _, k := range t.keys {
+		if slices.Contains(allowed, k) {
+			continue
+		}
+		hint := didYouMean(k, allowed)
+		if hint == "" {
+			hint = elsewhere(k)
+		}
+		d.problem(t.at(k), "unknown key%s; allowed in %s: %s", hint, s.header(), strings.Join(allowed, ", "))
+	}
+}
+
+// elsewhere helps where a key stands below the wrong header, as one that was added at the end of the file.
+func elsewhere(name string) string {
+	for _, s := range append([]section{topLevel}, sections...) {
+		if slices.Contains(s.allowed(), name) {
+			return "; it belongs in " + s.header()
+		}
+	}
+	return ""
+}
+
+// single is the table of a section that occurs once, or nil where the file has none.
+func (d *decoder) single(root *table, s section) *table {
+	n := root.nodes[s.name]
+	switch {
+	case n == nil:
+		return nil
+	case n.table == nil:
+		d.problem(n.place, "must be a table: write [%s] and its keys below", s.name)
+		return nil
+	}
+	d.unknownKeys(n.table, s)
+	return n.table
+}
+
+// many are the tables of a section that occurs any number of times.
+func (d *decoder) many(root *table, s section) []*table {
+	n := root.nodes[s.name]
+	if n == nil {
+		return nil
+	}
+	if n.kind != unstable.Array {
+		d.problem(n.place, "is a list of tables: write [[%s]], once for each", s.name)
+		return nil
+	}
+	if len(n.items) > maxItems {
+		d.problem(n.place, "has more than %d entries", maxItems)
+		return nil
+	}
+	var tables []*table
+	for _, item := range n.items {
+		if item.table == nil {
+			d.problem(item.place, "is a list of tables: write [[%s]], once for each", s.name)
+			continue
+		}
+		d.unknownKeys(item.table, s)
+		tables = append(tables, item.table)
+	}
+	return tables
+}
+
+// required reports the keys that are missing. A key that is there with a bad value is reported by who reads it.
+func (d *decoder) required(t *table, names ...string) {
+	for _, name := range names {
+		if t.nodes[name] == nil {
+			d.problem(t.at(name), "is required")
+		}
+	}
+}
+
+func (d *decoder) notEmpty(t *table, names ...string) {
+	for _, name := range names {
+		if n := t.nodes[name]; n != nil && n.kind == unstable.Array && len(n.items) == 0 {
+			d.problem(n.place, "must have at least one entry")
+		}
+	}
+}
+
+func (d *decoder) unique(t *table, names map[string]bool) {
+	n := t.nodes["name"]
+	if n == nil || n.text == "" {
+		return
+	}
+	if names[n.text] {
+		d.problem(n.place, "%q is used twice", n.text)
+	}
+	names[n.text] = true
+}
+
+// A cleaner checks a value and brings it into the one form that the rest of the program sees. Its error completes the
+// sentence "KEY: ...".
+type cleaner func(string) (string, error)
+
+// one reads a string. It is "" where the key is missing or was reported.
+func (d *decoder) one(t *table, name string, clean cleaner) string {
+	n := t.nodes[name]
+	if n == nil {
+		return ""
+	}
+	return d.clean(n, clean)
+}
+
+// list reads a list of different strings.
+func (d *decoder) list(t *table, name string, clean cleaner) []string {
+	n := t.nodes[name]
+	if n == nil {
+		return nil
+	}
+	if n.kind != unstable.Array {
+		d.problem(n.place, `must be a list of strings, as in ["a", "b"]`)
+		return nil
+	}
+	if len(n.items) > maxItems {
+		d.problem(n.place, "has more than %d entries", maxItems)
+		return nil
+	}
+	var values []string
+	for _, item := range n.items {
+		v := d.clean(item, clean)
+		if v != "" && slices.Contains(values, v) {
+			d.problem(item.place, "%q is listed twice", item.text)
+		}
+		values = append(values, v)
+	}
+	return values
+}
+
+func (d *decoder) clean(n *node, clean cleaner) string {
+	if n.kind != unstable.String {
+		d.problem(n.place, "must be a string in quotes")
+		return ""
+	}
+	v, err := clean(n.text)
+	if err != nil {
+		d.problem(n.place, "%v", err)
+		return ""
+	}
+	return v
+}
