@@ -1,0 +1,94 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+const (
+	defaultFileSize = 256 << 20 // bytes
+
+	// valueThreshold keeps rows in the key tree and chunks out of it. In bytes.
+	valueThreshold = 1 << 10
+
+	// memTableSize is the memory in bytes for keys not yet in a table; there are up to three of them.
+	memTableSize = 8 << 20
+
+	// maxLogMessage cuts badger's messages, which can hold a dump of the stored value. In bytes.
+	maxLogMessage = 400
+)
+
+func fileSize(o Options) int64 {
+	if o.FileSize == 0 {
+		return defaultFileSize
+	}
+	return o.FileSize
+}
+
+func databaseOptions(dir string, o Options) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithLogger(&databaseLog{o.Logger}).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(fileSize(o)).
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(2).
+		WithNumCompactors(2).
+		WithCompression(options.None).
+		WithBlockCacheSize(0). // allowed only without compression
+		WithDetectConflicts(false).
+		WithCompactL0OnClose(true).
+		WithSyncWrites(false). // Sync does that
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithMetricsEnabled(false) // they are process-wide, and two stores would share them
+}
+
+// whyNotOpen tells a locked directory from other faults: badger's error has lost its cause.
+func whyNotOpen(dir string, err error) error {
+	if !isLocked(dir) {
+		return err
+	}
+	pid, readErr := os.ReadFile(filepath.Join(dir, "LOCK"))
+	if readErr != nil {
+		return ErrLocked
+	}
+	return fmt.Errorf("%w (process %s)", ErrLocked, strings.TrimSpace(string(pid)))
+}
+
+func isLocked(dir string) bool {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
+// databaseLog hands badger's messages to a slog.Logger, which may be nil.
+type databaseLog struct{ to *slog.Logger }
+
+func (l *databaseLog) Errorf(format string, args ...any)   { l.log(slog.LevelError, format, args) }
+func (l *databaseLog) Warningf(format string, args ...any) { l.log(slog.LevelWarn, format, args) }
+func (l *databaseLog) Infof(format string, args ...any)    { l.log(slog.LevelDebug, format, args) }
+func (l *databaseLog) Debugf(format string, args ...any)   { l.log(slog.LevelDebug, format, args) }
+
+func (l *databaseLog) log(level slog.Level, format string, args []any) {
+	// Badger gives no context to take.
+	ctx := context.Background()
+	if l.to == nil || !l.to.Enabled(ctx, level) {
+		return
+	}
+	msg := strings.TrimSpace(fmt.Sprintf(format, args...))
+	if len(msg) > maxLogMessage {
+		msg = msg[:maxLogMessage] + " ..."
+	}
+	l.to.Log(ctx, level, "blob database", slog.String("message", msg))
+}

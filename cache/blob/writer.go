@@ -1,0 +1,338 @@
+package blob
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+const (
+	// HoldBack is the number of bytes at the end of a blob (64 KiB) that nobody can read before Commit. A file of
+	// which any part is missing fails its client's checks, so whoever follows a writer that turns out
+	// wrong has nothing usable.
+	HoldBack = 64 << 10
+
+	// smallBlob is the size in bytes up to which a writer allocates its buffer rather than take a chunk from
+	// the pool.
+	smallBlob = 64 << 10
+
+	// dropTimeout is how long an abandoned writer tries to remove its chunks. Sweep removes what is left.
+	dropTimeout = 10 * time.Second
+)
+
+var chunkBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, sealedSize(ChunkSize))
+	return &b
+}}
+
+// Writer stores one blob. Its methods belong to one goroutine; followers may be anywhere. It must end with Commit
+// or Abort.
+type Writer struct {
+	store *Store
+	ctx   context.Context // ends the writer
+	want  Digest
+	row   row       // of our own chunks
+	hash  hash.Hash // SHA-256 of everything written; nil where the caller computed want from the bytes
+
+	mu    sync.RWMutex  // guards the fields below. Only the writer's goroutine changes them, and reads them unlocked
+	chunk []byte        // the chunk in work, its bytes so far
+	base  int64         // offset in the blob of the chunk in work: bytes before it are in the database
+	state writerState   // working, or how it ended
+	final row           // where the bytes are once committed
+	err   error         // why it was aborted
+	wake  chan struct{} // closed at the next change, nil while nobody waits
+}
+
+type writerState int
+
+const (
+	working writerState = iota
+	committed
+	aborted
+)
+
+// Create starts a blob of which digest and size are known, with size 0 <= size <= MaxSize. The modification time is
+// kept in whole seconds. When ctx ends, writing fails. The error is ErrNoSpace where size would leave less than
+// the floor of free space.
+func (s *Store) Create(ctx context.Context, want Digest, size int64, modified time.Time) (*Writer, error) {
+	w, err := s.newWriter(ctx, want, size, modified)
+	if err != nil {
+		return nil, fmt.Errorf("creating blob %v: %w", want, err)
+	}
+	w.hash = sha256.New()
+	// An empty blob needs no Write and no waiting, so it has to be right from the start.
+	if size == 0 {
+		if err := w.check(); err != nil {
+			return nil, w.fail(err)
+		}
+	}
+	return w, nil
+}
+
+func (s *Store) newWriter(ctx context.Context, want Digest, size int64, modified time.Time) (*Writer, error) {
+	r := row{size: size, chunkSize: ChunkSize, modified: modified.Unix()}
+	if size < 0 || size > MaxSize {
+		return nil, fmt.Errorf("size %d is not between 0 and %d", size, int64(MaxSize))
+	}
+	id, err := s.begin(size)
+	if err != nil {
+		return nil, err
+	}
+	r.id = id
+	return &Writer{store: s, ctx: ctx, want: want, row: r, chunk: newChunk(size)}, nil
+}
+
+func newChunk(size int64) []byte {
+	if size <= smallBlob {
+		return make([]byte, 0, sealedSize(size))
+	}
+	return *chunkBuffers.Get().(*[]byte)
+}
+
+func recycleChunk(b []byte) {
+	if cap(b) < ChunkSize {
+		return
+	}
+	b = b[:0]
+	chunkBuffers.Put(&b)
+}
+
+// begin hands out a data id and sets size bytes of free space aside.
+func (s *Store) begin(size int64) (id uint64, err error) {
+	if err := s.checkFree(s.floor, s.reserve(size)); err != nil {
+		s.unreserve(size)
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastID++
+	s.writing[s.lastID] = struct{}{}
+	return s.lastID, nil
+}
+
+// reserve returns what all writers have yet to store, n included.
+func (s *Store) reserve(n int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved += n
+	return s.reserved
+}
+
+func (s *Store) unreserve(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved -= n
+}
+
+// finish is called once nothing will be written under id any more.
+func (s *Store) finish(id uint64, unstored int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, id)
+	s.reserved -= unstored
+}
+
+// Put stores b and returns its digest. Where the blob exists already it stays as it is, with its own time.
+func (s *Store) Put(ctx context.Context, b []byte, modified time.Time) (Digest, error) {
+	d := Sum(b)
+	_, err := s.Stat(d)
+	if errors.Is(err, ErrNotFound) {
+		err = s.put(ctx, d, b, modified)
+	}
+	return d, err
+}
+
+func (s *Store) put(ctx context.Context, d Digest, b []byte, modified time.Time) error {
+	w, err := s.newWriter(ctx, d, int64(len(b)), modified)
+	if err != nil {
+		return fmt.Errorf("storing blob %v: %w", d, err)
+	}
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
+	_, err = w.Commit()
+	return err
+}
+
+func (w *Writer) written() int64 { return w.base + int64(len(w.chunk)) }
+
+// Write adds p. Followers can read it when Write returns, but for the bytes held back. Any error ends the writer,
+// as Abort does; bytes beyond the declared size are a MismatchError.
+func (w *Writer) Write(p []byte) (int, error) {
+	if err := w.usable(); err != nil {
+		return 0, err
+	}
+	if total := w.written() + int64(len(p)); total > w.row.size {
+		return 0, w.fail(&MismatchError{Want: w.want, WantSize: w.row.size, GotSize: total})
+	}
+	if w.hash != nil {
+		w.hash.Write(p)
+	}
+	for n := 0; n < len(p); {
+		c, err := w.fillChunk(p[n:])
+		if err != nil {
+			return n, w.fail(err)
+		}
+		n += c
+	}
+	return len(p), nil
+}
+
+func (w *Writer) usable() error {
+	switch w.state {
+	case committed:
+		return fmt.Errorf("writing blob %v: %w", w.want, ErrClosed)
+	case aborted:
+		return w.err
+	}
+	return nil
+}
+
+// fillChunk copies what fits into the chunk in work, and stores the chunk when it is full and not the last.
+func (w *Writer) fillChunk(p []byte) (int, error) {
+	if len(w.chunk) == ChunkSize {
+		if err := w.storeChunk(); err != nil {
+			return 0, err
+		}
+	}
+	c := min(len(p), ChunkSize-len(w.chunk))
+	// Followers read no further than the length they see, so the bytes may go in before the lock.
+	grown := append(w.chunk, p[:c]...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.chunk = grown
+	w.wakeFollowers()
+	return c, nil
+}
+
+// storeChunk moves the chunk in work to the database. Followers read it here until it is there.
+func (w *Writer) storeChunk() error {
+	s, n := w.store, int64(len(w.chunk))
+	if err := s.checkFree(s.floor, n); err != nil {
+		return err
+	}
+	key := chunkKey(w.row.id, w.base/ChunkSize)
+	value := sealChunk(key, w.chunk)
+	if err := s.write(w.ctx, func(txn *badger.Txn) error { return txn.Set(key, value) }); err != nil {
+		return err
+	}
+	reached("chunk stored")
+	s.unreserve(n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.base += n
+	w.chunk = w.chunk[:0]
+	return nil
+}
+
+// Commit makes the blob exist. The error is a MismatchError where digest or size are not the declared ones; after any
+// error the blob does not exist because of this writer. Where the blob exists already, the older one stays and is returned.
+// Commit does not wait for the disk: see Store.Sync.
+func (w *Writer) Commit() (Info, error) {
+	if err := w.usable(); err != nil {
+		return Info{}, err
+	}
+	if err := w.check(); err != nil {
+		return Info{}, w.fail(err)
+	}
+	if len(w.chunk) > 0 {
+		if err := w.storeChunk(); err != nil {
+			return Info{}, w.fail(err)
+		}
+	}
+	final, err := w.store.addRow(w.ctx, w.want, w.row)
+	if err != nil {
+		return Info{}, w.fail(err)
+	}
+	reached("row stored")
+	w.end(committed, final, nil)
+	return final.info(w.want), nil
+}
+
+func (w *Writer) check() error {
+	if n := w.written(); n != w.row.size {
+		return &MismatchError{Want: w.want, WantSize: w.row.size, GotSize: n}
+	}
+	if w.hash == nil {
+		return nil
+	}
+	if got := Digest(w.hash.Sum(nil)); got != w.want {
+		return &MismatchError{Want: w.want, Got: got, WantSize: w.row.size, GotSize: w.row.size}
+	}
+	return nil
+}
+
+// addRow stores r unless the blob has a row, and returns the row that it has then.
+func (s *Store) addRow(ctx context.Context, d Digest, r row) (row, error) {
+	defer s.lockRow(d).Unlock()
+	old, err := s.findRow(d)
+	if !errors.Is(err, ErrNotFound) {
+		return old, err
+	}
+	return r, s.write(ctx, func(txn *badger.Txn) error { return txn.Set(rowKey(d), r.encode()) })
+}
+
+// Abort gives up: the blob does not exist because of this writer, and followers get err, or ErrAborted where err is nil.
+// After Commit or Abort it does nothing.
+func (w *Writer) Abort(err error) {
+	if w.state != working {
+		return
+	}
+	if err == nil {
+		err = ErrAborted
+	}
+	w.end(aborted, row{}, err)
+}
+
+func (w *Writer) fail(err error) error {
+	err = fmt.Errorf("writing blob %v: %w", w.want, err)
+	w.Abort(err)
+	return err
+}
+
+// end tells the followers and cleans up. Our own chunks go unless the final row names them.
+func (w *Writer) end(state writerState, final row, err error) {
+	chunk, base := w.chunk, w.base
+	w.mu.Lock()
+	w.state, w.final, w.err = state, final, err
+	w.chunk, w.base = nil, w.row.size
+	w.wakeFollowers()
+	w.mu.Unlock()
+
+	recycleChunk(chunk)
+	if final.id != w.row.id && base > 0 {
+		w.dropChunks(base)
+	}
+	w.store.finish(w.row.id, w.row.size-base)
+}
+
+// dropChunks removes the chunks of the first n bytes.
+func (w *Writer) dropChunks(n int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), dropTimeout)
+	defer cancel()
+	// What stays is an orphan for Sweep; the caller has an error of its own already.
+	_ = w.store.deleteChunks(ctx, w.row.id, (n+ChunkSize-1)/ChunkSize)
+}
+
+// wakeFollowers is called with mu held.
+func (w *Writer) wakeFollowers() {
+	if w.wake != nil {
+		close(w.wake)
+		w.wake = nil
+	}
+}
+
+// testingOnlyReached is called at named points, so that a test can kill the process there.
+var testingOnlyReached func(point string)
+
+func reached(point string) {
+	if testingOnlyReached != nil {
+		testingOnlyReached(point)
+	}
+}
