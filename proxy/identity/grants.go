@@ -26,7 +26,7 @@ type Grants struct {
 	// Places in rules, so that most rules are not tried on every request:
 	names        map[string][]int // of those without wildcard, by Identity.Name
 	fingerprints map[string][]int // of those for one certificate, by Identity.Fingerprint
-	globs        []int            // of all others
+	globs        []tailed         // all others
 }
 
 type compiled struct {
@@ -34,6 +34,13 @@ type compiled struct {
 	identity glob
 	read     []readPattern
 	upload   []glob
+}
+
+// tailed is the place of a rule with wildcard, and the end that every match of it has:
+// comparing ends first makes rules of other domains almost free.
+type tailed struct {
+	rule int
+	tail string
 }
 
 // readPattern is one entry of Rule.Read.
@@ -62,7 +69,7 @@ func NewGrants(rules []Rule) (*Grants, error) {
 // file puts rule i where For looks for it.
 func (g *Grants) file(identity glob, i int) {
 	if !identity.literal() {
-		g.globs = append(g.globs, i)
+		g.globs = append(g.globs, tailed{i, identity.text[strings.LastIndexAny(identity.text, "*?")+1:]})
 	} else if sum, ok := strings.CutPrefix(identity.text, "sha256:"); ok {
 		g.fingerprints[sum] = append(g.fingerprints[sum], i)
 	} else {
@@ -77,9 +84,9 @@ func (g *Grants) For(id Identity) Grant {
 		return Grant{} // not even "*" means nobody
 	}
 	matched := slices.Concat(g.names[id.Name], g.fingerprints[id.Fingerprint])
-	for _, i := range g.globs {
-		if g.rules[i].identity.match(id.Name) {
-			matched = append(matched, i)
+	for _, t := range g.globs {
+		if strings.HasSuffix(id.Name, t.tail) && g.rules[t.rule].identity.match(id.Name) {
+			matched = append(matched, t.rule)
 		}
 	}
 	slices.Sort(matched)
