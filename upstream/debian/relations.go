@@ -119,6 +119,9 @@ type relationParser struct {
 
 func (p *relationParser) relations() (rs Relations, err error) {
 	p.blanks()
+	if p.pos < len(p.text) {
+		rs = make(Relations, 0, min(strings.Count(p.text, ",")+1, maxRelations))
+	}
 	for p.pos < len(p.text) {
 		alternatives, err := p.alternatives()
 		if err != nil {

@@ -66,10 +66,11 @@ func checkVersion(s string) error {
 	return nil
 }
 
-// String puts the parts together as dpkg prints them, without an epoch of 0.
+// String puts the parts together as dpkg prints them: without an epoch of 0,
+// unless a colon in the upstream version would then be taken for its end.
 func (v Version) String() string {
 	s := v.Upstream
-	if v.Epoch != 0 {
+	if v.Epoch != 0 || strings.Contains(s, ":") {
 		s = strconv.FormatUint(uint64(v.Epoch), 10) + ":" + s
 	}
 	if v.Revision != "" {
