@@ -3,6 +3,7 @@ package deb822
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -233,6 +234,47 @@ func TestGetDoesNotAllocate(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { s.Get("FILENAME"); s.Get("absent") }); n != 0 {
 		t.Errorf("Get allocates %v times", n)
+	}
+}
+
+// sameHash finds two names of one length that differ and have one hash.
+func sameHash(t *testing.T) (string, string) {
+	t.Helper()
+	seen := map[uint32]string{}
+	for i := range 1 << 20 {
+		name := fmt.Sprintf("x%07x", i)
+		if other, ok := seen[hashName(name)]; ok {
+			return other, name
+		}
+		seen[hashName(name)] = name
+	}
+	t.Fatal("no two names have the same hash")
+	return "", ""
+}
+
+func TestNamesWithTheSameHashAreToldApart(t *testing.T) {
+	a, b := sameHash(t)
+	s, err := ParseOne([]byte(a+": one\n"+b+": two\n"), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{a: "one", b: "two"} {
+		if f, ok := s.Lookup(name); !ok || string(f.Value) != want || string(f.Name) != name {
+			t.Errorf("Lookup(%s) = %s: %s, %v, want %s", name, f.Name, f.Value, ok, want)
+		}
+	}
+	only, err := ParseOne([]byte(a+": one\n"), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, ok := only.Lookup(b); ok {
+		t.Errorf("Lookup(%s) = %s", b, f.Name)
+	}
+}
+
+func TestParseOneBoundsWhatFollows(t *testing.T) {
+	if _, err := ParseOne([]byte("A: b\n"+strings.Repeat("\n", 20)), Limits{StanzaBytes: 10}); err == nil {
+		t.Error("20 empty lines were accepted where 10 bytes are allowed")
 	}
 }
 

@@ -60,6 +60,8 @@ func TestParseDateRefuses(t *testing.T) {
 		"Sun, 06-Nov-94 08:49:37 GMT",
 		"Sunday, 06-Nov-1994 08:49:37 GMT",
 		"Sunday, 06 Nov 1994 08:49:37 GMT",
+		"Sunday, 06-Nov 08:49:37 GMT",
+		"Sunday, 06-Nov-94 08:49:37 CET",
 		"Sun Nov  6 08:49:37 1994 UTC",
 		"Sun, 01\u00a0Nov 2026 00:00:00 UTC",
 	} {

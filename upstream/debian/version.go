@@ -23,7 +23,7 @@ var (
 	errVersionEpoch    = errors.New("the epoch before the colon is no number")
 	errVersionStart    = errors.New("the upstream version does not start with a digit")
 	errVersionRevision = errors.New("nothing after the last hyphen")
-	errVersionChars    = errors.New("characters other than letters, digits and . + - ~ :")
+	errVersionChars    = errors.New("a character that is no letter, no digit and not one of .+-~: where allowed")
 )
 
 // ParseVersion splits a version number and checks it as dpkg does for a new
