@@ -58,7 +58,7 @@ func notClearsigned(data []byte) *Error {
 	case bytes.HasPrefix(head, []byte("<!doctype")), bytes.HasPrefix(head, []byte("<html")):
 		return &Error{Unsigned, "the file is a web page, not a clearsigned Release; does the network ask for a login?"}
 	case bytes.Contains(data, []byte(beginMessage)):
-		return malformed(1, "text before the signed message")
+		return malformed(1, "something stands before or behind "+beginMessage)
 	}
 	return &Error{Unsigned, "the file does not begin with " + beginMessage}
 }
@@ -78,7 +78,7 @@ func readHashHeaders(in *lines) (hashes []string, err error) {
 			return nil, malformed(in.n, "a message header other than Hash")
 		}
 		for name := range strings.SplitSeq(string(value), ",") {
-			hashes = append(hashes, strings.ToUpper(strings.TrimSpace(name)))
+			hashes = append(hashes, strings.TrimSpace(name))
 		}
 	}
 }

@@ -100,6 +100,20 @@ func (m *message) signedBytes(kind packet.SignatureType) []byte {
 	return canonical
 }
 
+// refusal is why one signature does not count, and what that means for the file.
+type refusal struct {
+	Error
+	weight
+}
+
+type weight int
+
+const (
+	ignored    weight = iota // adds nothing
+	stopping                 // gpgv reads no further here, so nothing after it counts: refuses unless a good one came before
+	condemning               // refuses, whatever else there is
+)
+
 // verify applies the rules of the package to all signatures of a message.
 func (k *Keyring) verify(m *message, blocks [][]byte, now time.Time) (*Result, error) {
 	sigs, err := signaturePackets(blocks)
@@ -109,14 +123,14 @@ func (k *Keyring) verify(m *message, blocks [][]byte, now time.Time) (*Result, e
 	result := &Result{Text: m.text}
 	var worthless []*Error
 	for _, p := range sigs {
-		sig, refusal := k.judge(m, p, now)
+		sig, no := k.judge(m, p, now)
 		switch {
-		case refusal == nil:
+		case no == nil:
 			result.Signatures = append(result.Signatures, *sig)
-		case refusal.Reason == BadSignature || refusal.Reason == Malformed:
-			return nil, refusal
+		case no.weight == condemning, no.weight == stopping && len(result.Signatures) == 0:
+			return nil, &no.Error
 		default:
-			worthless = append(worthless, refusal)
+			worthless = append(worthless, &no.Error)
 		}
 	}
 	if len(result.Signatures) == 0 {
@@ -147,36 +161,47 @@ func signaturePackets(blocks [][]byte) (sigs []rawPacket, err error) {
 	return sigs, nil
 }
 
-// judge returns a good signature of a trusted key, or why it is none. BadSignature and Malformed condemn the whole file.
-func (k *Keyring) judge(m *message, p rawPacket, now time.Time) (*Signature, *Error) {
-	h, err := readHeader(p.body)
-	if err != nil {
-		return nil, &Error{Malformed, "the signature holds " + err.Error()}
-	}
-	if h.version > 5 {
-		// RFC 9580 section 5.2 wants unknown versions ignored, so that archives can add new signatures beside old ones.
-		return nil, &Error{UnknownKey, fmt.Sprintf("a signature of version %d, which this program cannot check", h.version)}
-	}
-	if h.version != 4 {
-		return nil, &Error{Malformed, fmt.Sprintf("a signature of the obsolete version %d", h.version)}
-	}
-	if h.kind != packet.SigTypeBinary && h.kind != packet.SigTypeText {
-		return nil, &Error{Malformed, fmt.Sprintf("a signature of type 0x%02x, which is not one of a file", byte(h.kind))}
+// judge returns a good signature of a trusted key, or why it is none.
+func (k *Keyring) judge(m *message, p rawPacket, now time.Time) (*Signature, *refusal) {
+	h, no := readable(p)
+	if no != nil {
+		return nil, no
 	}
 	known := k.find(h.issuers)
 	if len(known) == 0 {
-		return nil, &Error{UnknownKey, "made by " + unknownIssuer(h.issuers) + ", which is not in the keyring"}
+		return nil, refuse(ignored, UnknownKey, "made by %s, which is not in the keyring", unknownIssuer(h.issuers))
 	}
-	key, sig, refusal := checkKnown(m, p, h, known)
-	if refusal != nil {
-		return nil, refusal
+	key, sig, no := checkKnown(m, p, h, known)
+	if no != nil {
+		return nil, no
 	}
-	if refusal := k.policy(m, h, key, sig, now); refusal != nil {
-		return nil, refusal
+	if no := k.policy(m, h, key, sig, now); no != nil {
+		return nil, no
 	}
 	name, _ := algorithm(key.public)
 	return &Signature{Fingerprint: key.cert.fingerprint, KeyFingerprint: key.fingerprint, UserID: key.cert.userID,
 		Created: sig.CreationTime.UTC(), Hash: digestNames[h.hashID], Algorithm: name}, nil
+}
+
+func refuse(w weight, reason Reason, format string, args ...any) *refusal {
+	return &refusal{Error{reason, fmt.Sprintf(format, args...)}, w}
+}
+
+// readable tells whether the packet is a signature of a file in a form that can be checked. RFC 9580 section 5.2 wants
+// unknown versions ignored, so that archives can add new signatures behind old ones; versions 3 and 5 gpgv would check.
+func readable(p rawPacket) (h header, no *refusal) {
+	h, err := readHeader(p.body)
+	switch {
+	case err != nil:
+		return h, refuse(condemning, Malformed, "the signature holds %v", err)
+	case h.version > 5:
+		return h, refuse(stopping, Malformed, "a signature of version %d, which not every apt can check, without one of version 4 before it", h.version)
+	case h.version != 4:
+		return h, refuse(condemning, Malformed, "a signature of version %d, which is obsolete", h.version)
+	case h.kind != packet.SigTypeBinary && h.kind != packet.SigTypeText:
+		return h, refuse(condemning, Malformed, "a signature of type 0x%02x, which is not one of a file", byte(h.kind))
+	}
+	return h, nil
 }
 
 // find returns the keys that an issuer subpacket names.
@@ -206,17 +231,17 @@ func unknownIssuer(issuers []issuer) string {
 
 // checkKnown does the arithmetic: which of the keys made the signature. Anything but a match is bad, as it is for gpgv:
 // a known key does not sign something else by accident.
-func checkKnown(m *message, p rawPacket, h header, known []*signingKey) (*signingKey, *packet.Signature, *Error) {
+func checkKnown(m *message, p rawPacket, h header, known []*signingKey) (*signingKey, *packet.Signature, *refusal) {
 	who := "key " + known[0].fingerprint
 	if !computable(h.hashID) {
-		return nil, nil, &Error{WeakDigest, who + " signed with " + digestName(h.hashID) + ", which apt refuses"}
+		return nil, nil, refuse(ignored, WeakDigest, "%s signed with %s, which apt refuses", who, digestName(h.hashID))
 	}
 	if !slices.Contains(m.kinds, h.kind) {
-		return nil, nil, &Error{Malformed, who + " made a binary signature, which cannot stand in a clearsigned file"}
+		return nil, nil, refuse(condemning, Malformed, "%s made a binary signature, which cannot stand in a clearsigned file", who)
 	}
 	sig := parseSignature(p)
 	if sig == nil || hasUnknownCritical(sig) {
-		return nil, nil, &Error{BadSignature, "the signature of " + who + " has parts that cannot be checked"}
+		return nil, nil, refuse(condemning, BadSignature, "the signature of %s has parts that cannot be checked", who)
 	}
 	for _, key := range known {
 		state, err := m.digest(sig.Hash, h.kind)
@@ -224,7 +249,8 @@ func checkKnown(m *message, p rawPacket, h header, known []*signingKey) (*signin
 			return key, sig, nil
 		}
 	}
-	return nil, nil, &Error{BadSignature, "the signature of " + who + " does not match the text; it was changed on its way, or two versions were mixed"}
+	return nil, nil, refuse(condemning, BadSignature,
+		"the signature of %s does not match the text; it was changed on its way, or two versions were mixed", who)
 }
 
 // hasUnknownCritical tells of notations that must be understood and are not; this package knows none.
@@ -232,28 +258,28 @@ func hasUnknownCritical(sig *packet.Signature) bool {
 	return slices.ContainsFunc(sig.Notations, func(n *packet.Notation) bool { return n.IsCritical })
 }
 
-// policy judges a signature that matches the text. Order: the key first, since that is what a person has to mend.
-func (k *Keyring) policy(m *message, h header, key *signingKey, sig *packet.Signature, now time.Time) *Error {
+// policy judges a signature that matches the text.
+func (k *Keyring) policy(m *message, h header, key *signingKey, sig *packet.Signature, now time.Time) *refusal {
 	who := "key " + key.fingerprint
+	made := sig.CreationTime.UTC().Format(time.DateTime)
+	if ends := after(sig.CreationTime, sig.SigLifetimeSecs); passed(ends, now) {
+		return refuse(stopping, ExpiredSignature, "the signature of %s ended on %s UTC", who, ends.UTC().Format(time.DateTime))
+	}
 	if !k.trusts(key) {
-		return &Error{UnknownKey, who + " is in the keyring but is not one of the pinned keys"}
+		return refuse(ignored, UnknownKey, "%s is in the keyring but is not one of the pinned keys", who)
 	}
 	if reason, why := key.check(now); reason != "" {
-		return &Error{reason, who + " " + why + "; look for a newer keyring package of the archive"}
+		return refuse(ignored, reason, "%s %s; look for a newer keyring package of the archive", who, why)
 	}
-	ends := after(sig.CreationTime, sig.SigLifetimeSecs)
-	made := sig.CreationTime.UTC().Format(time.DateTime)
-	switch {
+	switch digest := digestName(h.hashID); {
 	case !acceptedDigest(h.hashID):
-		return &Error{WeakDigest, who + " signed with " + digestName(h.hashID) + ", which apt refuses"}
-	case m.clear && !slices.Contains(m.announced, digestName(h.hashID)):
-		return &Error{WeakDigest, who + " signed with " + digestName(h.hashID) + ", which the file's Hash header does not name"}
+		return refuse(ignored, WeakDigest, "%s signed with %s, which apt refuses", who, digest)
+	case m.clear && !slices.Contains(m.announced, digest):
+		return refuse(ignored, WeakDigest, "%s signed with %s, which the file's Hash header does not name", who, digest)
 	case sig.CreationTime.After(now.Add(MaxClockSkew)):
-		return &Error{FutureSignature, who + " signed on " + made + " UTC, later than this machine's clock says"}
+		return refuse(ignored, FutureSignature, "%s signed on %s UTC, later than this machine's clock says", who, made)
 	case sig.CreationTime.Before(key.public.CreationTime):
-		return &Error{WeakKey, who + " signed on " + made + " UTC, before it existed"}
-	case passed(ends, now):
-		return &Error{ExpiredSignature, "the signature of " + who + " ended on " + ends.UTC().Format(time.DateTime) + " UTC"}
+		return refuse(ignored, WeakKey, "%s signed on %s UTC, before it existed", who, made)
 	}
 	return nil
 }

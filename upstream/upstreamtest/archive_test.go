@@ -95,6 +95,8 @@ func TestGpgvVerdicts(t *testing.T) {
 		{"expired", []*Key{NewExpiredKey(t)}, nil, "EXPKEYSIG"},
 		{"revoked", []*Key{NewRevokedKey(t)}, nil, "REVKEYSIG"},
 		{"expired signature", []*Key{good.SigningFor(time.Minute)}, nil, "EXPSIG"},
+		{"SHA-1", []*Key{good.SigningSHA1()}, nil, "GOODSIG"},
+		{"weak", []*Key{NewWeakKey(t)}, nil, "GOODSIG"},
 		{"tampered", []*Key{good}, []Option{Tampered()}, "BADSIG"},
 	}
 	for _, test := range tests {

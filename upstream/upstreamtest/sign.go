@@ -126,7 +126,8 @@ func (k *Key) sign(t testing.TB, data []byte, kind packet.SignatureType, at time
 	state := k.hash.New()
 	state.Write(data)
 	var out bytes.Buffer
-	if err := sig.Sign(state, key, nil); err != nil {
+	plain := &packet.Config{NonDeterministicSignaturesViaNotation: packet.BoolPointer(false)} // a salt needs a strong digest
+	if err := sig.Sign(state, key, plain); err != nil {
 		t.Fatal(err)
 	}
 	if err := sig.Serialize(&out); err != nil {
