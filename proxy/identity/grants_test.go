@@ -40,6 +40,7 @@ func TestIdentityPatterns(t *testing.T) {
 		{"dns:*", "dns:a.b", false},
 		{"dns:build?", "dns:build7", true},
 		{"dns:build?", "dns:build", false},
+		{"dns:a?example.org", "dns:a.example.org", false},
 		{"dns:web*.example.org", "dns:web.example.org", true},
 		{"uri:spiffe://example.org/*", "uri:spiffe://example.org/a", true},
 		{"uri:spiffe://example.org/*", "uri:spiffe://example.org/a/b", false},
@@ -168,6 +169,7 @@ func FuzzGlob(f *testing.F) {
 	f.Add("*a*b**c?", "xaybzzc.c", byte('.'))
 	f.Add("a*", "a/b", byte('/'))
 	f.Add("**", "", byte(0))
+	f.Add("a?b", "a.b", byte('.'))
 	f.Fuzz(func(t *testing.T, pattern, s string, separator byte) {
 		if checkPattern(pattern) != nil || !printable(s) || len(s) > 300 || separator >= 0x80 || strings.IndexByte("*?", separator) >= 0 {
 			return

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -365,5 +366,65 @@ func TestInstallScriptWithoutKey(t *testing.T) {
 	}
 	if got := read(t, dest, "etc/aptmirror/client.key"); got != "own" {
 		t.Errorf("the key became %q", got)
+	}
+}
+
+// The promise of the system form: apt, which fetches as user _apt, can use the key where
+// and as install.sh puts it. The paths are moved below a temporary root.
+func TestAptUsesTheInstalledKeyAsItsOwnUser(t *testing.T) {
+	tool(t, "apt-get")
+	if _, err := user.Lookup("_apt"); err != nil || os.Getuid() != 0 {
+		t.Skip("needs root and the user _apt")
+	}
+	s, a := newSite(t), newArchive(t)
+	key, err := s.client.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Kit{URL: s.serve(t, a), ServerCA: s.ca, ClientCert: s.client.CertPEM(), ClientKey: key,
+		Sources: []Source{{Repository: "site", Suites: []string{"stable"}, Components: []string{"main"}, Keyring: a.keyring}}}
+	dest, err := os.MkdirTemp("", "apt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dest) })
+	if err := errors.Join(os.Chmod(dest, 0o755), os.Mkdir(dest+"/etc", 0o755), k.WriteDir(dest+"/kit", false)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dest+"/etc/passwd", []byte(read(t, "/etc/passwd")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := install(t, dest+"/kit", dest); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	move(t, dest+"/etc/apt/apt.conf.d/50aptmirror.conf", `"/etc/aptmirror`, `"`+dest+"/etc/aptmirror")
+	move(t, dest+"/etc/apt/sources.list.d/aptmirror.sources", " /usr/share", " "+dest+"/usr/share")
+	conf := fmt.Sprintf("Dir \"%s\";\nDir::Bin::methods \"/usr/lib/apt/methods\";\nDir::State::status \"/dev/null\";\nAcquire::Retries \"0\";\n", dest)
+	if err := errors.Join(os.WriteFile(dest+"/apt.conf", []byte(conf), 0o644),
+		os.MkdirAll(dest+"/var/lib/apt/lists/partial", 0o755), os.MkdirAll(dest+"/var/cache/apt/archives/partial", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := runApt(t, dest, dest, "apt-get", "update", "--error-on=any")
+	if err != nil || strings.Contains(out, "W:") {
+		t.Errorf("apt-get update: %v: %s", err, out)
+	}
+	// The test proves something only if apt does not read the key as root.
+	if err := os.Chown(dest+"/etc/aptmirror/client.key", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := runApt(t, dest, dest, "apt-get", "update", "--error-on=any"); err == nil {
+		t.Errorf("apt read a key of root: %s", out)
+	}
+}
+
+// move replaces the beginning of paths in an installed file.
+func move(t *testing.T, file, from, to string) {
+	t.Helper()
+	text := read(t, file)
+	if !strings.Contains(text, from) {
+		t.Fatalf("%s has no %s", file, from)
+	}
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, from, to)), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
