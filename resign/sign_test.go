@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 )
 
 var signedAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -111,8 +114,7 @@ func TestSameInputGivesSameBytes(t *testing.T) {
 	}
 }
 
-// The armour checksum must be there whatever the base64 padding is; the three lengths of a comment in the user ID do
-// not change the signature, so vary the text of several signers instead.
+// The checksum must be there whatever the padding of the base64 is, which varies with the number of signers.
 func TestArmourHasChecksum(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		keys := make([]*Key, n)
@@ -236,5 +238,83 @@ func TestNewKeyRefusesUnknownAlgorithm(t *testing.T) {
 	}
 	if len(key.Fingerprint()) != 40 {
 		t.Errorf("fingerprint %q", key.Fingerprint())
+	}
+}
+
+func TestConcurrentSigning(t *testing.T) {
+	key := newTestKey(t, EdDSA)
+	want := clearsign(t, "x\n", key)
+	got := make(chan []byte)
+	for range 4 {
+		go func() {
+			var out bytes.Buffer
+			if err := Clearsign(&out, []byte("x\n"), signedAt, key); err != nil {
+				t.Error(err)
+			}
+			got <- out.Bytes()
+		}()
+	}
+	for range 4 {
+		if !bytes.Equal(<-got, want) {
+			t.Error("signatures made at the same time differ")
+		}
+	}
+}
+
+// A key that was read signs, or says why not.
+func FuzzReadKey(f *testing.F) {
+	key, err := NewKeyAt(signedAt.Add(-time.Hour), "Site", "site@mirror.example.org", EdDSA)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var private, public bytes.Buffer
+	if err := key.WritePrivate(&private); err != nil {
+		f.Fatal(err)
+	}
+	if err := key.WritePublic(&public, false); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(private.Bytes())
+	f.Add(public.Bytes())
+	block, err := armor.Decode(bytes.NewReader(private.Bytes()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	binary, err := io.ReadAll(block.Body)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(binary)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		key, err := ReadKey(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if len(key.Fingerprint()) != 40 {
+			t.Errorf("fingerprint %q", key.Fingerprint())
+		}
+		var out bytes.Buffer
+		if err := Clearsign(&out, []byte("x\n"), signedAt, key); err == nil && out.Len() == 0 {
+			t.Error("signed nothing")
+		}
+	})
+}
+
+func BenchmarkClearsign(b *testing.B) {
+	text := []byte(strings.Repeat(" 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  1234567 main/binary-amd64/Packages.xz\n", 1450))
+	for _, alg := range []Algorithm{EdDSA, RSA4096} {
+		b.Run(string(alg), func(b *testing.B) {
+			key, err := NewKeyAt(signedAt, "Site", "site@mirror.example.org", alg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := Clearsign(io.Discard, text, signedAt, key); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

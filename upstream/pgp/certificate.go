@@ -109,15 +109,16 @@ func (c *certificate) bind() {
 	}
 }
 
-// own returns the signatures of the component that claim to be made by the primary key, of the wanted types. Third
-// parties' certifications are never looked at.
+// own returns the signatures of the component, of the wanted types, that may be made by the primary key: those that say
+// so or name nobody. Third parties' certifications are never looked at, nor are revocations by a designated revoker.
 func (c *certificate) own(part *component, want func(packet.SignatureType) bool) (sigs []*packet.Signature) {
 	for _, raw := range part.signatures {
 		h, err := readHeader(raw.body)
 		if err != nil || h.version != 4 || !want(h.kind) {
 			continue
 		}
-		if sig := parseSignature(raw); sig != nil && sig.CheckKeyIdOrFingerprint(c.primary) {
+		sig := parseSignature(raw)
+		if sig != nil && (sig.IssuerKeyId == nil || sig.CheckKeyIdOrFingerprint(c.primary)) {
 			sigs = append(sigs, sig)
 		}
 	}

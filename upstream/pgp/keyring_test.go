@@ -147,6 +147,19 @@ func renew(e *openpgp.Entity, at time.Time) error {
 	return nil
 }
 
+func TestSignatureFromALapseOfItsKey(t *testing.T) {
+	e := newEntity(t, "lapsed", func(c *packet.Config) { c.KeyLifetimeSecs = uint32((10 * day).Seconds()) })
+	if err := renew(e, now.Add(-20*day)); err != nil {
+		t.Fatal(err)
+	}
+	k := keyring(t, e)
+	for age, want := range map[time.Duration]Reason{95 * day: "", 50 * day: ExpiredKey, 10 * day: ""} {
+		if _, err := k.VerifyClearsigned(clearsign(t, releaseText, signer{key: e, age: age}), now); reasonOf(t, err) != want {
+			t.Errorf("signed %v ago: got %v, want %q", age, err, want)
+		}
+	}
+}
+
 func TestPrimaries(t *testing.T) {
 	keys := keyring(t, goodKey(t), expiredKey(t), revokedKey(t, packet.KeyRetired)).Primaries()
 	if len(keys) != 3 {
@@ -364,5 +377,16 @@ func TestSelfSignatureDates(t *testing.T) {
 	data = clearsign(t, releaseText, signer{key: ended})
 	if _, err := keyring(t, ended).VerifyClearsigned(data, now); reasonOf(t, err) != WeakKey {
 		t.Errorf("a self-signature that ended: got %v", err)
+	}
+}
+
+func BenchmarkLoadKeyring(b *testing.B) {
+	realInReleases(b)
+	b.SetBytes(int64(size(debianKeyring)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := LoadKeyring(debianKeyring); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

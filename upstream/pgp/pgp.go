@@ -5,6 +5,8 @@
 // would both accept it. At least one good signature of a trusted key is needed; signatures of unknown keys are
 // ignored; a signature of a known key that is cryptographically wrong refuses the file, whatever else is in it.
 // A known key that is expired, revoked or weak adds nothing, and takes nothing away from a good signature beside it.
+// Ed25519 and Ed448 keys under their new numbers (27, 28) are the one exception to the rule: they are accepted although
+// the programs of Debian 12 and 13 cannot read them yet.
 //
 // Only Result.Text may be parsed by a caller: the bytes around it, and the spaces at the ends of its lines, are not
 // signed.

@@ -161,3 +161,14 @@ func (k *signingKey) check(t time.Time) (Reason, string) {
 	}
 	return checkBindings(k.bindings, t, true)
 }
+
+// lapsed tells whether the key had expired at t, a time in the past, by what its owner had said until then. Keyrings often
+// lack the self-signatures of that time; then nothing is held against the key.
+func (k *signingKey) lapsed(t time.Time) bool {
+	for _, all := range [][]binding{k.cert.bindings, k.bindings} {
+		if b := newest(all, t, func(*binding) bool { return true }); b != nil && passed(b.keyEnds, t) {
+			return true
+		}
+	}
+	return false
+}

@@ -280,6 +280,8 @@ func (k *Keyring) policy(m *message, h header, key *signingKey, sig *packet.Sign
 		return refuse(ignored, FutureSignature, "%s signed on %s UTC, later than this machine's clock says", who, made)
 	case sig.CreationTime.Before(key.public.CreationTime):
 		return refuse(ignored, WeakKey, "%s signed on %s UTC, before it existed", who, made)
+	case key.lapsed(sig.CreationTime):
+		return refuse(ignored, ExpiredKey, "%s signed on %s UTC, when it had expired and was not renewed yet", who, made)
 	}
 	return nil
 }

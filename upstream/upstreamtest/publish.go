@@ -239,19 +239,17 @@ func hexDigest(kind string, data []byte) string {
 
 // compress packs an index; ok is false where the tool for it is missing. Needs a.mu.
 func (a *Archive) compress(format string, data []byte) (packed []byte, ok bool) {
-	if format == "" {
+	switch format {
+	case "":
 		return data, true
+	case "gz":
+		return gzipped(data), true
 	}
 	key := format + hexDigest("SHA256", data)
-	if packed, ok = a.packed[key]; !ok {
-		if format == "gz" {
-			packed, ok = gzipped(data), true
-		} else {
-			packed, ok = runCompressor(format, data)
-		}
-		a.packed[key] = packed
+	if _, done := a.packed[key]; !done {
+		a.packed[key] = runCompressor(format, data)
 	}
-	return packed, packed != nil
+	return a.packed[key], a.packed[key] != nil
 }
 
 // gzipped has no time stamp and no name, so the same data gives the same bytes.
@@ -263,10 +261,14 @@ func gzipped(data []byte) []byte {
 	return out.Bytes()
 }
 
-func runCompressor(format string, data []byte) ([]byte, bool) {
+// runCompressor returns nil where the tool is missing or fails.
+func runCompressor(format string, data []byte) []byte {
 	tools := map[string]string{"xz": "xz", "bz2": "bzip2", "zst": "zstd", "lz4": "lz4"}
 	cmd := exec.Command(tools[format], "-c")
 	cmd.Stdin = bytes.NewReader(data)
 	out, err := cmd.Output()
-	return out, err == nil
+	if err != nil {
+		return nil
+	}
+	return out
 }
