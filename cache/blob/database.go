@@ -23,8 +23,8 @@ const (
 	// memTableSize is the memory in bytes for keys not yet in a table; there are up to three of them.
 	memTableSize = 8 << 20
 
-	// maxLogMessage cuts badger's messages, which can hold a dump of the stored value. In bytes.
-	maxLogMessage = 400
+	// maxMessage cuts badger's messages and errors, which can hold a dump of the stored value. In bytes.
+	maxMessage = 400
 )
 
 func fileSize(o Options) int64 {
@@ -32,6 +32,14 @@ func fileSize(o Options) int64 {
 		return defaultFileSize
 	}
 	return o.FileSize
+}
+
+// checkFileSize wants room for a chunk and its key, and what badger can address.
+func checkFileSize(n int64) error {
+	if n < 2*ChunkSize || n >= 2<<30 {
+		return fmt.Errorf("value-log files of %d bytes: at least %d and less than %d are possible", n, 2*ChunkSize, int64(2<<30))
+	}
+	return nil
 }
 
 func databaseOptions(dir string, o Options) badger.Options {
@@ -72,6 +80,10 @@ func isLocked(dir string) bool {
 	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
+// DatabaseLog hands the messages of a badger database to a slog.Logger: errors and warnings at their level, the rest
+// as debug. A nil logger discards them.
+func DatabaseLog(to *slog.Logger) badger.Logger { return &databaseLog{to} }
+
 // databaseLog hands badger's messages to a slog.Logger, which may be nil.
 type databaseLog struct{ to *slog.Logger }
 
@@ -86,9 +98,21 @@ func (l *databaseLog) log(level slog.Level, format string, args []any) {
 	if l.to == nil || !l.to.Enabled(ctx, level) {
 		return
 	}
-	msg := strings.TrimSpace(fmt.Sprintf(format, args...))
-	if len(msg) > maxLogMessage {
-		msg = msg[:maxLogMessage] + " ..."
+	l.to.Log(ctx, level, "blob database", slog.String("message", cut(fmt.Sprintf(format, args...))))
+}
+
+func cut(msg string) string {
+	msg = strings.TrimSpace(msg)
+	if len(msg) > maxMessage {
+		return msg[:maxMessage] + " ..."
 	}
-	l.to.Log(ctx, level, "blob database", slog.String("message", msg))
+	return msg
+}
+
+// shorten keeps errors of ordinary length as they are.
+func shorten(err error) error {
+	if err == nil || len(err.Error()) <= maxMessage {
+		return err
+	}
+	return errors.New(cut(err.Error()))
 }

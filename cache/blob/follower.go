@@ -94,10 +94,10 @@ func (w *Writer) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 
 // view is what a follower saw of its writer.
 type view struct {
-	state writerState
-	row   row
-	base  int64 // bytes before base are in the database
-	end   int64 // bytes before end may be read
+	state  writerState
+	row    row
+	stored int64 // bytes that are in the database
+	end    int64 // bytes that may be read
 }
 
 // await returns once the byte at off may be read.
@@ -136,19 +136,19 @@ func (w *Writer) look(off int64) (view, <-chan struct{}, error) {
 
 func (w *Writer) viewLocked() view {
 	if w.state == committed {
-		return view{state: committed, row: w.final, base: w.row.size, end: w.row.size}
+		return view{state: committed, row: w.final, stored: w.row.size, end: w.row.size}
 	}
 	end := min(w.written(), w.row.size-HoldBack)
-	return view{state: w.state, row: w.row, base: w.base, end: end}
+	return view{state: w.state, row: w.row, stored: w.stored, end: end}
 }
 
-// copyFrom copies from the chunk in work or from the database. It returns 0 bytes and no error where the chunk
+// copyFrom copies from the writer's chunks or from the database. It returns 0 bytes and no error where the chunk
 // has gone to the database since v.
 func (w *Writer) copyFrom(v view, p []byte, off int64) (int, error) {
-	if off >= v.base {
+	if off >= v.stored {
 		return w.copyBuffered(p[:min(int64(len(p)), v.end-off)], off), nil
 	}
-	p = p[:min(int64(len(p)), v.end-off, v.base-off)]
+	p = p[:min(int64(len(p)), v.end-off, v.stored-off)]
 	if err := w.store.readStored(w.want, v.row, p, off); err != nil {
 		return 0, err
 	}
@@ -158,13 +158,17 @@ func (w *Writer) copyFrom(v view, p []byte, off int64) (int, error) {
 func (w *Writer) copyBuffered(p []byte, off int64) int {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if off < w.base || off-w.base >= int64(len(w.chunk)) {
+	at := off - w.stored
+	if at < 0 || w.state != working {
 		return 0
 	}
-	return copy(p, w.chunk[off-w.base:])
+	if at < int64(len(w.storing)) {
+		return copy(p, w.storing[at:])
+	}
+	return copy(p, w.chunk[at-int64(len(w.storing)):])
 }
 
-// changedSince says whether a read that failed with err, or found nothing, should look again: the chunk in work was
+// changedSince says whether a read that failed with err, or found nothing, should look again: the chunk was
 // stored meanwhile, or the writer ended and its chunks went.
 func (w *Writer) changedSince(v view, err error) bool {
 	var corrupt *CorruptError

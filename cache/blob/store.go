@@ -42,6 +42,7 @@ type Options struct {
 	Logger *slog.Logger
 	// FileSize is the size in bytes at which a value-log file is full, 0 = 256 MiB. Every file stays mapped and
 	// costs a descriptor; a file is the unit in which Reclaim gives space back, and rewriting one needs room.
+	// At least 2 MiB and less than 2 GiB.
 	FileSize int64
 	// FreeFloor is the free space in bytes that storing must leave, 0 = 2 * FileSize + 256 MiB, which is what
 	// one rewrite by Reclaim, a new value-log file and the key tree need. Negative = no floor.
@@ -87,6 +88,9 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func open(dir string, o Options) (*Store, error) {
+	if err := checkFileSize(fileSize(o)); err != nil {
+		return nil, err
+	}
 	s := newStore(dir, o)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -262,9 +266,9 @@ func (s *Store) writeOnce(fill func(*badger.Txn) error) error {
 	txn := s.db.NewTransactionAt(math.MaxUint64, true)
 	defer txn.Discard()
 	if err := fill(txn); err != nil {
-		return err
+		return shorten(err)
 	}
-	return txn.CommitAt(s.clock.Add(1), nil)
+	return shorten(txn.CommitAt(s.clock.Add(1), nil))
 }
 
 // findRow returns ErrNotFound where there is no row.

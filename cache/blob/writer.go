@@ -32,7 +32,7 @@ var chunkBuffers = sync.Pool{New: func() any {
 }}
 
 // Writer stores one blob. Its methods belong to one goroutine; followers may be anywhere. It must end with Commit
-// or Abort.
+// or Abort. It holds two chunks, or the blob where that is smaller: while one is stored the next is filled.
 type Writer struct {
 	store *Store
 	ctx   context.Context // ends the writer
@@ -40,13 +40,17 @@ type Writer struct {
 	row   row       // of our own chunks
 	hash  hash.Hash // SHA-256 of everything written; nil where the caller computed want from the bytes
 
-	mu    sync.RWMutex  // guards the fields below. Only the writer's goroutine changes them, and reads them unlocked
-	chunk []byte        // the chunk in work, its bytes so far
-	base  int64         // offset in the blob of the chunk in work: bytes before it are in the database
-	state writerState   // working, or how it ended
-	final row           // where the bytes are once committed
-	err   error         // why it was aborted
-	wake  chan struct{} // closed at the next change, nil while nobody waits
+	pending chan error // the result of storing the chunk on its way; nil = none
+
+	// mu guards the fields below. Only the writer's goroutine changes them, and it reads them without.
+	mu      sync.RWMutex
+	stored  int64         // bytes of the blob that are in the database
+	storing []byte        // the chunk after them, on its way there; empty = none
+	chunk   []byte        // the bytes so far of the chunk after that
+	state   writerState   // working, or how it ended
+	final   row           // where the bytes are once committed
+	err     error         // why it was aborted
+	wake    chan struct{} // closed at the next change, nil while nobody waits
 }
 
 type writerState int
@@ -160,7 +164,7 @@ func (s *Store) put(ctx context.Context, d Digest, b []byte, modified time.Time)
 	return err
 }
 
-func (w *Writer) written() int64 { return w.base + int64(len(w.chunk)) }
+func (w *Writer) written() int64 { return w.stored + int64(len(w.storing)+len(w.chunk)) }
 
 // Write adds p. Followers can read it when Write returns, but for the bytes held back. Any error ends the writer,
 // as Abort does; bytes beyond the declared size are a MismatchError.
@@ -197,7 +201,7 @@ func (w *Writer) usable() error {
 // fillChunk copies what fits into the chunk in work, and stores the chunk when it is full and not the last.
 func (w *Writer) fillChunk(p []byte) (int, error) {
 	if len(w.chunk) == ChunkSize {
-		if err := w.storeChunk(); err != nil {
+		if err := w.sendChunk(); err != nil {
 			return 0, err
 		}
 	}
@@ -211,23 +215,53 @@ func (w *Writer) fillChunk(p []byte) (int, error) {
 	return c, nil
 }
 
-// storeChunk moves the chunk in work to the database. Followers read it here until it is there.
-func (w *Writer) storeChunk() error {
-	s, n := w.store, int64(len(w.chunk))
+// sendChunk sends the chunk in work on its way to the database, after the one before has arrived.
+func (w *Writer) sendChunk() error {
+	if err := w.settle(); err != nil {
+		return err
+	}
+	next := newChunk(w.row.size - w.written())
+	w.mu.Lock()
+	w.storing, w.chunk = w.chunk, next
+	w.mu.Unlock()
+	w.pending = make(chan error, 1)
+	go func(index int64, chunk []byte, result chan<- error) {
+		result <- w.store.storeChunk(w.ctx, w.row.id, index, chunk)
+	}(w.stored/ChunkSize, w.storing, w.pending)
+	return nil
+}
+
+// settle waits for the chunk on its way. Followers read it here until it is in the database.
+func (w *Writer) settle() error {
+	if w.pending == nil {
+		return nil
+	}
+	err := <-w.pending
+	w.pending = nil
+	if err != nil {
+		return err
+	}
+	done := w.storing
+	w.mu.Lock()
+	w.stored += int64(len(done))
+	w.storing = nil
+	w.mu.Unlock()
+	recycleChunk(done)
+	return nil
+}
+
+func (s *Store) storeChunk(ctx context.Context, id uint64, index int64, chunk []byte) error {
+	n := int64(len(chunk))
 	if err := s.checkFree(s.floor, n); err != nil {
 		return err
 	}
-	key := chunkKey(w.row.id, w.base/ChunkSize)
-	value := sealChunk(key, w.chunk)
-	if err := s.write(w.ctx, func(txn *badger.Txn) error { return txn.Set(key, value) }); err != nil {
+	key := chunkKey(id, index)
+	value := sealChunk(key, chunk)
+	if err := s.write(ctx, func(txn *badger.Txn) error { return txn.Set(key, value) }); err != nil {
 		return err
 	}
 	reached("chunk stored")
 	s.unreserve(n)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.base += n
-	w.chunk = w.chunk[:0]
 	return nil
 }
 
@@ -241,10 +275,8 @@ func (w *Writer) Commit() (Info, error) {
 	if err := w.check(); err != nil {
 		return Info{}, w.fail(err)
 	}
-	if len(w.chunk) > 0 {
-		if err := w.storeChunk(); err != nil {
-			return Info{}, w.fail(err)
-		}
+	if err := w.storeLast(); err != nil {
+		return Info{}, w.fail(err)
 	}
 	final, err := w.store.addRow(w.ctx, w.want, w.row)
 	if err != nil {
@@ -253,6 +285,15 @@ func (w *Writer) Commit() (Info, error) {
 	reached("row stored")
 	w.end(committed, final, nil)
 	return final.info(w.want), nil
+}
+
+func (w *Writer) storeLast() error {
+	if len(w.chunk) > 0 {
+		if err := w.sendChunk(); err != nil {
+			return err
+		}
+	}
+	return w.settle()
 }
 
 func (w *Writer) check() error {
@@ -298,26 +339,30 @@ func (w *Writer) fail(err error) error {
 
 // end tells the followers and cleans up. Our own chunks go unless the final row names them.
 func (w *Writer) end(state writerState, final row, err error) {
-	chunk, base := w.chunk, w.base
+	storing, chunk := w.storing, w.chunk
 	w.mu.Lock()
 	w.state, w.final, w.err = state, final, err
-	w.chunk, w.base = nil, w.row.size
+	w.storing, w.chunk = nil, nil
 	w.wakeFollowers()
 	w.mu.Unlock()
 
-	recycleChunk(chunk)
-	if final.id != w.row.id && base > 0 {
-		w.dropChunks(base)
+	sent := w.stored
+	if w.pending != nil && <-w.pending == nil {
+		sent += int64(len(storing))
 	}
-	w.store.finish(w.row.id, w.row.size-base)
+	recycleChunk(storing)
+	recycleChunk(chunk)
+	if final.id != w.row.id {
+		w.dropChunks((sent + ChunkSize - 1) / ChunkSize)
+	}
+	w.store.finish(w.row.id, w.row.size-sent)
 }
 
-// dropChunks removes the chunks of the first n bytes.
 func (w *Writer) dropChunks(n int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), dropTimeout)
 	defer cancel()
 	// What stays is an orphan for Sweep; the caller has an error of its own already.
-	_ = w.store.deleteChunks(ctx, w.row.id, (n+ChunkSize-1)/ChunkSize)
+	_ = w.store.deleteChunks(ctx, w.row.id, n)
 }
 
 // wakeFollowers is called with mu held.
