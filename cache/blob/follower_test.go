@@ -193,7 +193,7 @@ func TestFollowerOfADeletedBlobEndsInAnError(t *testing.T) {
 
 func TestFollowerKeepsTheContractsOfIO(t *testing.T) {
 	s := openTest(t, Options{})
-	for _, size := range []int{0, 1, pieceSize + 1, ChunkSize + pieceSize + 1} {
+	for _, size := range []int{0, 1, pieceSize + 1, 2*pieceSize + 1} {
 		data := testBytes(size)
 		w := mustCreate(t, s, Sum(data), int64(size))
 		mustWrite(t, w, data)

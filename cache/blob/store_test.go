@@ -68,7 +68,7 @@ func TestWritesOfAnySizeMakeTheSameBlob(t *testing.T) {
 
 func TestReaderKeepsTheContractsOfIO(t *testing.T) {
 	s := openTest(t, Options{})
-	for _, size := range []int{0, 1, pieceSize + 1, ChunkSize + pieceSize + 1} {
+	for _, size := range []int{0, 1, pieceSize + 1, 2*pieceSize + 1} {
 		data := testBytes(size)
 		r := mustOpen(t, s, mustPut(t, s, data))
 		if err := iotest.TestReader(r, data); err != nil {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/proxy/admin"
+)
+
+func loadConfig(c *cli.Context) (*config.Config, error) {
+	loaded, err := config.Load(c.String("config"))
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; name one with --config, or make one with aptmirror init", err)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return loaded, nil
+}
+
+func newLog(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// logLevel is what a command that shows its results itself logs.
+func logLevel(c *cli.Context) slog.Level {
+	if c.Bool("verbose") {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
+}
+
+// withBackend calls do with a client of the running daemon or, where none
+// runs, of one opened in this process for the time of the call.
+func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) (err error) {
+	loaded, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	client, err := admin.Dial(c.Context, loaded.Socket())
+	if err == nil {
+		return do(c.Context, client)
+	}
+	if !errors.Is(err, admin.ErrNoDaemon) {
+		return err
+	}
+	if err := becomeOwner(loaded.State); err != nil {
+		return err
+	}
+	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, logLevel(c))})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return do(c.Context, admin.InProcess(admin.NewHandler(d, os.Getuid())))
+}
+
+// becomeOwner gives up root for the user that the state directory belongs to,
+// so that the daemon can still open what this process leaves there.
+func becomeOwner(state string) error {
+	info, err := os.Stat(state)
+	if os.Geteuid() != 0 || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the state directory: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	if err := errors.Join(syscall.Setgroups([]int{int(owner.Gid)}), syscall.Setgid(int(owner.Gid)), syscall.Setuid(int(owner.Uid))); err != nil {
+		return fmt.Errorf("becoming the owner of %s: %w", state, err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+// Package daemon puts the stages together: it opens the store, refreshes
+// archives and publishes what they bring, serves clients and answers the admin
+// calls. It is the only package that knows all stages; they know nothing of one
+// another.
+//
+// A Daemon that is opened but not served is what a command uses that finds no
+// daemon running: the same calls on the same store, in its own process.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"aptmirror/cache"
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/upstream"
+	"aptmirror/upstream/pgp"
+)
+
+// Options are what does not come from the configuration file.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+// Daemon holds the open store and everything that works on it.
+type Daemon struct {
+	Options
+	config   *config.Config
+	cache    *cache.Cache
+	upstream *upstream.Upstream
+
+	// life ends when the daemon is closed; jobs run under it, not under the
+	// call that asked for them.
+	life context.Context
+	end  context.CancelCauseFunc
+	jobs sync.WaitGroup
+	// suites has one slot for each archive and suite, taken while it is
+	// refreshed; it is not changed after Open.
+	suites map[suiteKey]chan struct{}
+
+	mu      sync.Mutex // guards what Status says of a serving daemon
+	started time.Time
+	listen  []string
+}
+
+type suiteKey struct{ archive, suite string }
+
+// Open opens the store that a configuration names. ctx is the daemon's life:
+// when it ends, jobs stop. The caller calls Close.
+func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	archives, err := archivesOf(c)
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.Open(c.State, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
+	}
+	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}}
+	d.life, d.end = context.WithCancelCause(ctx)
+	d.upstream = upstream.New(upstream.Config{
+		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Log: o.Log, Version: o.Version, Now: o.Now,
+	})
+	for _, a := range archives {
+		for _, s := range a.Suites {
+			d.suites[suiteKey{a.Name, s}] = make(chan struct{}, 1)
+		}
+	}
+	if err := store.Catalog.Serve(ctx, d.served()); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+var errClosing = errors.New("aptmirror is stopping")
+
+// Close ends jobs and fills, waits for them and closes the store.
+func (d *Daemon) Close() error {
+	d.end(errClosing)
+	d.jobs.Wait()
+	d.upstream.Close()
+	return d.cache.Close()
+}
+
+// served names the suites of every repository.
+func (d *Daemon) served() map[string][]string {
+	suites := map[string][]string{}
+	for _, r := range d.config.Repositories {
+		for _, a := range d.config.Archives {
+			if a.Name == r.Archive {
+				suites[r.Name] = a.Suites
+			}
+		}
+	}
+	return suites
+}
+
+func archivesOf(c *config.Config) ([]*upstream.Archive, error) {
+	var all []*upstream.Archive
+	for _, a := range c.Archives {
+		keys, err := site.Keyring(a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ArchiveOf(a, keys))
+	}
+	return all, nil
+}
+
+// ArchiveOf turns what the configuration says of an archive into what upstream
+// works with.
+func ArchiveOf(a config.Archive, keys *pgp.Keyring) *upstream.Archive {
+	u := &upstream.Archive{Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Keyring: keys}
+	for _, uri := range a.URIs {
+		u.URIs = append(u.URIs, uri+"/")
+	}
+	return u
+}
+
+// keyring gives the keys of an archive for cache.Verify.
+func (d *Daemon) keyring(archive string) *pgp.Keyring {
+	if a := d.upstream.Archive(archive); a != nil {
+		return a.Keyring
+	}
+	return nil
+}
+
+// publish makes a generation current wherever its archive is served, unless it
+// is already.
+func (d *Daemon) publish(ctx context.Context, g catalog.Generation) error {
+	for _, r := range d.config.Repositories {
+		if r.Archive != g.Archive {
+			continue
+		}
+		p, err := d.cache.Catalog.Publication(r.Name, g.Suite)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return err
+		}
+		if p.Current == g.Ref() {
+			continue
+		}
+		if _, err := d.cache.Catalog.Publish(ctx, r.Name, g.Suite, p.Current, g.Ref(), d.Now()); err != nil {
+			return err
+		}
+		d.Log.Info("published", "repository", r.Name, "suite", g.Suite, "generation", g.Number, "date", g.Date)
+	}
+	return nil
+}

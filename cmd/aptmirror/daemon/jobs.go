@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+)
+
+// run does one job and records it when it starts and when it ends. It ends
+// with the daemon, not with the caller: a call goes on when nobody listens.
+func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) (summary string, err error)) error {
+	d.jobs.Add(1)
+	defer d.jobs.Done()
+	j.Started = d.Now().UTC()
+	j, err := d.cache.Catalog.StartJob(j)
+	if err != nil {
+		return fmt.Errorf("recording a job: %w", err)
+	}
+	summary, err := do(d.life, j.Number)
+	j.Finished, j.Summary = d.Now().UTC(), summary
+	if err != nil {
+		j.Error = err.Error()
+	}
+	if recordErr := d.cache.Catalog.FinishJob(j); recordErr != nil {
+		d.Log.Error("recording the end of a job failed", "job", j.Number, "error", recordErr)
+	}
+	return err
+}
+
+func callerName(c admin.Caller) string { return fmt.Sprintf("uid %d", c.UID) }
+
+// Jobs gives the newest records.
+func (d *Daemon) Jobs(ctx context.Context) (*admin.Jobs, error) {
+	const shown = 50
+	rows, err := d.cache.Catalog.Jobs(ctx, shown)
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.Jobs{}
+	for _, r := range rows {
+		out.Jobs = append(out.Jobs, admin.Job(r))
+	}
+	return out, nil
+}

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"aptmirror/proxy/admin"
+)
+
+// eventOf tells the outcome of one suite in a line.
+func eventOf(r admin.SuiteResult) admin.Event {
+	e := admin.Event{Archive: r.Archive, Suite: r.Suite}
+	switch {
+	case r.Error != "":
+		e.Failed, e.Text = true, r.Error
+	case r.New:
+		e.Text = fmt.Sprintf("%s %s: verified, dated %s, signed by %s; %d packages, generation %d",
+			r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), signedBy(r.Signers), r.Packages, r.Generation)
+	default:
+		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), r.Generation)
+	}
+	return e
+}
+
+func signedBy(signers []admin.Signer) string {
+	text := ""
+	for i, s := range signers {
+		if i > 0 {
+			text += " and "
+		}
+		text += s.Fingerprint
+		if s.Name != "" {
+			text += " (" + s.Name + ")"
+		}
+	}
+	return text
+}
+
+func summary(results []admin.SuiteResult) string {
+	changed, failed := 0, 0
+	for _, r := range results {
+		switch {
+		case r.Error != "":
+			failed++
+		case r.New:
+			changed++
+		}
+	}
+	return fmt.Sprintf("%d suites: %d new, %d unchanged, %d failed", len(results), changed, len(results)-changed-failed, failed)
+}
+
+// outcome turns the results into the exit code of the whole: a refusal goes
+// before anything else, since somebody must look at it.
+func outcome(ctx context.Context, results []admin.SuiteResult) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	failed, refused := 0, 0
+	for _, r := range results {
+		if r.Error != "" {
+			failed++
+		}
+		if r.Refused {
+			refused++
+		}
+	}
+	switch {
+	case refused > 0:
+		return &admin.Error{Text: fmt.Sprintf("%d of %d suites were refused; what was served before still is", refused, len(results)), Exit: admin.ExitRefused}
+	case failed > 0 && failed == len(results):
+		return &admin.Error{Text: "no suite could be refreshed; what was served before still is", Exit: admin.ExitFailed}
+	case failed > 0:
+		return &admin.Error{Text: fmt.Sprintf("%d of %d suites could not be refreshed", failed, len(results)), Exit: admin.ExitPartly}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
+)
+
+// stopTimeout is how long requests under way may take to end when the daemon
+// stops; all of stopping stays below ten seconds.
+const stopTimeout = 7 * time.Second
+
+// Serve answers clients and admin calls and keeps the archives up to date
+// until ctx ends; then it lets requests finish and returns. It calls ready
+// once with the addresses it listens on.
+func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
+	d.refreshCRL()
+	access, err := loadAccess(d.config)
+	if err != nil {
+		return err
+	}
+	server := proxy.New(proxy.Config{
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Access: access, Log: d.Log, Now: d.Now,
+	})
+	calls, err := admin.Listen(d.config.Socket())
+	if err != nil {
+		return err
+	}
+	listeners, err := listen(ctx, d.config.Serve.Listen)
+	if err != nil {
+		return errors.Join(err, calls.Close())
+	}
+	api := admin.NewServer(admin.NewHandler(d, os.Getuid()), d.Log)
+	d.announce(listeners, ready)
+	return d.serveAll(ctx, server, listeners, api, calls)
+}
+
+func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
+	var all []net.Listener
+	for _, a := range addresses {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a)
+		if err != nil {
+			for _, l := range all {
+				err = errors.Join(err, l.Close())
+			}
+			return nil, fmt.Errorf("listening for clients: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+func (d *Daemon) announce(listeners []net.Listener, ready func([]string)) {
+	d.mu.Lock()
+	d.started = d.Now().UTC()
+	for _, l := range listeners {
+		d.listen = append(d.listen, l.Addr().String())
+	}
+	d.mu.Unlock()
+	d.Log.Info("serving", "listen", d.listen, "config", d.config.Path)
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		d.Log.Warn("telling systemd that aptmirror is ready failed", "error", err)
+	}
+	ready(d.listen)
+}
+
+// serveAll runs everything that a serving daemon does, and waits for all of it.
+func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners []net.Listener, api *http.Server, calls net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		group.Go(func() error { return server.Serve(l) })
+	}
+	group.Go(func() error {
+		if err := api.Serve(calls); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("answering admin calls: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { return d.watchAccess(ctx, server) })
+	for _, a := range d.config.Archives {
+		if len(a.URIs) > 0 {
+			group.Go(func() error { return d.refreshForever(ctx, a) })
+		}
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		return d.stop(ctx, server, api)
+	})
+	return group.Wait()
+}
+
+// stop ends jobs at once, since they can be done again, and gives requests
+// some time.
+func (d *Daemon) stop(ctx context.Context, server *proxy.Server, api *http.Server) error {
+	d.Log.Info("stopping")
+	systemd.SdNotify(false, systemd.SdNotifyStopping)
+	d.end(errClosing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		d.Log.Warn("requests were cut", "error", err)
+	}
+	if err := api.Shutdown(ctx); err != nil {
+		return errors.Join(err, api.Close())
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+)
+
+// Status tells what is served and how fresh it is.
+func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
+	d.mu.Lock()
+	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Suites: []admin.SuiteStatus{}}
+	d.mu.Unlock()
+	stored := map[blob.Digest]bool{}
+	for info, err := range d.cache.Blobs.All(ctx) {
+		if err == nil {
+			stored[info.Digest] = true
+			out.Blobs++
+			out.Bytes += info.Size
+		}
+	}
+	served := d.served()
+	for _, r := range d.config.Repositories {
+		for _, suite := range served[r.Name] {
+			s, err := d.suiteStatus(ctx, r.Name, r.Archive, suite, stored)
+			if err != nil {
+				return nil, err
+			}
+			out.Suites = append(out.Suites, s)
+		}
+	}
+	return out, ctx.Err()
+}
+
+func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite string, stored map[blob.Digest]bool) (admin.SuiteStatus, error) {
+	s := admin.SuiteStatus{Repository: repository, Archive: archive, Suite: suite}
+	check, err := d.cache.Catalog.Check(archive, suite)
+	if err != nil {
+		return s, err
+	}
+	s.Checked, s.CheckedOK, s.Error, s.Reason = check.At, check.OK, check.Error, check.Reason
+	p, err := d.cache.Catalog.Publication(repository, suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+	if err != nil {
+		return s, err
+	}
+	s.Generation, s.Published, s.Date, s.ValidUntil = g.Number, p.Published, g.Date, g.ValidUntil
+	s.Signers, s.Packages, s.Bytes = signers(g), g.Packages, g.Bytes
+	return s, d.countCached(ctx, g, stored, &s)
+}
+
+// countCached counts the packages of a generation that are in the store.
+func (d *Daemon) countCached(ctx context.Context, g catalog.Generation, stored map[blob.Digest]bool, s *admin.SuiteStatus) error {
+	t, err := d.cache.Catalog.Table(ctx, g)
+	if err != nil {
+		return err
+	}
+	for e := range t.All() {
+		if e.Kind == catalog.KindPackage && stored[e.Digest] {
+			s.Cached++
+			s.CachedSize += e.Size
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream"
+)
+
+// parallelSuites is how many suites are refreshed at a time.
+const parallelSuites = 4
+
+// Sync refreshes archives and publishes what is new.
+func (d *Daemon) Sync(_ context.Context, by admin.Caller, r admin.SyncRequest, news func(admin.Event)) (*admin.SyncResult, error) {
+	return d.sync(callerName(by), r.Archives, news)
+}
+
+func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin.SyncResult, error) {
+	archives, err := d.chosen(names)
+	if err != nil {
+		return nil, err
+	}
+	result := &admin.SyncResult{}
+	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
+		result.Suites = d.refreshAll(ctx, archives, func(e admin.Event) {
+			e.Time, e.Job = d.Now().UTC(), job
+			news(e)
+		})
+		return summary(result.Suites), outcome(ctx, result.Suites)
+	})
+	return result, err
+}
+
+// chosen gives the archives of those names that have something to fetch from.
+func (d *Daemon) chosen(names []string) ([]*upstream.Archive, error) {
+	var chosen []*upstream.Archive
+	for _, c := range d.config.Archives {
+		if len(names) == 0 || slices.Contains(names, c.Name) {
+			chosen = append(chosen, d.upstream.Archive(c.Name))
+		}
+	}
+	for _, n := range names {
+		if d.upstream.Archive(n) == nil {
+			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s", n, d.config.Path), Exit: admin.ExitUsage}
+		}
+	}
+	return slices.DeleteFunc(chosen, func(a *upstream.Archive) bool { return len(a.URIs) == 0 }), nil
+}
+
+// refreshAll looks at every suite and gives the outcomes in configured order.
+func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, news func(admin.Event)) []admin.SuiteResult {
+	var suites []suiteKey
+	for _, a := range archives {
+		for _, suite := range a.Suites {
+			suites = append(suites, suiteKey{a.Name, suite})
+		}
+	}
+	results := make([]admin.SuiteResult, len(suites))
+	var telling sync.Mutex // held while news is told
+	var group errgroup.Group
+	group.SetLimit(parallelSuites)
+	for i, k := range suites {
+		group.Go(func() error {
+			results[i] = d.refreshSuite(ctx, d.upstream.Archive(k.archive), k.suite)
+			telling.Lock()
+			defer telling.Unlock()
+			news(eventOf(results[i]))
+			return nil
+		})
+	}
+	group.Wait()
+	return results
+}
+
+// refreshSuite brings one suite up to date and publishes it.
+func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite string) admin.SuiteResult {
+	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
+	slot := d.suites[suiteKey{a.Name, suite}]
+	select {
+	case slot <- struct{}{}:
+		defer func() { <-slot }()
+	case <-ctx.Done():
+		result.Error = context.Cause(ctx).Error()
+		return result
+	}
+	refreshed, err := d.upstream.Refresh(ctx, a, suite)
+	if err == nil {
+		err = d.publish(ctx, refreshed.Generation)
+	}
+	if err != nil {
+		refused := (*upstream.RefusedError)(nil)
+		result.Error, result.Refused = err.Error(), errors.As(err, &refused)
+		d.Log.Warn("refreshing a suite failed", "archive", a.Name, "suite", suite, "refused", result.Refused, "error", err)
+		return result
+	}
+	g := refreshed.Generation
+	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
+	result.Signers = signers(g)
+	return result
+}
+
+func signers(g catalog.Generation) []admin.Signer {
+	var all []admin.Signer
+	for _, s := range g.Signers {
+		all = append(all, admin.Signer(s))
+	}
+	return all
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the daemon: serve clients and keep the archives up to date",
+		Description: "Runs in the foreground until SIGTERM or SIGINT, and logs to standard error.\n" +
+			"Requests under way may finish; stopping takes less than ten seconds.",
+		Action: func(c *cli.Context) error {
+			loaded, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			return serve(c, loaded)
+		},
+	}
+}
+
+func noArguments(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usagef("%s takes no argument %q", c.Command.Name, c.Args().First())
+	}
+	return nil
+}
+
+func serve(c *cli.Context, loaded *config.Config) (err error) {
+	if loaded.Serve.Cert == "" {
+		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
+	}
+	level := slog.LevelInfo
+	if c.Bool("verbose") {
+		level = slog.LevelDebug
+	}
+	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, level)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Serve(c.Context, func(listen []string) {
+		fmt.Fprintf(c.App.Writer, "ready on %s\n", strings.Join(listen, ", "))
+	})
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"aptmirror/proxy/admin"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "tell what is served and how fresh it is",
+		Action: func(c *cli.Context) error {
+			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
+				var status admin.Status
+				if err := client.Call(ctx, "status", struct{}{}, func(admin.Event) {}, &status); err != nil {
+					return err
+				}
+				if c.Bool("json") {
+					return printJSON(c.App.Writer, status)
+				}
+				return printStatus(c.App.Writer, status)
+			})
+		},
+	}
+}
+
+func printStatus(w io.Writer, s admin.Status) error {
+	if s.Running {
+		fmt.Fprintf(w, "aptmirror %s, serving on %s since %s\n", s.Version, strings.Join(s.Listen, ", "), when(s.Started))
+	} else {
+		fmt.Fprintf(w, "aptmirror %s, no daemon is running\n", s.Version)
+	}
+	fmt.Fprintf(w, "%d files in the store, %s\n", s.Blobs, size(s.Bytes))
+	for _, suite := range s.Suites {
+		printSuite(w, suite)
+	}
+	return nil
+}
+
+func printSuite(w io.Writer, s admin.SuiteStatus) {
+	fmt.Fprintf(w, "\n%s %s (archive %s)\n", s.Repository, s.Suite, s.Archive)
+	if s.Generation == 0 {
+		fmt.Fprintln(w, "  nothing verified yet")
+	} else {
+		fmt.Fprintf(w, "  generation   %d, published %s\n", s.Generation, when(s.Published))
+		fmt.Fprintf(w, "  date         %s\n", when(s.Date))
+		fmt.Fprintf(w, "  valid until  %s\n", when(s.ValidUntil))
+		for _, k := range s.Signers {
+			fmt.Fprintf(w, "  signed by    %s\n", strings.TrimSpace(k.Fingerprint+"  "+k.Name))
+		}
+		fmt.Fprintf(w, "  cached       %d of %d packages, %s of %s\n", s.Cached, s.Packages, size(s.CachedSize), size(s.Bytes))
+	}
+	fmt.Fprintf(w, "  last check   %s, last good %s\n", when(s.Checked), when(s.CheckedOK))
+	if s.Error != "" {
+		fmt.Fprintf(w, "  PROBLEM      %s\n", s.Error)
+	}
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"aptmirror/proxy/admin"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "verify",
+		Usage: "read the store back: every path, file, digest and signature",
+		Description: "Names everything that is not as it was signed. Exit code 4 if there is any such thing.\n" +
+			"Files that no client has asked for yet are not in the store; that is no fault.",
+		Action: func(c *cli.Context) error {
+			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
+				var result admin.VerifyResult
+				err := client.Call(ctx, "verify", struct{}{}, printNews(c.App.ErrWriter), &result)
+				if result.Problems == nil { // there is no result
+					return err
+				}
+				if c.Bool("json") {
+					return errors.Join(printJSON(c.App.Writer, result), err)
+				}
+				for _, p := range result.Problems {
+					fmt.Fprintf(c.App.Writer, "%s: %s\n", p.Where, p.What)
+				}
+				fmt.Fprintf(c.App.Writer, "%d generations with %d paths, %d files with %s read back: %d problems\n",
+					result.Generations, result.Paths, result.Blobs, size(result.Bytes), len(result.Problems))
+				return err
+			})
+		},
+	}
+}

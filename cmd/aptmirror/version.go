@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+)
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print the version",
+		Action: func(c *cli.Context) error {
+			if c.Bool("json") {
+				return printJSON(c.App.Writer, map[string]string{"version": buildVersion(), "go": runtime.Version()})
+			}
+			_, err := fmt.Fprintf(c.App.Writer, "aptmirror %s (%s)\n", buildVersion(), runtime.Version())
+			return err
+		},
+	}
+}

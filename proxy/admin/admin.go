@@ -1,0 +1,164 @@
+// Package admin is how commands reach the daemon: JSON over HTTP on a unix
+// socket in the state directory. The kernel says who is at the other end; only
+// root and the user that the daemon runs as are answered.
+//
+// Where no daemon runs, the same handler is called inside the command's own
+// process (InProcess), so that there is one code path with two transports.
+//
+// Every call is POST /v1/NAME with a JSON body of at most MaxRequest bytes and
+// the content type application/json. The answer is a stream of JSON values,
+// one a line, each a Message: any number of events, then one result or error.
+// A call that starts long work goes on in the daemon when the caller leaves.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// MaxRequest bounds the body of a call.
+const MaxRequest = 1 << 20
+
+// Message is one line of an answer: an event, or at the end the result, the
+// error, or (work that was done in part) both.
+type Message struct {
+	Event  *Event          `json:"event,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *Error          `json:"error,omitempty"`
+}
+
+// Event is news of work under way.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Job     uint64    `json:"job,omitempty"`
+	Archive string    `json:"archive,omitempty"`
+	Suite   string    `json:"suite,omitempty"`
+	// Text is one line for a person.
+	Text string `json:"text"`
+	// Failed marks news of something that went wrong.
+	Failed bool `json:"failed,omitempty"`
+}
+
+// Error is a failure with the exit code that a command should end with.
+type Error struct {
+	Text string `json:"text"`
+	Exit int    `json:"exit"`
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Exit codes of commands; they are part of what scripts rely on.
+const (
+	ExitFailed  = 1 // it did not work
+	ExitUsage   = 2 // wrong options or configuration
+	ExitPartly  = 3 // some archives failed, the rest is done
+	ExitRefused = 4 // something did not verify
+)
+
+// Caller is who asks, as the kernel says.
+type Caller struct {
+	UID int
+}
+
+// Backend does what the calls ask for. An error that is no *Error counts as
+// ExitFailed.
+type Backend interface {
+	Status(ctx context.Context) (*Status, error)
+	Sync(ctx context.Context, by Caller, r SyncRequest, news func(Event)) (*SyncResult, error)
+	Verify(ctx context.Context, by Caller, news func(Event)) (*VerifyResult, error)
+	Jobs(ctx context.Context) (*Jobs, error)
+}
+
+// SyncRequest names the archives to refresh; none means all.
+type SyncRequest struct {
+	Archives []string `json:"archives,omitempty"`
+}
+
+// SyncResult is the outcome for every suite.
+type SyncResult struct {
+	Suites []SuiteResult `json:"suites"`
+}
+
+// SuiteResult is the outcome of refreshing one suite.
+type SuiteResult struct {
+	Archive    string    `json:"archive"`
+	Suite      string    `json:"suite"`
+	Generation uint64    `json:"generation,omitempty"`
+	New        bool      `json:"new"`
+	Date       time.Time `json:"date,omitzero"`
+	Signers    []Signer  `json:"signers,omitempty"`
+	Packages   int       `json:"packages,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	// Refused says that upstream sent something that did not verify.
+	Refused bool `json:"refused,omitempty"`
+}
+
+// Signer is a key whose signature was good.
+type Signer struct {
+	Fingerprint string `json:"fingerprint"`
+	Name        string `json:"name,omitempty"`
+}
+
+// Status is the state of everything that is served.
+type Status struct {
+	Version string        `json:"version"`
+	Running bool          `json:"running"` // a daemon answered
+	Started time.Time     `json:"started,omitzero"`
+	Listen  []string      `json:"listen,omitempty"`
+	Suites  []SuiteStatus `json:"suites"`
+	Blobs   int           `json:"blobs"` // files in the store
+	Bytes   int64         `json:"bytes"` // their sizes together
+}
+
+// SuiteStatus is the state of one suite of a repository.
+type SuiteStatus struct {
+	Repository string    `json:"repository"`
+	Archive    string    `json:"archive"`
+	Suite      string    `json:"suite"`
+	Generation uint64    `json:"generation,omitempty"` // 0: nothing verified yet
+	Published  time.Time `json:"published,omitzero"`
+	Date       time.Time `json:"date,omitzero"`
+	ValidUntil time.Time `json:"valid_until,omitzero"`
+	Signers    []Signer  `json:"signers,omitempty"`
+	Packages   int       `json:"packages"`
+	Bytes      int64     `json:"bytes"`        // of all packages
+	Cached     int       `json:"cached"`       // packages in the store
+	CachedSize int64     `json:"cached_bytes"` // their sizes
+	Checked    time.Time `json:"checked,omitzero"`
+	CheckedOK  time.Time `json:"checked_ok,omitzero"`
+	Error      string    `json:"error,omitempty"`
+	Reason     string    `json:"reason,omitempty"`
+}
+
+// VerifyResult is what reading the store back found.
+type VerifyResult struct {
+	Generations int       `json:"generations"`
+	Paths       int       `json:"paths"`
+	Blobs       int       `json:"blobs"`
+	Bytes       int64     `json:"bytes"`
+	Problems    []Problem `json:"problems"`
+}
+
+// Problem is one thing in the store that is not as it should be.
+type Problem struct {
+	Where string `json:"where"`
+	What  string `json:"what"`
+}
+
+// Jobs are the newest jobs, newest first.
+type Jobs struct {
+	Jobs []Job `json:"jobs"`
+}
+
+// Job is the record of one unit of work.
+type Job struct {
+	Number   uint64    `json:"number"`
+	Kind     string    `json:"kind"`
+	Names    []string  `json:"names,omitempty"`
+	By       string    `json:"by"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"`
+	Error    string    `json:"error,omitempty"`
+	Summary  string    `json:"summary,omitempty"`
+}

@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+// ErrNoDaemon says that nothing answers on the socket.
+var ErrNoDaemon = errors.New("no daemon is running")
+
+// Client makes calls.
+type Client struct {
+	http *http.Client
+	// Remote is false for a client whose calls run in this process.
+	Remote bool
+}
+
+// Dial reaches the daemon on a socket. It returns ErrNoDaemon where there is none.
+func Dial(ctx context.Context, socket string) (*Client, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
+	}
+	conn, err := dial(ctx, "", "")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, ErrNoDaemon
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reaching the daemon: %w", err)
+	}
+	conn.Close()
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, Remote: true}, nil
+}
+
+// InProcess makes calls to a handler in this process, as this process's user.
+func InProcess(h http.Handler) *Client {
+	return &Client{http: &http.Client{Transport: direct{h}}}
+}
+
+// Call makes one call. News is given every event as it comes; result, if the
+// answer has one, is filled even if there is an error too.
+func (c *Client) Call(ctx context.Context, name string, request any, news func(Event), result any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/"+name, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return fmt.Errorf("calling the daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("calling the daemon: it answered %s to %s; is it of another version?", resp.Status, name)
+	}
+	return read(resp.Body, news, result)
+}
+
+func read(body io.Reader, news func(Event), result any) error {
+	for d := json.NewDecoder(body); ; {
+		var m Message
+		if err := d.Decode(&m); err != nil {
+			return fmt.Errorf("the daemon went away before it was done: %w", err)
+		}
+		if m.Event != nil {
+			news(*m.Event)
+			continue
+		}
+		if m.Result != nil {
+			if err := json.Unmarshal(m.Result, result); err != nil {
+				return fmt.Errorf("reading the daemon's answer: %w", err)
+			}
+		}
+		if m.Error != nil {
+			return m.Error
+		}
+		return nil
+	}
+}
+
+// direct runs a handler for each request, in a goroutine that ends with the
+// handler; the body of the answer is read as the handler writes it.
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	pr, pw := io.Pipe()
+	ctx := context.WithValue(r.Context(), callerKey{}, Caller{UID: os.Getuid()})
+	w := &pipeWriter{header: http.Header{}, body: pw, started: make(chan struct{}), status: http.StatusOK}
+	go func() {
+		d.handler.ServeHTTP(w, r.WithContext(ctx))
+		w.start()
+		pw.Close()
+	}()
+	<-w.started
+	return &http.Response{
+		StatusCode: w.status, Status: http.StatusText(w.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: pr, Request: r,
+	}, nil
+}
+
+// pipeWriter belongs to the handler's goroutine; status and header may be read
+// by others once started is closed.
+type pipeWriter struct {
+	header  http.Header
+	body    *io.PipeWriter
+	started chan struct{}
+	begun   bool
+	status  int
+}
+
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+func (w *pipeWriter) WriteHeader(status int) {
+	if !w.begun {
+		w.status = status
+		w.start()
+	}
+}
+
+func (w *pipeWriter) start() {
+	if !w.begun {
+		w.begun = true
+		close(w.started)
+	}
+}
+
+func (w *pipeWriter) Write(p []byte) (int, error) {
+	w.start()
+	return w.body.Write(p)
+}

@@ -1,0 +1,117 @@
+// Package upstream brings archives in: it fetches a suite's Release, verifies
+// its signature and its freshness, fetches and checks the indexes it lists, and
+// leaves one immutable mirrored generation in the catalog; and it fills single
+// files that a generation names when somebody first wants them.
+//
+// Nothing reaches the store's readers that was not checked against a signature
+// by a key of the archive's keyring: Release by its signature, an index by its
+// digest in Release, a package by its digest in an index. Headers, status texts
+// and lengths that a server sends decide nothing. A refresh that fails at any
+// point leaves what was served before.
+package upstream
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/pgp"
+)
+
+// Archive is one configured upstream. It is not changed after New.
+type Archive struct {
+	// Name is the archive's name in the configuration and in messages.
+	Name string
+	// URIs are bases in order of preference, each with a final slash. Empty:
+	// nothing is ever fetched.
+	URIs []string
+	// Suites as in sources.list(5); one that ends in a slash is flat.
+	Suites []string
+	// Components are ignored for flat suites.
+	Components []string
+	// Architectures may contain "source"; "all" is implied by any other.
+	Architectures []string
+	// Keyring holds the keys one of which must have signed Release.
+	Keyring *pgp.Keyring
+}
+
+// wantsArchitecture says whether files for an architecture are part of the mirror.
+func (a *Archive) wantsArchitecture(arch string) bool {
+	return arch == "all" || slices.Contains(a.Architectures, arch)
+}
+
+// scope names everything of the configuration that decides what a generation
+// contains, so that a change of it makes a new one.
+func (a *Archive) scope() string {
+	return strings.Join(a.Components, " ") + "; " + strings.Join(a.Architectures, " ")
+}
+
+// Config is what an Upstream works with.
+type Config struct {
+	Archives []*Archive
+	Blobs    *blob.Store
+	Catalog  *catalog.Catalog
+	Log      *slog.Logger
+	// Version is sent as part of User-Agent.
+	Version string
+	// Now is the clock that signatures and dates are judged by; nil is the
+	// system's.
+	Now func() time.Time
+	// Client makes the requests; nil is a client with this package's bounds.
+	Client *http.Client
+}
+
+// Upstream is all archives together. Its methods may be called concurrently.
+type Upstream struct {
+	Config
+	archives map[string]*Archive
+	fetch    *fetcher
+	health   health
+
+	fills sync.WaitGroup // one for each running fill; Close waits for it
+	mu    sync.Mutex     // guards running and closed
+	// running holds the fills under way, by what they bring.
+	running map[blob.Digest]*fill
+	closed  bool
+}
+
+// New prepares the archives; it fetches nothing.
+func New(c Config) *Upstream {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Client == nil {
+		c.Client = newClient()
+	}
+	u := &Upstream{
+		Config: c, archives: map[string]*Archive{}, running: map[blob.Digest]*fill{},
+		fetch: &fetcher{client: c.Client, agent: "aptmirror/" + c.Version},
+	}
+	for _, a := range c.Archives {
+		u.archives[a.Name] = a
+	}
+	return u
+}
+
+// Archive gives the archive of that name, or nil.
+func (u *Upstream) Archive(name string) *Archive { return u.archives[name] }
+
+// Close stops the fills under way and waits for them.
+func (u *Upstream) Close() {
+	u.mu.Lock()
+	u.closed = true
+	for _, f := range u.running {
+		f.stop(errClosed)
+	}
+	u.mu.Unlock()
+	u.fills.Wait()
+	u.Client.CloseIdleConnections()
+}
+
+var errClosed = fmt.Errorf("aptmirror is stopping")

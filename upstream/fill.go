@@ -1,0 +1,223 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+)
+
+// maxResumes is how often one fill goes on after a connection that broke in
+// the middle.
+const maxResumes = 5
+
+// Fill brings one file that a generation names into the store and gives it to
+// be read while it comes. It returns once there is something to read, or when
+// no mirror had the file: then the error is fs.ErrNotExist if every one of them
+// said so. All callers who want the same bytes share one fill; it goes on when
+// they leave.
+func (u *Upstream) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
+	f, err := u.start(ctx, file, "")
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.begun:
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return f.follow(ctx)
+}
+
+// fill is one file on its way in.
+type fill struct {
+	u       *Upstream
+	archive *Archive
+	file    catalog.File
+	first   string // the mirror to ask first; "" for the preferred one
+	stop    context.CancelCauseFunc
+
+	begun chan struct{} // closed once there is something to read
+	done  chan struct{} // closed when the fill ended; err is set before
+	err   error
+	// writer is that of the latest attempt, guarded by u.mu. Who follows the
+	// writer of an attempt that failed has been told so by it.
+	writer *blob.Writer
+}
+
+// start joins the fill of these bytes or begins one.
+func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (*fill, error) {
+	a := u.archives[file.Archive]
+	if a == nil || len(a.URIs) == 0 || file.Kind == catalog.KindRelease {
+		return nil, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return nil, errClosed
+	}
+	if f, ok := u.running[file.Digest]; ok {
+		return f, nil
+	}
+	f := &fill{u: u, archive: a, file: file, first: first, begun: make(chan struct{}), done: make(chan struct{})}
+	ctx, f.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	u.running[file.Digest] = f
+	u.fills.Go(func() { f.run(ctx) })
+	return f, nil
+}
+
+func (f *fill) run(ctx context.Context) {
+	f.err = f.fromAny(ctx)
+	f.u.mu.Lock()
+	delete(f.u.running, f.file.Digest)
+	f.u.mu.Unlock()
+	f.stop(nil)
+	close(f.done)
+}
+
+func (f *fill) follow(ctx context.Context) (*blob.Follower, error) {
+	select {
+	case <-f.begun:
+		f.u.mu.Lock()
+		defer f.u.mu.Unlock()
+		return f.writer.Follow(ctx), nil
+	default: // it ended before there was anything to read
+		return nil, f.err
+	}
+}
+
+// source is one place that may have the file.
+type source struct{ base, path string }
+
+// sources gives every mirror, and on each the name by digest first: that one
+// cannot change while an archive is being updated.
+func (f *fill) sources() []source {
+	var all []source
+	for _, uri := range f.u.health.order(f.archive.URIs, f.first, f.u.Now()) {
+		if f.file.ByHash && (f.file.Kind == catalog.KindIndex || f.file.Kind == catalog.KindByHash) {
+			all = append(all, source{uri, byHashPath(f.file.Plain, f.file.Digest)})
+		}
+		all = append(all, source{uri, f.file.Plain})
+	}
+	return all
+}
+
+// byHashPath names an index by its digest (apt's Acquire-By-Hash).
+func byHashPath(plain string, d blob.Digest) string {
+	return path.Dir(plain) + "/by-hash/SHA256/" + d.String()
+}
+
+// fromAny takes the file from the first source that has the right bytes.
+func (f *fill) fromAny(ctx context.Context) error {
+	var failures []error
+	missing := 0
+	for _, s := range f.sources() {
+		err := f.from(ctx, s)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+		}
+		failures = append(failures, err)
+		f.u.Log.Warn("fetching a file failed", "archive", f.archive.Name, "file", s.path, "mirror", s.base, "error", err)
+	}
+	return &fillError{f.archive.Name, f.file.Plain, failures, missing == len(failures)}
+}
+
+// fillError is why no source gave the file.
+type fillError struct {
+	archive, file string
+	causes        []error
+	missing       bool // every source said that it has no such file
+}
+
+func (e *fillError) Error() string {
+	return fmt.Sprintf("archive %s: fetching %s: %v", e.archive, e.file, errors.Join(e.causes...))
+}
+
+func (e *fillError) Unwrap() []error { return e.causes }
+
+// Is makes the error fs.ErrNotExist only if all sources agree on that.
+func (e *fillError) Is(target error) bool { return target == fs.ErrNotExist && e.missing }
+
+// from takes the file from one source, going on where a broken connection
+// left off. The digest decides in the end.
+func (f *fill) from(ctx context.Context, s source) error {
+	body, err := f.open(ctx, s, 0, "")
+	if err != nil {
+		return err
+	}
+	w, err := f.u.Blobs.Create(ctx, f.file.Digest, f.file.Size, body.modified)
+	if err != nil {
+		body.Close()
+		return err
+	}
+	err = f.copy(ctx, w, s, body)
+	if err == nil {
+		_, err = w.Commit()
+	}
+	if err == nil {
+		f.offer(w)
+	} else {
+		w.Abort(err)
+		if mismatch := (*blob.MismatchError)(nil); errors.As(err, &mismatch) {
+			f.u.health.lied(s.base, f.u.Now())
+			err = &RefusedError{f.archive.Name, f.file.Suite, s.path, s.base, WrongContent, err}
+		}
+	}
+	return err
+}
+
+// offer shows the writer of this attempt to those who wait and those who come.
+func (f *fill) offer(w *blob.Writer) {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	if f.writer == nil {
+		close(f.begun)
+	}
+	f.writer = w
+}
+
+// offering is a writer that is offered with the first bytes that readers may
+// see. Until then an attempt that fails costs them nothing but time.
+type offering struct {
+	*blob.Writer
+	fill    *fill
+	offered bool
+}
+
+func (o *offering) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if !o.offered && err == nil && o.fill.file.Size > blob.HoldBack {
+		o.offered = true
+		o.fill.offer(o.Writer)
+	}
+	return n, err
+}
+
+func (f *fill) copy(ctx context.Context, w *blob.Writer, s source, body *body) error {
+	buffer := make([]byte, 128<<10)
+	to := &offering{Writer: w, fill: f}
+	var got int64
+	for resumes := 0; ; resumes++ {
+		n, err := io.CopyBuffer(struct{ io.Writer }{to}, body, buffer)
+		got += n
+		body.Close()
+		if err == nil || !body.broke || resumes == maxResumes || ctx.Err() != nil {
+			return err
+		}
+		if body, err = f.open(ctx, s, got, body.validator); err != nil {
+			return fmt.Errorf("going on at byte %d: %w", got, err)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package upstream
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"aptmirror/cache"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/pgp"
+	"aptmirror/upstream/upstreamtest"
+)
+
+func TestMain(m *testing.M) {
+	// httptest servers of the archives under test close with their tests, the
+	// connections to them a moment later.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// mirror is an Upstream of one test archive, with a store of its own.
+type mirror struct {
+	*Upstream
+	t       *testing.T
+	archive *Archive
+	now     time.Time // zero: the system's
+}
+
+func newMirror(t *testing.T, a *upstreamtest.Archive, uris ...string) *mirror {
+	t.Helper()
+	store, err := cache.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	keys, err := pgp.LoadKeyring(a.KeyringFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mirror{t: t, archive: &Archive{
+		Name: "test", Suites: []string{"stable"}, Components: []string{"main"}, Architectures: []string{a.Arch, "source"}, Keyring: keys,
+	}}
+	for _, u := range append([]string{a.URL()}, uris...) {
+		m.archive.URIs = append(m.archive.URIs, u+"/")
+	}
+	m.Upstream = New(Config{
+		Archives: []*Archive{m.archive}, Blobs: store.Blobs, Catalog: store.Catalog, Version: "test",
+		Log: slog.New(slog.NewTextHandler(testOutput{t}, nil)),
+		Now: func() time.Time {
+			if m.now.IsZero() {
+				return time.Now()
+			}
+			return m.now
+		},
+	})
+	t.Cleanup(m.Close)
+	return m
+}
+
+type testOutput struct{ t *testing.T }
+
+func (o testOutput) Write(p []byte) (int, error) {
+	if testing.Verbose() {
+		os.Stderr.Write(p)
+	}
+	return len(p), nil
+}
+
+// refresh refreshes and fails the test if that fails.
+func (m *mirror) refresh() Refreshed {
+	m.t.Helper()
+	r, err := m.Refresh(m.t.Context(), m.archive, m.archive.Suites[0])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return r
+}
+
+func (m *mirror) table(g catalog.Generation) *catalog.Table {
+	m.t.Helper()
+	table, err := m.Catalog.Table(m.t.Context(), g)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return table
+}
+
+// file finds a path of a generation as the catalog would give it.
+func (m *mirror) file(g catalog.Generation, path string) catalog.File {
+	m.t.Helper()
+	e, ok := m.table(g).Find(path)
+	if !ok {
+		m.t.Fatalf("the generation has no %s", path)
+	}
+	return catalog.File{Entry: e, Archive: g.Archive, Suite: g.Suite, ByHash: g.ByHash}
+}
+
+// read fills a file and gives its bytes.
+func (m *mirror) read(f catalog.File) ([]byte, error) {
+	m.t.Helper()
+	follower, err := m.Fill(m.t.Context(), f)
+	if err != nil {
+		return nil, err
+	}
+	defer follower.Close()
+	return io.ReadAll(follower)
+}

@@ -1,0 +1,136 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+)
+
+// Refreshed is the outcome of Refresh.
+type Refreshed struct {
+	Generation catalog.Generation
+	// New says that this generation did not exist before.
+	New bool
+	// Fetched is the number of bytes of indexes that had to be fetched.
+	Fetched int64
+}
+
+// Refresh looks at one suite of an archive and, if upstream has something new
+// that verifies, leaves it as a new generation. On any error the newest
+// generation stays as it was, and the error is kept with the suite's Check; a
+// *RefusedError says that upstream sent something that must not be accepted.
+// Refreshes of one suite must not run at the same time.
+func (u *Upstream) Refresh(ctx context.Context, a *Archive, suite string) (Refreshed, error) {
+	seen, err := u.Catalog.Check(a.Name, suite)
+	if err != nil {
+		return Refreshed{}, fmt.Errorf("archive %s, suite %s: reading its state: %w", a.Name, suite, err)
+	}
+	r, out, err := u.refresh(ctx, a, suite, seen)
+	if ctx.Err() != nil {
+		return Refreshed{}, context.Cause(ctx)
+	}
+	saved := u.Catalog.SaveCheck(checkOf(seen, r, err, u.Now()))
+	return out, errors.Join(err, saved)
+}
+
+func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen catalog.Check) (*release, Refreshed, error) {
+	latest, err := u.Catalog.Latest(ctx, a.Name, suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, Refreshed{}, err
+	}
+	if latest.Number == 0 || latest.Scope != a.scope() {
+		seen.LastModified, seen.ETag = "", ""
+	}
+	r, err := u.fetchRelease(ctx, a, suite, seen)
+	if err != nil {
+		return nil, Refreshed{}, err
+	}
+	if r.unchanged || latest.Scope == a.scope() && r.sameAs(latest) {
+		return r, Refreshed{Generation: latest}, nil
+	}
+	out, err := u.takeIn(ctx, a, suite, r)
+	return r, out, err
+}
+
+// sameAs says whether a generation already has these very bytes.
+func (r *release) sameAs(g catalog.Generation) bool {
+	return g.Release == r.digest() && g.InRelease == sumOrZero(r.inRelease) && (r.gpg == nil || g.ReleaseGPG == sumOrZero(r.gpg))
+}
+
+func sumOrZero(data []byte) blob.Digest {
+	if data == nil {
+		return blob.Digest{}
+	}
+	return blob.Sum(data)
+}
+
+// takeIn fetches what the package table needs and records the generation.
+func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release) (Refreshed, error) {
+	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
+	targets := in.targets()
+	fetched, err := in.fetchAll(ctx, targets)
+	if err != nil {
+		return Refreshed{}, err
+	}
+	manifest, err := in.manifest(ctx, targets)
+	if err != nil {
+		return Refreshed{}, err
+	}
+	g, err := in.store(ctx, targets, manifest)
+	return Refreshed{Generation: g, New: true, Fetched: fetched}, err
+}
+
+// intake is one Release on its way to becoming a generation.
+type intake struct {
+	u        *Upstream
+	archive  *Archive
+	suite    string
+	dir      string
+	release  *release
+	packages int   // files that the indexes name
+	bytes    int64 // and their sizes
+}
+
+func (in *intake) refuse(file string, reason Reason, err error) error {
+	return &RefusedError{in.archive.Name, in.suite, file, in.release.uri, reason, err}
+}
+
+// store writes Release, its signatures and the manifest as blobs and then the
+// row that makes them a generation.
+func (in *intake) store(ctx context.Context, targets []target, manifest []byte) (catalog.Generation, error) {
+	r := in.release
+	g := catalog.Generation{
+		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(),
+		Date: r.Date, ValidUntil: r.ValidUntil, Origin: r.Origin, Label: r.Label,
+		ByHash: r.AcquireByHash, Packages: in.packages, Bytes: in.bytes, Created: in.u.Now().UTC(), Signers: signersOf(r),
+	}
+	for _, t := range targets {
+		g.Indexes = append(g.Indexes, in.dir+t.file.Path)
+	}
+	for _, part := range []struct {
+		data []byte
+		at   *blob.Digest
+	}{{r.inRelease, &g.InRelease}, {r.text, &g.Release}, {r.gpg, &g.ReleaseGPG}, {manifest, &g.Manifest}} {
+		if part.data == nil {
+			continue
+		}
+		d, err := in.u.Blobs.Put(ctx, part.data, r.Date)
+		if err != nil {
+			return g, fmt.Errorf("archive %s, suite %s: storing its Release: %w", in.archive.Name, in.suite, err)
+		}
+		*part.at = d
+	}
+	var err error
+	g.Number, err = in.u.Catalog.AddGeneration(g)
+	return g, err
+}
+
+func signersOf(r *release) (signers []catalog.Signer) {
+	for _, s := range r.signers {
+		signers = append(signers, catalog.Signer{Fingerprint: s.Fingerprint, Name: s.UserID})
+	}
+	return signers
+}

@@ -1,0 +1,193 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/debian"
+	"aptmirror/upstream/pgp"
+)
+
+// maxRelease bounds InRelease, Release and Release.gpg; apt's
+// Acquire::MaxReleaseFileSize.
+const maxRelease = 10 << 20
+
+// release is a suite's Release as one mirror gave it, verified.
+type release struct {
+	*debian.Release
+	signers   []pgp.Signature
+	text      []byte // the signed text: the bytes of Release
+	inRelease []byte // nil where the archive has Release and Release.gpg alone
+	gpg       []byte // nil where there is none that belongs to text
+	uri       string // the mirror
+	validator conditions
+	unchanged bool // the mirror said that what it sent before still stands
+}
+
+func (r *release) digest() blob.Digest { return blob.Sum(r.text) }
+
+// fetchRelease tries the mirrors in order and gives the first Release that
+// verifies and is fresh. A refusal goes before a failure to reach: it is what
+// somebody must look at.
+func (u *Upstream) fetchRelease(ctx context.Context, a *Archive, suite string, seen catalog.Check) (*release, error) {
+	var refused, failed error
+	for _, uri := range u.health.order(a.URIs, "", u.Now()) {
+		r, err := u.releaseFrom(ctx, a, suite, uri, seen)
+		if err == nil {
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if re := (*RefusedError)(nil); errors.As(err, &re) {
+			refused = errors.Join(refused, err)
+		} else {
+			failed = errors.Join(failed, fmt.Errorf("archive %s, suite %s: %w", a.Name, suite, err))
+		}
+	}
+	switch {
+	case refused != nil:
+		return nil, refused
+	case failed != nil:
+		return nil, failed
+	}
+	return nil, fmt.Errorf("archive %s has no uris", a.Name)
+}
+
+func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri string, seen catalog.Check) (*release, error) {
+	r, file, err := u.signedFrom(ctx, a, suite, uri, seen)
+	if err == nil {
+		r.Release, err = debian.ParseRelease(r.text)
+		if err == nil {
+			err = checkFresh(r.Release, r.digest(), suite, seen, u.Now())
+		}
+	}
+	if err == nil || isTransport(err) {
+		return r, err
+	}
+	return nil, &RefusedError{a.Name, suite, file, uri, reasonOf(err), err}
+}
+
+// isTransport tells a file that could not be had from one that is not as it should be.
+func isTransport(err error) bool {
+	if pe := (*pgp.Error)(nil); errors.As(err, &pe) {
+		return false
+	}
+	te := (*transportError)(nil)
+	return errors.As(err, &te)
+}
+
+type transportError struct{ err error }
+
+func (e *transportError) Error() string { return e.err.Error() }
+func (e *transportError) Unwrap() error { return e.err }
+
+func reasonOf(err error) Reason {
+	if se := (*staleError)(nil); errors.As(err, &se) {
+		return se.reason
+	}
+	if pe := (*pgp.Error)(nil); errors.As(err, &pe) {
+		if pe.Reason == pgp.FutureSignature {
+			return FromFuture
+		}
+		return Unverified
+	}
+	return Malformed
+}
+
+// signedFrom gets the signed text: from InRelease, or, only where the mirror
+// says that it has no InRelease, from Release and Release.gpg.
+func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string, seen catalog.Check) (*release, string, error) {
+	dir := catalog.SuiteDir(suite)
+	c := conditions{}
+	if seen.URI == uri {
+		c = conditions{seen.LastModified, seen.ETag}
+	}
+	data, validator, err := u.fetch.small(ctx, uri, dir+"InRelease", maxRelease, c)
+	if errors.Is(err, fs.ErrNotExist) {
+		return u.detachedFrom(ctx, a, dir, uri)
+	}
+	if err != nil {
+		return nil, "InRelease", &transportError{err}
+	}
+	r := &release{uri: uri, validator: validator, inRelease: data}
+	if data == nil {
+		r.unchanged = true
+		if r.inRelease, err = u.storedInRelease(ctx, a.Name, suite); err != nil {
+			return nil, "InRelease", &transportError{err}
+		}
+	}
+	signed, err := a.Keyring.VerifyClearsigned(r.inRelease, u.Now())
+	if err != nil {
+		return nil, "InRelease", err
+	}
+	r.text, r.signers = signed.Text, signed.Signatures
+	if !r.unchanged {
+		r.gpg = u.detachedFor(ctx, a, dir, uri, r.text)
+	}
+	return r, "InRelease", nil
+}
+
+// storedInRelease reads what the newest generation has: an answer of "not
+// changed" is judged by those bytes as if they had just come.
+func (u *Upstream) storedInRelease(ctx context.Context, archive, suite string) ([]byte, error) {
+	g, err := u.Catalog.Latest(ctx, archive, suite)
+	if err != nil {
+		return nil, fmt.Errorf("reading the stored InRelease: %w", err)
+	}
+	return u.Blobs.ReadAll(ctx, g.InRelease, maxRelease)
+}
+
+// detachedFor gets Release.gpg beside an InRelease. One that does not belong to
+// the same text (the mirror is in the middle of an update) is left out: clients
+// of InRelease do not need it, and a mixture must not be served.
+func (u *Upstream) detachedFor(ctx context.Context, a *Archive, dir, uri string, text []byte) []byte {
+	gpg, _, err := u.fetch.small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
+	if err != nil {
+		return nil
+	}
+	if _, err := a.Keyring.VerifyDetached(text, gpg, u.Now()); err != nil {
+		return nil
+	}
+	return gpg
+}
+
+func (u *Upstream) detachedFrom(ctx context.Context, a *Archive, dir, uri string) (*release, string, error) {
+	text, _, err := u.fetch.small(ctx, uri, dir+"Release", maxRelease, conditions{})
+	if err != nil {
+		return nil, "Release", &transportError{err}
+	}
+	gpg, _, err := u.fetch.small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "Release", &pgp.Error{Reason: pgp.Unsigned, Detail: "the archive has neither InRelease nor Release.gpg"}
+	}
+	if err != nil {
+		return nil, "Release.gpg", &transportError{err}
+	}
+	signed, err := a.Keyring.VerifyDetached(text, gpg, u.Now())
+	if err != nil {
+		return nil, "Release.gpg", err
+	}
+	return &release{uri: uri, text: signed.Text, gpg: gpg, signers: signed.Signatures}, "Release", nil
+}
+
+// checkOf is what to remember of a look at a suite.
+func checkOf(seen catalog.Check, r *release, err error, now time.Time) catalog.Check {
+	seen.At = now.UTC()
+	if err != nil {
+		seen.Error, seen.Reason = err.Error(), "unreachable"
+		if re := (*RefusedError)(nil); errors.As(err, &re) {
+			seen.Reason = string(re.Reason)
+		}
+		return seen
+	}
+	seen.OK, seen.Error, seen.Reason, seen.URI = now.UTC(), "", "", r.uri
+	seen.LastModified, seen.ETag = r.validator.lastModified, r.validator.etag
+	seen.AcceptedDate, seen.AcceptedRelease = r.Date, r.digest()
+	return seen
+}
