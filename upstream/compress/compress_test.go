@@ -129,8 +129,9 @@ func TestEveryTruncationIsAnError(t *testing.T) {
 	forEach(t, compressed, func(t *testing.T, f Format) {
 		whole := sample(t, f)
 		for n := range whole {
-			if got, err := decode(f, bytes.NewReader(whole[:n]), 1<<20); err == nil {
-				t.Errorf("the first %d of %d bytes gave %q without error", n, len(whole), got)
+			// An error that is io.EOF would be taken for the end by a caller.
+			if got, err := decode(f, bytes.NewReader(whole[:n]), 1<<20); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("the first %d of %d bytes gave %q, %v", n, len(whole), got, err)
 			}
 		}
 	})
@@ -236,6 +237,14 @@ func TestSourceErrorIsKept(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestErrorsNameTheFormat(t *testing.T) {
+	for f, want := range map[Format]string{None: "reading uncompressed data: boom", Gzip: "reading gz data: boom"} {
+		if _, err := decode(f, iotest.ErrReader(errors.New("boom")), 1); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
 }
 
 func TestWrongFormatAndClosedReader(t *testing.T) {

@@ -42,7 +42,8 @@ var wantPackage = Package{Name: "libx-1.0+y", Version: "1:2.0~rc1-3+b1", Archite
 	Filename: "pool/main/libx/libx-1.0+y_2.0~rc1-3+b1_amd64.deb", Size: 1234, SHA256: sum256(7), HasSHA256: true}
 
 func TestParsePackage(t *testing.T) {
-	flat, sha512, weak := wantPackage, wantPackage, wantPackage
+	flat, sha512, weak, odd := wantPackage, wantPackage, wantPackage, wantPackage
+	odd.Name, odd.Version = "AZaz09+-._", "1AZ.az"
 	flat.Filename = "a/x.deb"
 	sha512.SHA512 = bytes.Repeat([]byte{8}, 64)
 	weak.SHA256, weak.HasSHA256 = [32]byte{}, false
@@ -55,6 +56,7 @@ func TestParsePackage(t *testing.T) {
 		{fields(packageFields), wantPackage},
 		{fields(packageFields, "Filename: ./a/./x.deb"), flat},
 		{fields(packageFields, "SHA256", "MD5sum: "+sum(1, 16)), weak},
+		{fields(packageFields, "Package: AZaz09+-._", "Version: 1AZ.az"), odd},
 		{fields(packageFields, "SHA256: "+strings.ToUpper(sum(7, 32))), wantPackage},
 	} {
 		if err := ParsePackage(one(t, tt.text), &p); err != nil {

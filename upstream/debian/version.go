@@ -39,7 +39,7 @@ func ParseVersion(s string) (Version, error) {
 func parseVersion(s string) (Version, error) {
 	epoch, upstream, revision := splitVersion(s)
 	v := Version{Upstream: upstream, Revision: revision}
-	if epoch != "" || strings.Contains(s, ":") {
+	if strings.Contains(s, ":") {
 		n, err := strconv.ParseUint(epoch, 10, 32)
 		if err != nil || n > maxEpoch {
 			return v, errVersionEpoch
