@@ -42,23 +42,23 @@ func (f *fill) open(ctx context.Context, s source, offset int64, validator strin
 	}
 	if err := b.seek(resp, offset, f.file.Size); err != nil {
 		resp.Body.Close()
-		return nil, fmt.Errorf("fetching %s: %w", s.base+s.path, err)
+		return nil, err
 	}
 	return b, nil
 }
 
 // seek brings the body to offset, or says why this answer is not the file.
 func (b *body) seek(resp *http.Response, offset, size int64) error {
-	switch {
+	switch address := resp.Request.URL.Redacted(); {
 	case resp.StatusCode == http.StatusPartialContent && offset > 0:
 		if start, ok := rangeStart(resp.Header.Get("Content-Range")); !ok || start != offset {
-			return fmt.Errorf("asked for byte %d and got %q", offset, resp.Header.Get("Content-Range"))
+			return fmt.Errorf("%s: asked for byte %d and got %q", address, offset, resp.Header.Get("Content-Range"))
 		}
 		return nil
 	case resp.StatusCode != http.StatusOK:
-		return &statusError{resp.Request.URL.Redacted(), resp.Status, resp.StatusCode}
+		return &statusError{address, resp.Status, resp.StatusCode}
 	case resp.ContentLength >= 0 && resp.ContentLength != size:
-		return fmt.Errorf("the server has %d bytes, the signed index says %d", resp.ContentLength, size)
+		return fmt.Errorf("%s: the server has %d bytes, what is signed has %d; it is out of date or in the middle of an update", address, resp.ContentLength, size)
 	}
 	_, err := io.CopyN(io.Discard, b, offset)
 	return err

@@ -91,7 +91,7 @@ func (f *fetcher) request(ctx context.Context, base, path string, header http.He
 	resp, err := f.client.Do(req)
 	if err != nil {
 		cancel(nil)
-		return nil, fmt.Errorf("fetching %s: %w", url, errors.Unwrap(err))
+		return nil, fmt.Errorf("%s: %w", url, errors.Unwrap(err))
 	}
 	resp.Body = newStallGuard(resp.Body, cancel, ctx)
 	return resp, nil
@@ -120,10 +120,10 @@ func (f *fetcher) small(ctx context.Context, base, path string, limit int64, c c
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return nil, c, fmt.Errorf("fetching %s: %w", base+path, err)
+		return nil, c, fmt.Errorf("%s: %w", base+path, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, c, fmt.Errorf("fetching %s: the file is larger than %d bytes", base+path, limit)
+		return nil, c, fmt.Errorf("%s: the file is larger than %d bytes", base+path, limit)
 	}
 	return data, conditions{resp.Header.Get("Last-Modified"), resp.Header.Get("ETag")}, nil
 }

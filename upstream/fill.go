@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -22,17 +23,17 @@ const maxResumes = 5
 // said so. All callers who want the same bytes share one fill; it goes on when
 // they leave.
 func (u *Upstream) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
-	f, err := u.start(ctx, file, "")
-	if err != nil {
-		return nil, err
+	for {
+		f, joined, err := u.start(ctx, file, "")
+		if err != nil {
+			return nil, err
+		}
+		follower, err := f.follow(ctx)
+		// A fill that was under way may have failed for reasons that are gone.
+		if err == nil || !joined || ctx.Err() != nil {
+			return follower, err
+		}
 	}
-	select {
-	case <-f.begun:
-	case <-f.done:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	return f.follow(ctx)
 }
 
 // fill is one file on its way in.
@@ -43,33 +44,34 @@ type fill struct {
 	first   string // the mirror to ask first; "" for the preferred one
 	stop    context.CancelCauseFunc
 
-	begun chan struct{} // closed once there is something to read
-	done  chan struct{} // closed when the fill ended; err is set before
-	err   error
-	// writer is that of the latest attempt, guarded by u.mu. Who follows the
-	// writer of an attempt that failed has been told so by it.
+	done chan struct{} // closed when the fill ended; err is set before
+	err  error
+
+	// Both are of the present attempt and guarded by u.mu: begun is closed
+	// once there is something to read, from writer.
+	begun  chan struct{}
 	writer *blob.Writer
 }
 
 // start joins the fill of these bytes or begins one.
-func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (*fill, error) {
+func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (f *fill, joined bool, err error) {
 	a := u.archives[file.Archive]
 	if a == nil || len(a.URIs) == 0 || file.Kind == catalog.KindRelease {
-		return nil, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
+		return nil, false, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	if f, ok := u.running[file.Digest]; ok {
-		return f, nil
+		return f, true, nil
 	}
-	f := &fill{u: u, archive: a, file: file, first: first, begun: make(chan struct{}), done: make(chan struct{})}
+	f = &fill{u: u, archive: a, file: file, first: first, begun: make(chan struct{}), done: make(chan struct{})}
 	ctx, f.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	u.running[file.Digest] = f
 	u.fills.Go(func() { f.run(ctx) })
-	return f, nil
+	return f, false, nil
 }
 
 func (f *fill) run(ctx context.Context) {
@@ -81,15 +83,30 @@ func (f *fill) run(ctx context.Context) {
 	close(f.done)
 }
 
+// follow waits until there is something to read or nothing more to hope for.
 func (f *fill) follow(ctx context.Context) (*blob.Follower, error) {
-	select {
-	case <-f.begun:
-		f.u.mu.Lock()
-		defer f.u.mu.Unlock()
-		return f.writer.Follow(ctx), nil
-	default: // it ended before there was anything to read
-		return nil, f.err
+	for {
+		begun, w := f.attempt()
+		if w != nil {
+			return w.Follow(ctx), nil
+		}
+		select {
+		case <-begun:
+		case <-f.done:
+			if _, w := f.attempt(); w != nil {
+				return w.Follow(ctx), nil
+			}
+			return nil, f.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
+}
+
+func (f *fill) attempt() (begun chan struct{}, w *blob.Writer) {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	return f.begun, f.writer
 }
 
 // source is one place that may have the file.
@@ -142,7 +159,11 @@ type fillError struct {
 }
 
 func (e *fillError) Error() string {
-	return fmt.Sprintf("archive %s: fetching %s: %v", e.archive, e.file, errors.Join(e.causes...))
+	var texts []string
+	for _, c := range e.causes {
+		texts = append(texts, c.Error())
+	}
+	return fmt.Sprintf("archive %s: fetching %s: %s", e.archive, e.file, strings.Join(texts, "; "))
 }
 
 func (e *fillError) Unwrap() []error { return e.causes }
@@ -163,17 +184,18 @@ func (f *fill) from(ctx context.Context, s source) error {
 		return err
 	}
 	err = f.copy(ctx, w, s, body)
+	f.withdraw()
 	if err == nil {
 		_, err = w.Commit()
 	}
 	if err == nil {
 		f.offer(w)
-	} else {
-		w.Abort(err)
-		if mismatch := (*blob.MismatchError)(nil); errors.As(err, &mismatch) {
-			f.u.health.lied(s.base, f.u.Now())
-			err = &RefusedError{f.archive.Name, f.file.Suite, s.path, s.base, WrongContent, err}
-		}
+		return nil
+	}
+	w.Abort(err)
+	if mismatch := (*blob.MismatchError)(nil); errors.As(err, &mismatch) {
+		f.u.health.lied(s.base, f.u.Now())
+		err = &RefusedError{f.archive.Name, f.file.Suite, s.path, s.base, WrongContent, err}
 	}
 	return err
 }
@@ -183,9 +205,19 @@ func (f *fill) offer(w *blob.Writer) {
 	f.u.mu.Lock()
 	defer f.u.mu.Unlock()
 	if f.writer == nil {
+		f.writer = w
 		close(f.begun)
 	}
-	f.writer = w
+}
+
+// withdraw keeps newcomers from a writer that may be about to fail. Who
+// follows it already learns from it how it ends.
+func (f *fill) withdraw() {
+	f.u.mu.Lock()
+	defer f.u.mu.Unlock()
+	if f.writer != nil {
+		f.writer, f.begun = nil, make(chan struct{})
+	}
 }
 
 // offering is a writer that is offered with the first bytes that readers may
@@ -193,10 +225,14 @@ func (f *fill) offer(w *blob.Writer) {
 type offering struct {
 	*blob.Writer
 	fill    *fill
+	left    int64 // bytes to come
 	offered bool
 }
 
 func (o *offering) Write(p []byte) (int, error) {
+	if o.left -= int64(len(p)); o.left < 0 {
+		o.fill.withdraw()
+	}
 	n, err := o.Writer.Write(p)
 	if !o.offered && err == nil && o.fill.file.Size > blob.HoldBack {
 		o.offered = true
@@ -207,7 +243,7 @@ func (o *offering) Write(p []byte) (int, error) {
 
 func (f *fill) copy(ctx context.Context, w *blob.Writer, s source, body *body) error {
 	buffer := make([]byte, 128<<10)
-	to := &offering{Writer: w, fill: f}
+	to := &offering{Writer: w, fill: f, left: f.file.Size}
 	var got int64
 	for resumes := 0; ; resumes++ {
 		n, err := io.CopyBuffer(struct{ io.Writer }{to}, body, buffer)

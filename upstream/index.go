@@ -34,6 +34,9 @@ type target struct {
 	plain   debian.IndexFile // the uncompressed form, where Release lists it
 	format  compress.Format
 	sources bool // Sources, not Packages
+	// optional targets are ones that apt itself never asks for: the suite
+	// works without them.
+	optional bool
 }
 
 // forms are tried in the order in which apt does, so that what is fetched here
@@ -51,12 +54,15 @@ func (in *intake) targets() []target {
 			}
 			_, format := compress.FormatOf(f.Path)
 			plain, _ := in.release.File(name)
-			found = append(found, target{f, plain, format, path.Base(name) == "Sources"})
+			found = append(found, target{f, plain, format, path.Base(name) == "Sources", strings.Contains(name, installerDir)})
 			break
 		}
 	}
 	return found
 }
+
+// installerDir is where a component keeps the udebs of debian-installer.
+const installerDir = "/debian-installer/"
 
 func (in *intake) indexNames() []string {
 	a := in.archive
@@ -65,33 +71,54 @@ func (in *intake) indexNames() []string {
 	}
 	var names []string
 	for _, c := range a.Components {
-		names = append(names, c+"/binary-all/Packages")
+		if !in.release.NoSupportForArchitectureAll {
+			names = append(names, c+"/binary-all/Packages")
+		}
 		for _, arch := range a.Architectures {
 			if arch == "source" {
 				names = append(names, c+"/source/Sources")
 			} else {
-				names = append(names, c+"/binary-"+arch+"/Packages", c+"/debian-installer/binary-"+arch+"/Packages")
+				names = append(names, c+"/binary-"+arch+"/Packages", c+installerDir+"binary-"+arch+"/Packages")
 			}
 		}
 	}
 	return names
 }
 
-// fetchAll brings the targets into the store, those that are not there yet.
-func (in *intake) fetchAll(ctx context.Context, targets []target) (fetched int64, err error) {
+// fetchAll brings the targets into the store, those that are not there yet,
+// and gives those that are there then: all but optional ones that no mirror has.
+func (in *intake) fetchAll(ctx context.Context, targets []target) (got []target, err error) {
 	if len(targets) == 0 {
-		return 0, in.refuseEmpty()
+		return nil, in.refuseEmpty()
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	failed := make([]error, len(targets))
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelIndexes)
-	for _, t := range targets {
+	for i, t := range targets {
 		if _, err := in.u.Blobs.Stat(t.file.SHA256); err == nil {
 			continue
 		}
-		fetched += t.file.Size
-		group.Go(func() error { return in.fetch(ctx, t) })
+		in.fetched += t.file.Size
+		group.Go(func() error {
+			failed[i] = in.fetch(groupCtx, t)
+			if t.optional {
+				return nil
+			}
+			return failed[i]
+		})
 	}
-	return fetched, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i, t := range targets {
+		if failed[i] == nil {
+			got = append(got, t)
+			continue
+		}
+		in.missing = append(in.missing, in.dir+t.file.Path)
+		in.u.Log.Warn("an optional index cannot be had, the suite is taken in without it", "archive", in.archive.Name, "suite", in.suite, "error", failed[i])
+	}
+	return got, ctx.Err()
 }
 
 func (in *intake) refuseEmpty() error {
@@ -105,7 +132,7 @@ func (in *intake) fetch(ctx context.Context, t target) error {
 		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: t.file.Size, Digest: t.file.SHA256},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
-	f, err := in.u.start(ctx, file, in.release.uri)
+	f, _, err := in.u.start(ctx, file, in.release.uri)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -41,17 +42,17 @@ func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen c
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, Refreshed{}, err
 	}
-	if latest.Number == 0 || latest.Scope != a.scope() {
+	if latest.Number == 0 || latest.Scope != a.scope() || latest.Missing != nil {
 		seen.LastModified, seen.ETag = "", ""
 	}
 	r, err := u.fetchRelease(ctx, a, suite, seen)
 	if err != nil {
 		return nil, Refreshed{}, err
 	}
-	if r.unchanged || latest.Scope == a.scope() && r.sameAs(latest) {
+	if r.unchanged || latest.Missing == nil && latest.Scope == a.scope() && r.sameAs(latest) {
 		return r, Refreshed{Generation: latest}, nil
 	}
-	out, err := u.takeIn(ctx, a, suite, r)
+	out, err := u.takeIn(ctx, a, suite, r, latest)
 	return r, out, err
 }
 
@@ -67,20 +68,23 @@ func sumOrZero(data []byte) blob.Digest {
 	return blob.Sum(data)
 }
 
-// takeIn fetches what the package table needs and records the generation.
-func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release) (Refreshed, error) {
+// takeIn fetches what the package table needs and records the generation,
+// unless it would be the latest once more.
+func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release, latest catalog.Generation) (Refreshed, error) {
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
-	targets := in.targets()
-	fetched, err := in.fetchAll(ctx, targets)
+	targets, err := in.fetchAll(ctx, in.targets())
 	if err != nil {
 		return Refreshed{}, err
+	}
+	if latest.Scope == a.scope() && r.sameAs(latest) && slices.Equal(in.missing, latest.Missing) {
+		return Refreshed{Generation: latest}, nil
 	}
 	manifest, err := in.manifest(ctx, targets)
 	if err != nil {
 		return Refreshed{}, err
 	}
 	g, err := in.store(ctx, targets, manifest)
-	return Refreshed{Generation: g, New: true, Fetched: fetched}, err
+	return Refreshed{Generation: g, New: true, Fetched: in.fetched}, err
 }
 
 // intake is one Release on its way to becoming a generation.
@@ -90,8 +94,10 @@ type intake struct {
 	suite    string
 	dir      string
 	release  *release
-	packages int   // files that the indexes name
-	bytes    int64 // and their sizes
+	fetched  int64    // bytes of indexes that were not in the store
+	missing  []string // optional indexes that no mirror has
+	packages int      // files that the indexes name
+	bytes    int64    // and their sizes
 }
 
 func (in *intake) refuse(file string, reason Reason, err error) error {
@@ -103,7 +109,7 @@ func (in *intake) refuse(file string, reason Reason, err error) error {
 func (in *intake) store(ctx context.Context, targets []target, manifest []byte) (catalog.Generation, error) {
 	r := in.release
 	g := catalog.Generation{
-		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(),
+		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(), Missing: in.missing,
 		Date: r.Date, ValidUntil: r.ValidUntil, Origin: r.Origin, Label: r.Label,
 		ByHash: r.AcquireByHash, Packages: in.packages, Bytes: in.bytes, Created: in.u.Now().UTC(), Signers: signersOf(r),
 	}

@@ -303,3 +303,30 @@ func TestAComponentThatIsNotThereIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The installer's index is one that apt never asks for: mirrors that do not
+// have it, or have another, must not keep a whole suite away.
+func TestAnIndexThatNobodyNeedsMayBeMissing(t *testing.T) {
+	a := upstreamtest.New(t)
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	udebs := "main/debian-installer/binary-" + a.Arch + "/Packages"
+	a.Suite.Files = map[string][]byte{udebs: []byte("Package: u\nVersion: 1\nArchitecture: " + a.Arch +
+		"\nFilename: pool/u.udeb\nSize: 1\nSHA256: " + strings.Repeat("0", 64) + "\n")}
+	a.Publish()
+	a.Fault("dists/stable/"+udebs, upstreamtest.NotFound)
+	a.Fault("dists/stable/main/debian-installer/*/by-hash/SHA256/*", upstreamtest.NotFound)
+	m := newMirror(t, a)
+	without := m.refresh()
+	if !without.New || len(without.Generation.Missing) != 1 {
+		t.Fatalf("got %+v", without.Generation)
+	}
+	if again := m.refresh(); again.New || again.Generation.Number != 1 {
+		t.Errorf("still missing: made generation %d", again.Generation.Number)
+	}
+	a.ClearFaults()
+	with := m.refresh()
+	if !with.New || with.Generation.Missing != nil {
+		t.Fatalf("no longer missing: got %+v", with.Generation)
+	}
+	m.file(with.Generation, "pool/u.udeb")
+}

@@ -41,6 +41,9 @@ type Generation struct {
 	// Indexes are the paths of the Packages and Sources files from which the
 	// manifest was made, in the form that was fetched.
 	Indexes  []string  `json:"indexes"`
+	// Missing are optional indexes that Release lists but no mirror had: what
+	// they name is not part of the generation.
+	Missing  []string  `json:"missing,omitempty"`
 	Packages int       `json:"packages"` // distinct files that the indexes name
 	Bytes    int64     `json:"bytes"`    // their sizes together
 	Created  time.Time `json:"created"`  // when it was verified
