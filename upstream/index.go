@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -71,7 +72,7 @@ func (in *intake) indexNames() []string {
 	}
 	var names []string
 	for _, c := range a.Components {
-		if !in.release.NoSupportForArchitectureAll {
+		if in.hasSeparateAll() {
 			names = append(names, c+"/binary-all/Packages")
 		}
 		for _, arch := range a.Architectures {
@@ -83,6 +84,14 @@ func (in *intake) indexNames() []string {
 		}
 	}
 	return names
+}
+
+// hasSeparateAll says whether clients read binary-all/Packages. Archives whose
+// other indexes have the packages of architecture all as well often list one
+// that no client ever asks for.
+func (in *intake) hasSeparateAll() bool {
+	listed := in.release.Architectures
+	return !in.release.NoSupportForArchitectureAll && (len(listed) == 0 || slices.Contains(listed, "all"))
 }
 
 // fetchAll brings the targets into the store, those that are not there yet,

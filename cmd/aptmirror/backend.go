@@ -56,12 +56,17 @@ func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) 
 	if err := becomeOwner(loaded.State); err != nil {
 		return err
 	}
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, logLevel(c))})
+	d, err := openDaemon(c, loaded)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return do(c.Context, admin.InProcess(admin.NewHandler(d, os.Getuid())))
+}
+
+// openDaemon opens the store for a command that tells what it does itself.
+func openDaemon(c *cli.Context, loaded *config.Config) (*daemon.Daemon, error) {
+	return daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, logLevel(c))})
 }
 
 // becomeOwner gives up root for the user that the state directory belongs to,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 )
@@ -55,7 +53,7 @@ func quickstart(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return quickstartServe(c, loaded, false)
+	return quickstartServe(c, loaded)
 }
 
 func quickstartNew(c *cli.Context) error {
@@ -79,48 +77,62 @@ func quickstartNew(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(c.App.Writer, "made a site in %s\n", c.String("dir"))
+	if loaded, err = firstSync(c, loaded); err != nil {
+		return err
+	}
 	if err := addClient(loaded, quickstartClient, 0); err != nil {
 		return err
 	}
 	if err := writeKit(loaded, quickstartClient, quickstartKit(loaded)); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "made a site in %s\n", c.String("dir"))
-	return quickstartServe(c, loaded, true)
+	return quickstartServe(c, loaded)
 }
 
 func quickstartKit(loaded *config.Config) string {
 	return filepath.Join(filepath.Dir(loaded.Path), "client")
 }
 
-// quickstartServe opens the site, first of all brings it up to date if it is
-// new, and serves.
-func quickstartServe(c *cli.Context, loaded *config.Config, fresh bool) (err error) {
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, logLevel(c))})
+// firstSync brings everything in and leaves out of the configuration what did
+// not come; it fails if nothing came.
+func firstSync(c *cli.Context, loaded *config.Config) (*config.Config, error) {
+	d, err := openDaemon(c, loaded)
+	if err != nil {
+		return nil, err
+	}
+	news := func(e admin.Event) {
+		if !e.Failed {
+			fmt.Fprintln(c.App.Writer, e.Text)
+		}
+	}
+	result, syncErr := d.Sync(c.Context, admin.Caller{UID: os.Getuid()}, admin.SyncRequest{}, news)
+	if err := d.Close(); err != nil {
+		return nil, err
+	}
+	failed := map[[2]string]bool{}
+	for _, s := range result.Suites {
+		if s.Error != "" {
+			failed[[2]string{s.Archive, s.Suite}] = true
+			fmt.Fprintln(c.App.ErrWriter, "left out:", s.Error)
+		}
+	}
+	if syncErr != nil && (c.Context.Err() != nil || len(failed) == len(result.Suites)) {
+		return nil, syncErr
+	}
+	if len(failed) == 0 {
+		return loaded, nil
+	}
+	return site.Narrow(loaded, func(archive, suite string) bool { return !failed[[2]string{archive, suite}] })
+}
+
+func quickstartServe(c *cli.Context, loaded *config.Config) (err error) {
+	d, err := openDaemon(c, loaded)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if fresh {
-		if err := firstSync(c.Context, d, c.App.Writer); err != nil {
-			return err
-		}
-	}
 	return d.Serve(c.Context, func(listen []string) { sayReady(c.App.Writer, c.String("dir"), loaded, listen) })
-}
-
-// firstSync fails only if nothing came: what did come is worth serving.
-func firstSync(ctx context.Context, d *daemon.Daemon, w io.Writer) error {
-	result, err := d.Sync(ctx, admin.Caller{UID: os.Getuid()}, admin.SyncRequest{}, printNews(w))
-	if err == nil {
-		return nil
-	}
-	for _, s := range result.Suites {
-		if s.Error == "" {
-			return nil
-		}
-	}
-	return err
 }
 
 func sayReady(w io.Writer, dir string, loaded *config.Config, listen []string) {

@@ -1,0 +1,32 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/pki"
+)
+
+// Narrow writes the configuration again with only the suites that keep says,
+// and without archives and repositories that have none left.
+func Narrow(c *config.Config, keep func(archive, suite string) bool) (*config.Config, error) {
+	next := *c
+	next.Archives, next.Repositories = nil, nil
+	for _, a := range c.Archives {
+		a.Suites = slices.DeleteFunc(slices.Clone(a.Suites), func(s string) bool { return !keep(a.Name, s) })
+		if len(a.Suites) == 0 {
+			continue
+		}
+		next.Archives = append(next.Archives, a)
+		for _, r := range c.Repositories {
+			if r.Archive == a.Name {
+				next.Repositories = append(next.Repositories, r)
+			}
+		}
+	}
+	if err := pki.WritePublic(c.Path, config.Format(&next)); err != nil {
+		return nil, fmt.Errorf("writing %s again: %w", c.Path, err)
+	}
+	return config.Load(c.Path)
+}
