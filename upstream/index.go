@@ -141,16 +141,7 @@ func (in *intake) fetch(ctx context.Context, t target) error {
 		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: t.file.Size, Digest: t.file.SHA256},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
-	f, _, err := in.u.start(ctx, file, in.release.uri)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return in.u.fetchWhole(ctx, file, in.release.uri)
 }
 
 // manifest reads the targets and lists every path of the generation.

@@ -25,7 +25,9 @@ func (k *Kit) sourcesText(keyrings string) []byte {
 		fmt.Fprintf(&text, "Types: %s\n", strings.Join(types, " "))
 		fmt.Fprintf(&text, "URIs: %s/%s\n", strings.TrimRight(k.URL, "/"), s.Repository)
 		fmt.Fprintf(&text, "Suites: %s\n", strings.Join(s.Suites, " "))
-		fmt.Fprintf(&text, "Components: %s\n", strings.Join(s.Components, " "))
+		if len(s.Components) > 0 {
+			fmt.Fprintf(&text, "Components: %s\n", strings.Join(s.Components, " "))
+		}
 		if len(s.Architectures) > 0 {
 			fmt.Fprintf(&text, "Architectures: %s\n", strings.Join(s.Architectures, " "))
 		}

@@ -154,17 +154,48 @@ func (k *Kit) checkCertificates() error {
 	return nil
 }
 
+// flat reports whether the suites are directories beside dists: all of them end in a slash.
+func (s *Source) flat() bool {
+	return len(s.Suites) > 0 && !slices.ContainsFunc(s.Suites, func(n string) bool { return !strings.HasSuffix(n, "/") })
+}
+
+func (s *Source) minComponents() int {
+	if s.flat() {
+		return 0
+	}
+	return 1
+}
+
+// names gives the suites without what makes them flat.
+func (s *Source) names() []string {
+	if !s.flat() {
+		return s.Suites
+	}
+	var names []string
+	for _, n := range s.Suites {
+		if n != "./" {
+			names = append(names, strings.TrimSuffix(n, "/"))
+		} else {
+			names = append(names, "root")
+		}
+	}
+	return names
+}
+
 func (s *Source) check() error {
 	if len(s.Repository) > maxName || !word(s.Repository, "._+-") {
 		return fmt.Errorf("repository %q: 1 to %d letters, digits and ._+- are allowed, beginning with a letter or digit", s.Repository, maxName)
+	}
+	if s.flat() && len(s.Components) > 0 {
+		return fmt.Errorf("repository %s: flat suites have no components, %q are given", s.Repository, s.Components)
 	}
 	lists := []struct {
 		name, punctuation string
 		min               int
 		words             []string
 	}{
-		{"suite", "._+~:/-", 1, s.Suites},
-		{"component", "._+~:/-", 1, s.Components},
+		{"suite", "._+~:/-", 1, s.names()},
+		{"component", "._+~:/-", s.minComponents(), s.Components},
 		{"architecture", "-", 0, s.Architectures},
 	}
 	for _, l := range lists {

@@ -251,7 +251,9 @@ func TestKitRefuses(t *testing.T) {
 		{"blank in suite", "suite", func(k *Kit) { k.Sources[0].Suites = []string{"a b"} }},
 		{"dots in suite", "suite", func(k *Kit) { k.Sources[0].Suites = []string{"a/../b"} }},
 		{"variable in suite", "suite", func(k *Kit) { k.Sources[0].Suites = []string{"a$(ARCH)"} }},
-		{"flat suite", "suite", func(k *Kit) { k.Sources[0].Suites = []string{"a/"} }},
+		{"flat suite with components", "no components", func(k *Kit) { k.Sources[0].Suites = []string{"a/"} }},
+		{"flat and other suites", "suite", func(k *Kit) { k.Sources[0].Suites = []string{"a/", "b"} }},
+		{"dots in flat suite", "suite", func(k *Kit) { k.Sources[0].Suites, k.Sources[0].Components = []string{"../"}, nil }},
 		{"no suite", "0 suites", func(k *Kit) { k.Sources[0].Suites = nil }},
 		{"no component", "0 components", func(k *Kit) { k.Sources[0].Components = nil }},
 		{"architecture", "architecture", func(k *Kit) { k.Sources[0].Architectures = []string{"amd64,i386"} }},
@@ -307,4 +309,17 @@ func FuzzSource(f *testing.F) {
 			t.Errorf("sources have another shape:\n%s", sources)
 		}
 	})
+}
+
+func TestFlatSuitesHaveNoComponents(t *testing.T) {
+	k := newKit(t)
+	k.Sources = k.Sources[:1]
+	k.Sources[0].Suites, k.Sources[0].Components = []string{"./", "a/b/"}, nil
+	if _, err := k.System(); err != nil {
+		t.Fatal(err)
+	}
+	text := string(k.sourcesText("/keyrings"))
+	if !strings.Contains(text, "Suites: ./ a/b/\n") || strings.Contains(text, "Components") {
+		t.Errorf("sources are\n%s", text)
+	}
 }

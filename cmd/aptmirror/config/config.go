@@ -74,8 +74,8 @@ type Serve struct {
 	CRL []string
 	// ClientAuth is Explain or Strict. Defaults to Explain.
 	ClientAuth string
-	// ServerCA is what a client must trust to recognise this server; it goes into client kits. Optional: without it
-	// clients use the CA certificates of their system.
+	// ServerCA is what a client must trust to recognise this server; it goes into client kits, which cannot
+	// be made without it. Optional.
 	ServerCA string
 }
 

@@ -28,7 +28,7 @@ var serveSection = section{
 		{"client_ca", "CA certificates that client certificates must chain to, PEM. Required.", `["tls/clients-ca.crt"]`},
 		{"crl", "Revocation lists of these CAs, PEM. Default: none.", `["tls/clients.crl"]`},
 		{"client_auth", `"explain" answers a bad certificate with a sentence, "strict" with a TLS alert. Default "explain".`, `"explain"`},
-		{"server_ca", "CA certificates by which clients recognise this server, PEM, for client kits. Default: those of the client's system.", `"tls/ca.crt"`},
+		{"server_ca", "CA certificates by which clients recognise this server, PEM. Needed for client kits. Default: none.", `"tls/ca.crt"`},
 	},
 }
 

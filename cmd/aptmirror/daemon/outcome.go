@@ -19,6 +19,9 @@ func eventOf(r admin.SuiteResult) admin.Event {
 	default:
 		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), r.Generation)
 	}
+	if r.Error == "" && r.Wanted > 0 {
+		e.Text += fmt.Sprintf("; all %d files are here", r.Present)
+	}
 	return e
 }
 
@@ -55,10 +58,13 @@ func outcome(ctx context.Context, results []admin.SuiteResult) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	failed, refused := 0, 0
+	failed, refused, nothing := 0, 0, true
 	for _, r := range results {
 		if r.Error != "" {
 			failed++
+		}
+		if r.Generation != 0 {
+			nothing = false
 		}
 		if r.Refused {
 			refused++
@@ -67,10 +73,10 @@ func outcome(ctx context.Context, results []admin.SuiteResult) error {
 	switch {
 	case refused > 0:
 		return &admin.Error{Text: fmt.Sprintf("%d of %d suites were refused; what was served before still is", refused, len(results)), Exit: admin.ExitRefused}
-	case failed > 0 && failed == len(results):
+	case failed > 0 && nothing:
 		return &admin.Error{Text: "no suite could be refreshed; what was served before still is", Exit: admin.ExitFailed}
 	case failed > 0:
-		return &admin.Error{Text: fmt.Sprintf("%d of %d suites could not be refreshed", failed, len(results)), Exit: admin.ExitPartly}
+		return &admin.Error{Text: fmt.Sprintf("%d of %d suites are not as they should be", failed, len(results)), Exit: admin.ExitPartly}
 	}
 	return nil
 }

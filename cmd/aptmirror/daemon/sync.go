@@ -64,14 +64,17 @@ func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, n
 	}
 	results := make([]admin.SuiteResult, len(suites))
 	var telling sync.Mutex // held while news is told
+	tell := func(e admin.Event) {
+		telling.Lock()
+		defer telling.Unlock()
+		news(e)
+	}
 	var group errgroup.Group
 	group.SetLimit(parallelSuites)
 	for i, k := range suites {
 		group.Go(func() error {
-			results[i] = d.refreshSuite(ctx, d.upstream.Archive(k.archive), k.suite)
-			telling.Lock()
-			defer telling.Unlock()
-			news(eventOf(results[i]))
+			results[i] = d.refreshSuite(ctx, d.upstream.Archive(k.archive), k.suite, tell)
+			tell(eventOf(results[i]))
 			return nil
 		})
 	}
@@ -80,7 +83,7 @@ func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, n
 }
 
 // refreshSuite brings one suite up to date and publishes it.
-func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite string) admin.SuiteResult {
+func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite string, news func(admin.Event)) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
 	slot := d.suites[suiteKey{a.Name, suite}]
 	select {
@@ -101,6 +104,10 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 		return result
 	}
 	g := refreshed.Generation
+	if err := d.download(ctx, g, &result, news); err != nil {
+		result.Error = err.Error()
+		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "error", err)
+	}
 	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
 	result.Signers = signers(g)
 	return result

@@ -2,7 +2,9 @@ package site
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"slices"
@@ -21,6 +23,9 @@ func Kit(c *config.Config, name string) (*kit.Kit, error) {
 	if c.Serve.PublicURL == "" {
 		return nil, fmt.Errorf("%s: serve.public_url is needed to tell clients where the server is", c.Path)
 	}
+	if c.Serve.ServerCA == "" {
+		return nil, fmt.Errorf("%s: serve.server_ca is needed: the CA certificates by which clients recognise this server", c.Path)
+	}
 	public, err := url.Parse(c.Serve.PublicURL)
 	if err != nil {
 		return nil, err
@@ -31,10 +36,11 @@ func Kit(c *config.Config, name string) (*kit.Kit, error) {
 		return nil, err
 	}
 	for file, into := range map[string]*[]byte{certFile: &k.ClientCert, keyFile: &k.ClientKey, c.Serve.ServerCA: &k.ServerCA} {
-		if file == "" {
+		*into, err = os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) && file == keyFile { // it never left the client
 			continue
 		}
-		if *into, err = os.ReadFile(file); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("gathering the kit of %s: %w", name, err)
 		}
 	}
