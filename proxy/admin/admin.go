@@ -89,7 +89,11 @@ type SuiteResult struct {
 	Date       time.Time `json:"date,omitzero"`
 	Signers    []Signer  `json:"signers,omitempty"`
 	Packages   int       `json:"packages,omitempty"`
-	Error      string    `json:"error,omitempty"`
+	// Wanted and Present count the files of an archive that is downloaded
+	// ahead of time, and those of them that are in the store.
+	Wanted  int    `json:"wanted,omitempty"`
+	Present int    `json:"present,omitempty"`
+	Error   string `json:"error,omitempty"`
 	// Refused says that upstream sent something that did not verify.
 	Refused bool `json:"refused,omitempty"`
 }
