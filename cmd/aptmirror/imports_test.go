@@ -1,0 +1,131 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// allowed is every edge between the packages of this module: a package may
+// import those behind it, with what stands for a group in capitals. Data goes
+// one way, from upstream through cache to proxy; only daemon sees all stages.
+const allowed = `
+FORMATS = upstream/deb822 upstream/debian upstream/pgp upstream/compress
+STORE = cache/blob cache/catalog
+
+upstream/deb822:
+upstream/compress:
+upstream/pgp:
+upstream/debian: upstream/deb822
+upstream/upstreamtest:
+cache/blob:
+cache/catalog: cache/blob
+cache: STORE FORMATS
+upstream: STORE FORMATS
+resign:
+proxy/pki:
+proxy/identity: proxy/pki
+proxy/kit: proxy/pki
+proxy/admin:
+proxy: STORE proxy/identity
+cmd/aptmirror/config:
+cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
+cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/pki proxy/kit resign upstream/pgp
+cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki resign
+cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/pki upstream upstream/pgp
+`
+
+// owners names the libraries that only some packages may know.
+var owners = map[string][]string{
+	"github.com/dgraph-io/badger":     {"cache/blob", "cache/catalog"},
+	"github.com/ProtonMail/go-crypto": {"upstream/pgp", "resign", "upstream/upstreamtest"},
+	"github.com/urfave/cli":           {"cmd/aptmirror"},
+	"github.com/pelletier/go-toml":    {"cmd/aptmirror/config"},
+	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon"},
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	edges := parseAllowed(t)
+	for pkg, imports := range importsOf(t) {
+		may, known := edges[pkg]
+		if !known {
+			t.Errorf("package %s is not in the table: say what it may import", pkg)
+			continue
+		}
+		for _, i := range imports {
+			if own, ok := strings.CutPrefix(i, "aptmirror/"); ok && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which is against the direction of the stages", pkg, own)
+			}
+			for library, by := range owners {
+				if strings.HasPrefix(i, library) && !slices.Contains(by, pkg) {
+					t.Errorf("%s imports %s, which only %v may", pkg, i, by)
+				}
+			}
+		}
+		delete(edges, pkg)
+	}
+	for pkg := range edges {
+		t.Errorf("the table has %s, which does not exist", pkg)
+	}
+}
+
+func parseAllowed(t *testing.T) map[string][]string {
+	t.Helper()
+	groups, edges := map[string][]string{}, map[string][]string{}
+	for line := range strings.Lines(allowed) {
+		if name, members, ok := strings.Cut(line, " = "); ok {
+			groups[name] = strings.Fields(members)
+			continue
+		}
+		pkg, imports, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		edges[pkg] = []string{}
+		for _, i := range strings.Fields(imports) {
+			if g := groups[i]; g != nil {
+				edges[pkg] = append(edges[pkg], g...)
+			} else {
+				edges[pkg] = append(edges[pkg], i)
+			}
+		}
+	}
+	return edges
+}
+
+// importsOf reads the imports of all files that are not tests.
+func importsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	found := map[string][]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(name)
+		found[pkg] = append(found[pkg], []string{}...)
+		for _, i := range file.Imports {
+			unquoted, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[pkg] = append(found[pkg], unquoted)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
