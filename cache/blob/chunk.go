@@ -73,6 +73,7 @@ func (s *Store) loadChunk(r row, i int64, p []byte, off int64) error {
 		if err != nil {
 			return err
 		}
+		reached("chunk found")
 		// Inside the callback badger holds a lock that writers need, so it only copies.
 		return item.Value(func(value []byte) error {
 			return copyChecked(p, value, key, r.chunkLen(i), off)

@@ -220,8 +220,8 @@ func damageChild(dir, damage string) error {
 func damageFirstFile(dir, damage string) error {
 	name := filepath.Join(dir, "000001.vlog")
 	switch damage {
-	case "truncate": // the mapping stays: reading there is a SIGBUS
-		return os.Truncate(name, 20)
+	case "truncate": // the mapping stays: reading behind the first page is a SIGBUS
+		return os.Truncate(name, int64(os.Getpagesize()))
 	case "header": // lengths of key and value that do not fit
 		return writeAt(name, binary.AppendUvarint(binary.AppendUvarint([]byte{0, 0}, 1<<31), 1<<31-5), 20)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -166,6 +168,40 @@ func TestReclaimGivesSpaceBack(t *testing.T) {
 	}
 	s = openAt(t, dir, o)
 	check()
+}
+
+func TestReaderFindsAChunkThatMovesUnderIt(t *testing.T) {
+	s := openTest(t, Options{FileSize: 2 << 20})
+	kept := testBytes(ChunkSize / 2)
+	mustPut(t, s, kept)
+	for i := range 6 {
+		d := mustPut(t, s, testBytes(ChunkSize+1+i))
+		if err := s.Delete(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { testingOnlyReached = nil })
+	found := 0
+	testingOnlyReached = func(point string) {
+		if point != "chunk found" {
+			return
+		}
+		if found++; found > 1 {
+			return
+		}
+		if err := s.Reclaim(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	wantBlob(t, s, Sum(kept), kept)
+	if first := filepath.Join(s.dir, "000001.vlog"); found == 0 || fileExists(first) {
+		t.Errorf("the chunk did not move, found %d times", found)
+	}
+}
+
+func fileExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func diskUsage(t *testing.T, s *Store) int64 {

@@ -44,6 +44,48 @@ func TestFollowerSeesBytesWhenWriteReturns(t *testing.T) {
 	w.Abort(nil)
 }
 
+func TestWriteWakesFollowersThatWait(t *testing.T) {
+	s := openTest(t, Options{})
+	w := mustCreate(t, s, Digest{1}, ChunkSize)
+	defer w.Abort(nil)
+	_, wake, err := w.look(0)
+	if wake == nil || err != nil {
+		t.Fatalf("nothing to wait for, %v", err)
+	}
+	mustWrite(t, w, []byte{1})
+	select {
+	case <-wake:
+	default:
+		t.Error("still waiting after Write")
+	}
+}
+
+func TestFollowerLooksAgainWhereItsChunksWent(t *testing.T) {
+	s := openTest(t, Options{})
+	data := testBytes(3 * ChunkSize)
+	w := mustCreate(t, s, Sum(data), int64(len(data)))
+	mustWrite(t, w, data)
+	before, err := w.await(t.Context(), 0)
+	if err != nil || before.stored == 0 {
+		t.Fatalf("%+v, %v; want a stored chunk", before, err)
+	}
+	mustPut(t, s, data)
+	mustCommit(t, w) // drops the chunks that before names
+	p := make([]byte, 10)
+	_, err = w.copyFrom(before, p, 0)
+	wantCorrupt(t, err, Sum(data))
+	if !w.changedSince(before, err) {
+		t.Error("takes what it found for damage")
+	}
+	now, err := w.await(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.copyFrom(now, p, 0); n != len(p) || err != nil || !bytes.Equal(p, data[:len(p)]) {
+		t.Errorf("looking again: %d, %v", n, err)
+	}
+}
+
 func TestLastBytesAreHeldBackUntilCommit(t *testing.T) {
 	for _, size := range []int{1, HoldBack - 1, HoldBack, HoldBack + 1, ChunkSize, ChunkSize + 1, ChunkSize + HoldBack, 3*ChunkSize + 1} {
 		s := openTest(t, Options{})

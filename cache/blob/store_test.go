@@ -347,6 +347,21 @@ func TestFileSizesThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
+func TestReadAllGivesTheWholeBlobWithinTheLimit(t *testing.T) {
+	s := openTest(t, Options{})
+	data := testBytes(pieceSize + 1)
+	d := mustPut(t, s, data)
+	if got, err := s.ReadAll(t.Context(), d, int64(len(data))); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if got, err := s.ReadAll(t.Context(), d, int64(len(data))-1); err == nil {
+		t.Errorf("%d bytes beyond the limit", len(got))
+	}
+	if _, err := s.ReadAll(t.Context(), Digest{}, 1); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
 func TestAllAndUsage(t *testing.T) {
 	s := openTest(t, Options{})
 	want := map[Digest]int64{}

@@ -18,18 +18,9 @@ const (
 	// wrong has nothing usable.
 	HoldBack = 64 << 10
 
-	// smallBlob is the size in bytes up to which a writer allocates its buffer rather than take a chunk from
-	// the pool.
-	smallBlob = 64 << 10
-
 	// dropTimeout is how long an abandoned writer tries to remove its chunks. Sweep removes what is left.
 	dropTimeout = 10 * time.Second
 )
-
-var chunkBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, sealedSize(ChunkSize))
-	return &b
-}}
 
 // Writer stores one blob. Its methods belong to one goroutine; followers may be anywhere. It must end with Commit
 // or Abort. It holds two chunks, or the blob where that is smaller: while one is stored the next is filled.
@@ -90,78 +81,6 @@ func (s *Store) newWriter(ctx context.Context, want Digest, size int64, modified
 	}
 	r.id = id
 	return &Writer{store: s, ctx: ctx, want: want, row: r, chunk: newChunk(size)}, nil
-}
-
-func newChunk(size int64) []byte {
-	if size <= smallBlob {
-		return make([]byte, 0, sealedSize(size))
-	}
-	return *chunkBuffers.Get().(*[]byte)
-}
-
-func recycleChunk(b []byte) {
-	if cap(b) < ChunkSize {
-		return
-	}
-	b = b[:0]
-	chunkBuffers.Put(&b)
-}
-
-// begin hands out a data id and sets size bytes of free space aside.
-func (s *Store) begin(size int64) (id uint64, err error) {
-	if err := s.checkFree(s.floor, s.reserve(size)); err != nil {
-		s.unreserve(size)
-		return 0, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lastID++
-	s.writing[s.lastID] = struct{}{}
-	return s.lastID, nil
-}
-
-// reserve returns what all writers have yet to store, n included.
-func (s *Store) reserve(n int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reserved += n
-	return s.reserved
-}
-
-func (s *Store) unreserve(n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reserved -= n
-}
-
-// finish is called once nothing will be written under id any more.
-func (s *Store) finish(id uint64, unstored int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.writing, id)
-	s.reserved -= unstored
-}
-
-// Put stores b and returns its digest. Where the blob exists already it stays as it is, with its own time.
-func (s *Store) Put(ctx context.Context, b []byte, modified time.Time) (Digest, error) {
-	d := Sum(b)
-	_, err := s.Stat(d)
-	if errors.Is(err, ErrNotFound) {
-		err = s.put(ctx, d, b, modified)
-	}
-	return d, err
-}
-
-func (s *Store) put(ctx context.Context, d Digest, b []byte, modified time.Time) error {
-	w, err := s.newWriter(ctx, d, int64(len(b)), modified)
-	if err != nil {
-		return fmt.Errorf("storing blob %v: %w", d, err)
-	}
-	if _, err := w.Write(b); err != nil {
-		return err
-	}
-	_, err = w.Commit()
-	return err
 }
 
 func (w *Writer) written() int64 { return w.stored + int64(len(w.storing)+len(w.chunk)) }
