@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take before a test gives up on it; with
+// the race detector on a busy machine, most of it is needed at times.
+const patience = time.Minute
+
+// output collects what a process prints, for those who wait for a line of it.
+type output struct {
+	mu   sync.Mutex // guards the fields below
+	text bytes.Buffer
+	more chan struct{} // closed and replaced when there is more
+}
+
+func newOutput() *output { return &output{more: make(chan struct{})} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// wait returns when the output has the text, or false when ctx has ended.
+func (o *output) wait(ctx context.Context, text string) bool {
+	for {
+		o.mu.Lock()
+		found, more := strings.Contains(o.text.String(), text), o.more
+		o.mu.Unlock()
+		if found {
+			return true
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// process is a daemon in the background.
+type process struct {
+	*output
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// background starts a command that dies with the test and returns when it has
+// said that it is ready.
+func background(ctx context.Context, cmd *exec.Cmd) (*process, error) {
+	p := &process{output: newOutput(), cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.output, p.output
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	go func() {
+		defer close(p.done)
+		defer cancel()
+		cmd.Wait()
+	}()
+	if !p.wait(ctx, "\nready") && !strings.HasPrefix(p.String(), "ready") {
+		p.kill()
+		return nil, errors.New("the daemon did not become ready:\n" + p.String())
+	}
+	return p, nil
+}
+
+// stop ends the daemon in good order and returns its exit code.
+func (p *process) stop(s os.Signal) int {
+	p.cmd.Process.Signal(s) // it may have ended
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill() // it may have ended
+	<-p.done
+}
+
+// freePort gives a port that the kernel says nobody has.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// eventually asks again and again, for what nobody can be told about.
+func eventually(t testing.TB, what string, true func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !true() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatal("never happened: " + what)
+		}
+	}
+}
