@@ -27,7 +27,7 @@ func clientCommand() *cli.Command {
 				Name: "kit", Usage: "write everything that the machine called NAME needs", ArgsUsage: "NAME",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "format", Usage: "dir: a folder, with a private apt.conf to try it without root", Value: "dir"},
-					&cli.StringFlag{Name: "out", Usage: "the `FOLDER` to write", Required: true},
+					&cli.StringFlag{Name: "out", Usage: "the `FOLDER` to write"},
 				},
 				Action: clientKit,
 			},
@@ -40,7 +40,7 @@ func clientCommand() *cli.Command {
 
 func unknownSubcommand(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
-		return usagef("there is no command %q (see aptmirror %s --help)", c.Command.Name+" "+name, c.Command.Name)
+		return usagef("there is no command %q (see aptmirror %s --help)%s", c.Command.Name+" "+name, c.Command.Name, suggestion(c.Command.Subcommands, name))
 	}
 	return cli.ShowSubcommandHelp(c)
 }
@@ -73,6 +73,15 @@ func clientAdd(c *cli.Context) error {
 	return nil
 }
 
+// openClients gives the built-in CA of the configuration that the command names.
+func openClients(c *cli.Context) (*pki.Clients, error) {
+	loaded, err := loadConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	return site.Clients(loaded)
+}
+
 func addClient(loaded *config.Config, name string, days int) error {
 	clients, err := site.Clients(loaded)
 	if err != nil {
@@ -89,6 +98,9 @@ func clientKit(c *cli.Context) error {
 	name, err := oneName(c)
 	if err != nil {
 		return err
+	}
+	if c.String("out") == "" {
+		return usagef("client kit needs --out FOLDER")
 	}
 	if f := c.String("format"); f != "dir" {
 		return usagef("--format %s: only dir is known", f)
@@ -110,82 +122,4 @@ func writeKit(loaded *config.Config, name, out string) error {
 		return err
 	}
 	return k.WriteDir(out, true)
-}
-
-func clientList(c *cli.Context) error {
-	loaded, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	clients, err := site.Clients(loaded)
-	if err != nil {
-		return err
-	}
-	list, err := clients.List()
-	if err != nil {
-		return err
-	}
-	rows, data := [][]string{}, []clientRow{}
-	for _, k := range list {
-		r := rowOf(k, time.Now())
-		data = append(data, r)
-		rows = append(rows, []string{r.Name, r.Serial, when(r.NotAfter), r.State})
-	}
-	if c.Bool("json") {
-		return printJSON(c.App.Writer, data)
-	}
-	return printTable(c.App.Writer, []string{"NAME", "SERIAL", "VALID UNTIL", "STATE"}, rows)
-}
-
-type clientRow struct {
-	Name     string    `json:"name"`
-	Serial   string    `json:"serial"`
-	NotAfter time.Time `json:"not_after"`
-	State    string    `json:"state"` // good, retired, expired or revoked
-}
-
-func rowOf(k pki.Client, now time.Time) clientRow {
-	r := clientRow{k.Name, fmt.Sprintf("%x", k.Cert.SerialNumber), k.Cert.NotAfter, "good"}
-	switch {
-	case !k.RevokedAt.IsZero():
-		r.State = "revoked"
-	case now.After(k.Cert.NotAfter):
-		r.State = "expired"
-	case k.Retired:
-		r.State = "retired"
-	}
-	return r
-}
-
-func clientRevoke(c *cli.Context) error {
-	name, err := oneName(c)
-	if err != nil {
-		return err
-	}
-	loaded, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	clients, err := site.Clients(loaded)
-	if err != nil {
-		return err
-	}
-	list, err := clients.List()
-	if err != nil {
-		return err
-	}
-	revoked := 0
-	for _, k := range list {
-		if k.Name == name && k.RevokedAt.IsZero() {
-			if err := clients.Revoke(k.Cert.SerialNumber, time.Now()); err != nil {
-				return err
-			}
-			revoked++
-		}
-	}
-	if revoked == 0 {
-		return fmt.Errorf("%s has no certificate that could be revoked", name)
-	}
-	fmt.Fprintf(c.App.Writer, "revoked %d certificates of %s; a running daemon refuses them within seconds\n", revoked, name)
-	return nil
 }

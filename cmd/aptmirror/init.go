@@ -16,14 +16,15 @@ import (
 
 func initCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "init",
-		Usage: "make the folder of a site for a real host; nothing is started",
+		Name:      "init",
+		Usage:     "make the folder of a site for a real host; nothing is started",
+		ArgsUsage: "[NAME...]",
 		Description: "Writes aptmirror.toml, the server's certificate, the CA of client certificates with its\n" +
 			"revocation list, and the site's signing key. The archives are those of this machine.\n\n" +
 			"   aptmirror init --dir /etc/aptmirror --state /var/lib/aptmirror --host mirror.example.org",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` to make", Required: true},
-			&cli.StringSliceFlag{Name: "host", Usage: "a `NAME` or address under which clients reach this host; the first one goes into client kits", Required: true},
+			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` to make"},
+			&cli.StringSliceFlag{Name: "host", Usage: "a `NAME` or address under which clients reach this host; the first one goes into client kits"},
 			&cli.StringFlag{Name: "port", Usage: "the `PORT` to serve on", Value: "8443"},
 			&cli.StringFlag{Name: "state", Usage: "the `FOLDER` of the store (default: state in the folder of the site)"},
 			&cli.BoolFlag{Name: "no-import", Usage: "leave this machine's apt sources out"},
@@ -33,10 +34,12 @@ func initCommand() *cli.Command {
 }
 
 func initialise(c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
+	// A list behind --host reads naturally: --host NAME NAME...
+	hosts := append(c.StringSlice("host"), c.Args().Slice()...)
+	if c.String("dir") == "" || len(hosts) == 0 {
+		return usagef("init needs --dir FOLDER and --host NAME")
 	}
-	plan := site.Plan{Dir: c.String("dir"), Hosts: c.StringSlice("host"), Listen: net.JoinHostPort("", c.String("port"))}
+	plan := site.Plan{Dir: c.String("dir"), Hosts: hosts, Listen: net.JoinHostPort("", c.String("port"))}
 	if s := c.String("state"); s != "" {
 		state, err := filepath.Abs(s)
 		if err != nil {

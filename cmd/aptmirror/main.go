@@ -17,15 +17,21 @@ import (
 	"aptmirror/proxy/admin"
 )
 
-// version is set when a release is linked; otherwise the build's own record counts.
+// version is set when a release is linked; otherwise the commit that was built from counts.
 var version = ""
 
 func buildVersion() string {
 	if version != "" {
 		return version
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value[:min(12, len(s.Value))]
+		}
 	}
 	return "devel"
 }
@@ -78,7 +84,7 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 func newApp(stdout, stderr io.Writer) *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:                      "aptmirror",
 		Usage:                     "a verifying apt mirror and cache that serves only machines with a client certificate",
 		Version:                   buildVersion(),
@@ -89,7 +95,6 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides about exit codes
 		OnUsageError:              onUsageError,
-		CommandNotFound:           nil,
 		Action:                    unknownCommand,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Usage: "the configuration `FILE`", Value: "/etc/aptmirror/aptmirror.toml", EnvVars: []string{"APTMIRROR_CONFIG"}},
@@ -101,6 +106,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			jobsCommand(), verifyCommand(), clientCommand(), versionCommand(),
 		},
 	}
+	for _, c := range everyCommand(app.Commands) {
+		c.OnUsageError = onUsageError
+	}
+	return app
 }
 
 func onUsageError(_ *cli.Context, err error, _ bool) error {
@@ -109,7 +118,15 @@ func onUsageError(_ *cli.Context, err error, _ bool) error {
 
 func unknownCommand(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
-		return usagef("there is no command %q (see aptmirror help)", name)
+		return usagef("there is no command %q (see aptmirror help)%s", name, suggestion(c.App.Commands, name))
 	}
 	return cli.ShowAppHelp(c)
+}
+
+// suggestion is a question about a mistyped name, or nothing.
+func suggestion(commands []*cli.Command, name string) string {
+	if s := cli.SuggestCommand(commands, name); s != "" {
+		return ". " + s
+	}
+	return ""
 }
