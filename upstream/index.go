@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"path"
-	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,74 +27,8 @@ const (
 	maxIndex = 4 << 30
 )
 
-// target is an index that the package table is made from, in the form that
-// is fetched.
-type target struct {
-	file    debian.IndexFile
-	plain   debian.IndexFile // the uncompressed form, where Release lists it
-	format  compress.Format
-	sources bool // Sources, not Packages
-	// optional targets are ones that apt itself never asks for: the suite
-	// works without them.
-	optional bool
-}
-
-// forms are tried in the order in which apt does, so that what is fetched here
-// is what clients ask for first.
-var forms = []string{".xz", ".bz2", ".gz", ".lz4", ".zst", ""}
-
-// targets picks the indexes of the configured components and architectures.
-func (in *intake) targets() []target {
-	var found []target
-	for _, name := range in.indexNames() {
-		for _, ending := range forms {
-			f, ok := in.release.File(name + ending)
-			if !ok {
-				continue
-			}
-			_, format := compress.FormatOf(f.Path)
-			plain, _ := in.release.File(name)
-			found = append(found, target{f, plain, format, path.Base(name) == "Sources", strings.Contains(name, installerDir)})
-			break
-		}
-	}
-	return found
-}
-
-// installerDir is where a component keeps the udebs of debian-installer.
-const installerDir = "/debian-installer/"
-
-func (in *intake) indexNames() []string {
-	a := in.archive
-	if strings.HasSuffix(in.suite, "/") {
-		return []string{"Packages", "Sources"}
-	}
-	var names []string
-	for _, c := range a.Components {
-		if in.hasSeparateAll() {
-			names = append(names, c+"/binary-all/Packages")
-		}
-		for _, arch := range a.Architectures {
-			if arch == "source" {
-				names = append(names, c+"/source/Sources")
-			} else {
-				names = append(names, c+"/binary-"+arch+"/Packages", c+installerDir+"binary-"+arch+"/Packages")
-			}
-		}
-	}
-	return names
-}
-
-// hasSeparateAll says whether clients read binary-all/Packages. Archives whose
-// other indexes have the packages of architecture all as well often list one
-// that no client ever asks for.
-func (in *intake) hasSeparateAll() bool {
-	listed := in.release.Architectures
-	return !in.release.NoSupportForArchitectureAll && (len(listed) == 0 || slices.Contains(listed, "all"))
-}
-
 // fetchAll brings the targets into the store, those that are not there yet,
-// and gives those that are there then: all but optional ones that no mirror has.
+// and gives those that are there then: all but optional ones that cannot be had.
 func (in *intake) fetchAll(ctx context.Context, targets []target) (got []target, err error) {
 	if len(targets) == 0 {
 		return nil, in.refuseEmpty()
@@ -103,14 +36,10 @@ func (in *intake) fetchAll(ctx context.Context, targets []target) (got []target,
 	failed := make([]error, len(targets))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelIndexes)
-	for i, t := range targets {
-		if _, err := in.u.Blobs.Stat(t.file.SHA256); err == nil {
-			continue
-		}
-		in.fetched += t.file.Size
+	for i := range targets {
 		group.Go(func() error {
-			failed[i] = in.fetch(groupCtx, t)
-			if t.optional {
+			failed[i] = in.fetchAnyForm(groupCtx, &targets[i])
+			if targets[i].optional {
 				return nil
 			}
 			return failed[i]
@@ -130,15 +59,45 @@ func (in *intake) fetchAll(ctx context.Context, targets []target) (got []target,
 	return got, ctx.Err()
 }
 
+// fetchAnyForm fetches an index in the first form that is there or that some
+// mirror has, as apt does. The error is that of the form apt asks for first.
+func (in *intake) fetchAnyForm(ctx context.Context, t *target) error {
+	var first error
+	for _, f := range append([]debian.IndexFile{t.file}, t.others...) {
+		err := in.fetch(ctx, f)
+		if err == nil {
+			t.file = f
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return first
+}
+
 func (in *intake) refuseEmpty() error {
 	return in.refuse("Release", Malformed, fmt.Errorf("it lists no index for components %q and architectures %q; it has components %q, architectures %q",
 		in.archive.Components, in.archive.Architectures, in.release.Components, in.release.Architectures))
 }
 
-func (in *intake) fetch(ctx context.Context, t target) error {
-	p := in.dir + t.file.Path
+// fetch brings one form of an index into the store unless it is there.
+func (in *intake) fetch(ctx context.Context, f debian.IndexFile) error {
+	_, err := in.u.Blobs.Stat(f.SHA256)
+	if !errors.Is(err, blob.ErrNotFound) {
+		return err
+	}
+	if f.Size == 0 {
+		_, err := in.u.Blobs.Put(ctx, nil, in.release.Date)
+		return err
+	}
+	in.fetched.Add(f.Size)
+	p := in.dir + f.Path
 	file := catalog.File{
-		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: t.file.Size, Digest: t.file.SHA256},
+		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: f.Size, Digest: f.SHA256},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
 	return in.u.fetchWhole(ctx, file, in.release.uri)
@@ -174,8 +133,9 @@ func (in *intake) addRelease(m *catalog.Manifest) {
 // addIndexes lists all that Release lists and that is in scope, under its name
 // and under its digests: apt asks for the strongest that Release has.
 func (in *intake) addIndexes(m *catalog.Manifest) {
+	scope := scope{in.archive, in.release.Release, in.flat()}
 	for _, f := range in.release.Files {
-		if !f.HasSHA256 || !in.archive.inScope(in.suite, f.Path) {
+		if !f.HasSHA256 || !scope.has(f.Path) {
 			continue
 		}
 		e := catalog.Entry{Path: in.dir + f.Path, Kind: catalog.KindIndex, Size: f.Size, Digest: f.SHA256}
@@ -205,7 +165,7 @@ func (in *intake) addPackages(ctx context.Context, m *catalog.Manifest, t target
 	if t.plain.HasSHA256 {
 		limit = t.plain.Size
 	}
-	plain, err := compress.NewReader(t.format, stored, limit)
+	plain, err := compress.NewReader(t.format(), stored, limit)
 	if err != nil {
 		return in.refuse(t.file.Path, Malformed, err)
 	}
@@ -227,7 +187,7 @@ func (in *intake) checkPlain(t target, sum hash.Hash) error {
 func (in *intake) scan(ctx context.Context, m *catalog.Manifest, t target, r io.Reader) error {
 	sc := deb822.NewScanner(r, deb822.Limits{})
 	add := in.packageAdder(m)
-	if t.sources {
+	if t.content == sources {
 		add = in.sourceAdder(m)
 	}
 	for sc.Scan() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -84,7 +85,7 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 		return Refreshed{}, err
 	}
 	g, err := in.store(ctx, targets, manifest)
-	return Refreshed{Generation: g, New: true, Fetched: in.fetched}, err
+	return Refreshed{Generation: g, New: true, Fetched: in.fetched.Load()}, err
 }
 
 // intake is one Release on its way to becoming a generation.
@@ -94,10 +95,10 @@ type intake struct {
 	suite    string
 	dir      string
 	release  *release
-	fetched  int64    // bytes of indexes that were not in the store
-	missing  []string // optional indexes that no mirror has
-	packages int      // files that the indexes name
-	bytes    int64    // and their sizes
+	fetched  atomic.Int64 // bytes of indexes that were not in the store
+	missing  []string     // optional indexes that no mirror has
+	packages int          // files that the indexes name
+	bytes    int64        // and their sizes
 }
 
 func (in *intake) refuse(file string, reason Reason, err error) error {

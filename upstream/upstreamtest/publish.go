@@ -18,12 +18,15 @@ import (
 
 // Suite is what a suite's Release says and which files go with it. Empty text fields are left out.
 type Suite struct {
-	Name                               string // the directory below dists
-	Suite, Codename                    string
-	Origin, Label                      string
-	Version, Description               string
-	Changelogs, Snapshots, SignedBy    string
-	Components, Architectures          []string
+	Name                            string // the directory below dists
+	Suite, Codename                 string
+	Origin, Label                   string
+	Version, Description            string
+	Changelogs, Snapshots, SignedBy string
+	Components, Architectures       []string
+	// ListedComponents is what Release says its components are, where that is not Components: Debian's security archive
+	// lists updates/main and has main.
+	ListedComponents                   []string
 	Date                               time.Time     // zero: newer than any before
 	ValidUntil                         time.Time     // zero: by ValidFor
 	ValidFor                           time.Duration // zero: no Valid-Until, as in Debian's stable
@@ -199,7 +202,11 @@ func (s *Suite) release(date time.Time, listed map[string][]byte) []byte {
 	}
 	field("Architectures", strings.TrimSpace("all "+architectures))
 	if !s.flat() {
-		field("Components", strings.Join(s.Components, " "))
+		listed := s.Components
+		if s.ListedComponents != nil {
+			listed = s.ListedComponents
+		}
+		field("Components", strings.Join(listed, " "))
 	}
 	field("Description", s.Description)
 	field("Signed-By", s.SignedBy)
