@@ -9,9 +9,13 @@ import (
 
 // arrange puts every option where urfave/cli looks for it, right behind the
 // command that knows it, since that library takes an option after an argument
-// for another argument. What follows "--" is left alone.
-func arrange(app *cli.App, args []string) []string {
+// for another argument. What follows "--" is left alone. An option at the end
+// of the line that lacks its value would take the command for it.
+func arrange(app *cli.App, args []string) ([]string, error) {
 	line := split(app, args[1:])
+	if line.bare != "" {
+		return nil, usagef("%s needs a value (see aptmirror help)", line.bare)
+	}
 	levels := line.levels(app)
 	out := args[:1:1]
 	for i, l := range levels {
@@ -24,7 +28,7 @@ func arrange(app *cli.App, args []string) []string {
 	if len(line.rest) > 0 {
 		rest = append(append(rest, "--"), line.rest...)
 	}
-	return append(out, rest...)
+	return append(out, rest...), nil
 }
 
 // commandLine is a command line taken apart.
@@ -32,6 +36,7 @@ type commandLine struct {
 	words   []string   // commands and arguments
 	options [][]string // each with its value, if that is a word of its own
 	rest    []string   // behind "--"
+	bare    string     // an option at the end whose value is missing
 }
 
 func split(app *cli.App, args []string) commandLine {
@@ -44,7 +49,9 @@ func split(app *cli.App, args []string) commandLine {
 			return line
 		case len(a) < 2 || a[0] != '-':
 			line.words = append(line.words, a)
-		case takesValue(app, a) && i+1 < len(args):
+		case takesValue(app, a) && i+1 == len(args):
+			line.bare = a
+		case takesValue(app, a):
 			line.options = append(line.options, []string{a, args[i+1]})
 			i++
 		default:
