@@ -10,6 +10,9 @@ import (
 )
 
 func clientList(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
 	clients, err := openClients(c)
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ func jobsCommand() *cli.Command {
 		Name:  "jobs",
 		Usage: "list running and past jobs, newest first",
 		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
 			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 				var jobs admin.Jobs
 				if err := client.Call(ctx, "jobs", struct{}{}, func(admin.Event) {}, &jobs); err != nil {

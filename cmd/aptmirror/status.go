@@ -16,6 +16,9 @@ func statusCommand() *cli.Command {
 		Name:  "status",
 		Usage: "tell what is served and how fresh it is",
 		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
 			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 				var status admin.Status
 				if err := client.Call(ctx, "status", struct{}{}, func(admin.Event) {}, &status); err != nil {

@@ -17,6 +17,9 @@ func verifyCommand() *cli.Command {
 		Description: "Names everything that is not as it was signed. Exit code 4 if there is any such thing.\n" +
 			"Files that no client has asked for yet are not in the store; that is no fault.",
 		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
 			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 				var result admin.VerifyResult
 				err := client.Call(ctx, "verify", struct{}{}, printNews(c.App.ErrWriter), &result)

@@ -12,6 +12,9 @@ func versionCommand() *cli.Command {
 		Name:  "version",
 		Usage: "print the version",
 		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
 			if c.Bool("json") {
 				return printJSON(c.App.Writer, map[string]string{"version": buildVersion(), "go": runtime.Version()})
 			}
