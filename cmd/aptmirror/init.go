@@ -47,6 +47,9 @@ func initialise(c *cli.Context) error {
 		}
 		plan.State = state
 	}
+	if err := plan.Check(); err != nil {
+		return usageError{err}
+	}
 	if !c.Bool("no-import") {
 		archives, embedded, leftOut, err := site.Import("")
 		if err != nil {

@@ -61,6 +61,10 @@ func quickstartNew(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	plan.Dir, plan.Listen, plan.Hosts = c.String("dir"), c.String("listen"), []string{"localhost", "127.0.0.1", "::1"}
+	if err := plan.Check(); err != nil {
+		return usageError{err}
+	}
 	reachable, refused := probe(c.Context, plan, c.App.ErrWriter)
 	for _, line := range append(leftOut, refused...) {
 		fmt.Fprintln(c.App.ErrWriter, "left out:", line)
@@ -71,8 +75,7 @@ func quickstartNew(c *cli.Context) error {
 	if len(reachable) == 0 {
 		return errors.New("nothing is left to mirror; name an archive with --uri, --suite, --component and --keyring")
 	}
-	plan.Dir, plan.Listen, plan.Archives = c.String("dir"), c.String("listen"), reachable
-	plan.Hosts = []string{"localhost", "127.0.0.1", "::1"}
+	plan.Archives = reachable
 	loaded, err := site.Create(plan, time.Now())
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ type Plan struct {
 // last, so that a folder with one is complete. The error is fs.ErrExist where
 // there is one already.
 func Create(p Plan, now time.Time) (*config.Config, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
 	c, err := p.config()
 	if err != nil {
 		return nil, err
@@ -70,6 +73,24 @@ func Create(p Plan, now time.Time) (*config.Config, error) {
 		return nil, fmt.Errorf("making a site: %w", err)
 	}
 	return config.Load(c.Path)
+}
+
+// Check says what of the plan cannot become a site. Create asks it first, so
+// that a mistake does not leave a folder with keys and nothing to use them.
+func (p Plan) Check() error {
+	for _, h := range p.Hosts {
+		if net.ParseIP(h) != nil {
+			continue
+		}
+		if err := pki.CheckName(h); err != nil {
+			return err
+		}
+	}
+	c, err := p.config()
+	if err == nil {
+		_, err = config.Parse(ConfigName, config.Format(c))
+	}
+	return err
 }
 
 func (p Plan) config() (*config.Config, error) {
