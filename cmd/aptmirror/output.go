@@ -14,6 +14,7 @@ import (
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // user IDs of keys have angle brackets
 	return e.Encode(v)
 }
 
