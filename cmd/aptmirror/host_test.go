@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,7 +48,7 @@ func (h *host) make(a *upstreamtest.Archive, suites ...string) {
 	h.config = filepath.Join(h.dir, "site", "aptmirror.toml")
 	h.must("init", "--dir", filepath.Dir(h.config), "--host", "localhost", "--host", "127.0.0.1", "--port", h.port, "--no-import")
 	h.edit(func(text string) string {
-		return strings.Replace(text, `listen = [":`, `listen = ["127.0.0.1:`, 1)
+		return replaceOnce(h.t, text, `listen = [":`, `listen = ["127.0.0.1:`)
 	})
 	if len(suites) == 0 {
 		suites = []string{"stable"}
@@ -74,6 +75,15 @@ func (h *host) edit(change func(string) string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// replaceOnce replaces what has to be there.
+func replaceOnce(t testing.TB, text, old, new string) string {
+	t.Helper()
+	if !strings.Contains(text, old) {
+		t.Fatalf("there is no %q in\n%s", old, text)
+	}
+	return strings.Replace(text, old, new, 1)
 }
 
 // command prepares a program to run as the user of the site, in its folder.
@@ -140,10 +150,15 @@ func (h *host) serve() *process {
 			h.t.Error("a race in the daemon")
 		}
 		if h.t.Failed() {
-			h.t.Logf("the daemon said\n%s", p.String())
+			h.t.Logf("the daemon said at the end\n%s", lastLines(p.String(), 20))
 		}
 	})
 	return p
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
 
 // checkStore proves the store, with or without a daemon.
@@ -163,8 +178,14 @@ type client struct {
 // client issues a certificate and writes the kit.
 func (h *host) client(name string) *client {
 	h.t.Helper()
-	c := &client{h, name, filepath.Join(h.dir, "kit-"+name)}
 	h.must("client", "add", name)
+	return h.kitOf(name)
+}
+
+// kitOf writes the kit of a client that has a certificate.
+func (h *host) kitOf(name string) *client {
+	h.t.Helper()
+	c := &client{h, name, filepath.Join(h.dir, "kit-"+name)}
 	h.must("client", "kit", name, "--out", c.kit)
 	if err := h.mkdir(filepath.Join(h.dir, "work-"+name)); err != nil {
 		h.t.Fatal(err)
@@ -274,7 +295,7 @@ func (c *client) requests(p *process, after *int) (lines []string) {
 	c.t.Helper()
 	mark := fmt.Sprintf("mark-%d", *after)
 	io.Copy(io.Discard, c.get(mark).Body)
-	if !p.wait(c.t.Context(), mark) {
+	if !p.wait(c.t.Context(), regexp.MustCompile(mark+".*\n")) {
 		c.t.Fatal("the mark did not reach the log")
 	}
 	text := p.String()

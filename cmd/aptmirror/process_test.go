@@ -7,7 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -41,11 +41,11 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// wait returns when the output has the text, or false when ctx has ended.
-func (o *output) wait(ctx context.Context, text string) bool {
+// wait returns when the output matches, or false when ctx has ended.
+func (o *output) wait(ctx context.Context, pattern *regexp.Regexp) bool {
 	for {
 		o.mu.Lock()
-		found, more := strings.Contains(o.text.String(), text), o.more
+		found, more := pattern.Match(o.text.Bytes()), o.more
 		o.mu.Unlock()
 		if found {
 			return true
@@ -64,6 +64,8 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 }
+
+var readyLine = regexp.MustCompile(`(?m)^ready\b.*\n`)
 
 // background starts a command that dies with the test and returns when it has
 // said that it is ready.
@@ -84,7 +86,7 @@ func background(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 		defer cancel()
 		cmd.Wait()
 	}()
-	if !p.wait(ctx, "\nready") && !strings.HasPrefix(p.String(), "ready") {
+	if !p.wait(ctx, readyLine) {
 		p.kill()
 		return nil, errors.New("the daemon did not become ready:\n" + p.String())
 	}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// stopBound is what serve --help promises.
+const stopBound = 10 * time.Second
+
+// stopInTime stops the daemon and wants it to end well within the bound.
+func stopInTime(t *testing.T, p *process, s os.Signal) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stopBound)
+	defer cancel()
+	p.cmd.Process.Signal(s) // it runs
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		p.cmd.Process.Signal(syscall.SIGQUIT) // shows where it is
+		<-p.done
+		t.Fatalf("not stopped after %s", stopBound)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if strings.Contains(p.String(), "panic") || strings.Contains(p.String(), "fatal error") {
+		t.Errorf("the daemon said\n%s", p.String())
+	}
+}
+
+func TestStopWhileNothingHappens(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		h := newHost(t, a)
+		stopInTime(t, h.serve(), s)
+		h.checkStore()
+	}
+}
+
+// A client that takes its time does not keep the daemon, neither from the
+// store nor from upstream.
+func TestStopDuringSlowDownloads(t *testing.T) {
+	t.Parallel()
+	a := upstreamtest.New(t)
+	hit := a.AddPackage(upstreamtest.Package{Name: "hit", Size: 24 << 20})
+	fill := a.AddPackage(upstreamtest.Package{Name: "fill", Size: 1 << 20})
+	a.Publish()
+	a.Fault(path.Base(fill.Filename), upstreamtest.Stall)
+	h := newHost(t, a)
+	c := h.client("client")
+	h.must("sync")
+	p := h.serve()
+	io.Copy(io.Discard, c.get(hit.Filename).Body)
+
+	var slow []*http.Response
+	for _, file := range []string{hit.Filename, fill.Filename, hit.Filename} {
+		resp := c.get(file)
+		if _, err := io.ReadFull(resp.Body, make([]byte, 100)); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		slow = append(slow, resp)
+	}
+	stopInTime(t, p, syscall.SIGTERM)
+	for _, resp := range slow {
+		if n, err := io.Copy(io.Discard, resp.Body); err == nil && n+100 < resp.ContentLength {
+			t.Errorf("%s ended after %d of %d bytes as if it were whole", resp.Request.URL.Path, n+100, resp.ContentLength)
+		}
+	}
+	h.checkStore()
+}
+
+// A job ends with the daemon; whoever waits for it is told.
+func TestStopDuringSync(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	h := newHost(t, a)
+	h.must("sync")
+	p := h.serve()
+	arrived := make(chan struct{}, 10)
+	a.AddPackage(upstreamtest.Package{Name: "more"})
+	a.Publish()
+	a.Fault("dists/stable/main/binary-*/by-hash/SHA256/*", func(w http.ResponseWriter, r *http.Request, f upstreamtest.File) {
+		arrived <- struct{}{}
+		upstreamtest.Stall(w, r, f)
+	})
+	waiting := make(chan result, 1)
+	go func() { waiting <- h.run("sync") }()
+	<-arrived
+	stopInTime(t, p, syscall.SIGTERM)
+	if r := <-waiting; r.code != 1 || r.stderr == "" {
+		t.Errorf("sync ended with %d\n%s", r.code, r.stderr)
+	}
+	a.ClearFaults()
+	h.must("sync")
+	h.checkStore()
+}
+
+// Ctrl-C on a sync that runs in the command's own process stops it cleanly.
+func TestInterruptSync(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	a.Fault("dists/stable/main/*/by-hash/SHA256/*", upstreamtest.Stall)
+	h := newHost(t, a)
+	cmd := h.command(t.Context(), h.program, "sync")
+	out := newOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an index is asked for", func() bool { return len(a.Requests()) > 2 })
+	cmd.Process.Signal(os.Interrupt) // it waits for upstream
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	a.ClearFaults()
+	h.must("sync")
+	h.checkStore()
+}
+
+// rounds of kill -9; each is a daemon of its own.
+const rounds = 4
+
+// What was published stays so, whatever the moment the daemon is killed at.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	for name, during := range map[string]func(*testing.T, *upstreamtest.Archive, *client, *process){
+		"in the middle of a sync":   killDuringSync,
+		"in the middle of a fill":   killDuringFill,
+		"right after a publication": killAfterPublication,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, hello, _ := sample(t)
+			h := newHost(t, a)
+			c := h.client("client")
+			h.must("sync")
+			for range rounds {
+				during(t, a, c, h.serve())
+				generation := data[admin.Status](h, "status").Suites[0].Generation
+				h.checkStore()
+				a.ClearFaults()
+				p := h.serve()
+				c.update()
+				c.download(hello)
+				if got := data[admin.Status](h, "status").Suites[0].Generation; got < generation {
+					t.Errorf("generation %d is served, it was %d", got, generation)
+				}
+				h.checkStore()
+				p.stop(syscall.SIGTERM)
+			}
+		})
+	}
+}
+
+func publishMore(a *upstreamtest.Archive) upstreamtest.Package {
+	p := a.AddPackage(upstreamtest.Package{Name: "more", Version: "1." + string(rune('a'+a.Generations())), Size: 1 << 20})
+	a.Publish()
+	return p
+}
+
+func killDuringSync(t *testing.T, a *upstreamtest.Archive, c *client, p *process) {
+	arrived := make(chan struct{}, 10)
+	publishMore(a)
+	a.Fault("dists/stable/main/*/by-hash/SHA256/*", func(w http.ResponseWriter, r *http.Request, f upstreamtest.File) {
+		arrived <- struct{}{}
+		upstreamtest.Stall(w, r, f)
+	})
+	go c.run("sync")
+	<-arrived
+	p.kill()
+}
+
+func killDuringFill(t *testing.T, a *upstreamtest.Archive, c *client, p *process) {
+	more := publishMore(a)
+	c.must("sync")
+	a.Fault(path.Base(more.Filename), upstreamtest.Stall)
+	if _, err := io.ReadFull(c.get(more.Filename).Body, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+}
+
+func killAfterPublication(t *testing.T, a *upstreamtest.Archive, c *client, p *process) {
+	more := publishMore(a)
+	c.must("sync")
+	p.kill()
+	c.must("client", "list") // needs no daemon
+	p = c.serve()
+	c.update()
+	c.download(more)
+	p.kill()
+}
