@@ -36,7 +36,11 @@ func (s *Store) deleteRow(ctx context.Context, d Digest) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	return r, s.write(ctx, func(txn *badger.Txn) error { return txn.Delete(rowKey(d)) })
+	err = s.write(ctx, func(txn *badger.Txn) error { return errors.Join(txn.Delete(rowKey(d)), txn.Delete(useKey(d))) })
+	if err == nil {
+		s.tally.note(d, -1, -r.size)
+	}
+	return r, err
 }
 
 // deleteChunks removes chunks 0 to n-1 of id, the last first: what a crash leaves is then found by its chunk 0.

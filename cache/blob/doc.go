@@ -16,6 +16,7 @@
 //	'm'                                format u32 (now 1), epoch u32
 //	'b' digest[32]                     row: data id u64, size i64, chunk size u32, modified i64 (Unix seconds)
 //	'c' data id u64, chunk index u32   chunk: its bytes, then one CRC-32C u32 for each piece of 64 KiB
+//	'u' digest[32]                     last use u32 (Unix time in minutes); none where Touch was not called
 //	'x'                                nothing: a marker that Reclaim sets and drops
 //
 // A blob exists when its row does; the row is written after the last chunk and deleted before the first.

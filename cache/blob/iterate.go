@@ -20,9 +20,12 @@ type entry struct {
 
 // All yields every blob in the order of digests. Blobs added or deleted meanwhile may or may not be seen. A row that
 // cannot be read yields a CorruptError with only Info.Digest set, and the iteration goes on; after any other error it ends.
-func (s *Store) All(ctx context.Context) iter.Seq2[Info, error] {
+func (s *Store) All(ctx context.Context) iter.Seq2[Info, error] { return s.From(ctx, Digest{}) }
+
+// From is All from a digest on.
+func (s *Store) From(ctx context.Context, first Digest) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		for e, err := range s.entries(ctx) {
+		for e, err := range s.entriesFrom(ctx, rowKey(first)) {
 			info := Info{Digest: e.digest}
 			if err == nil {
 				info = e.row.info(e.digest)
@@ -35,8 +38,12 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Info, error] {
 }
 
 func (s *Store) entries(ctx context.Context) iter.Seq2[entry, error] {
+	return s.entriesFrom(ctx, []byte{prefixRow})
+}
+
+func (s *Store) entriesFrom(ctx context.Context, first []byte) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		from := []byte{prefixRow}
+		from := first
 		for from != nil {
 			page, next, err := s.entryPage(ctx, from)
 			if err != nil {

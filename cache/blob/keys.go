@@ -18,6 +18,7 @@ const (
 
 	prefixRow   = 'b'
 	prefixChunk = 'c'
+	prefixUse   = 'u'
 
 	formatSize   = 4 + 4
 	rowSize      = 8 + 8 + 4 + 8

@@ -8,13 +8,17 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// discardRatio is the part of a value-log file that must be dead before it is rewritten.
+// discardRatio is the part of a value-log file that must be dead before Reclaim rewrites it.
 const discardRatio = 0.5
 
-// Reclaim gives the space of deleted blobs back to the file system, file by file, rewriting those of which half is dead. It may
+// Reclaim is ReclaimAbove one half, which costs at most as much writing as it frees.
+func (s *Store) Reclaim(ctx context.Context) error { return s.ReclaimAbove(ctx, discardRatio) }
+
+// ReclaimAbove gives the space of deleted blobs back to the file system, file by file, rewriting those of which that share (0 to 1)
+// is dead. Files of which less is dead stay, and so does the one that is written to. It may
 // run beside everything else: reads pause for 10 to 300 ms at its start, writes wait as long. It refuses after an unreadable page was
 // met, because badger then can wait for ever for the file; a restart clears that.
-func (s *Store) Reclaim(ctx context.Context) error {
+func (s *Store) ReclaimAbove(ctx context.Context, share float64) error {
 	s.reclaiming.Lock()
 	defer s.reclaiming.Unlock()
 	if err := s.flushDeletions(ctx); err != nil {
@@ -24,7 +28,7 @@ func (s *Store) Reclaim(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("reclaiming space: %w", context.Cause(ctx))
 		}
-		err := s.reclaimFile()
+		err := s.reclaimFile(share)
 		if errors.Is(err, badger.ErrNoRewrite) {
 			return nil
 		}
@@ -49,7 +53,7 @@ func (s *Store) flushDeletions(ctx context.Context) error {
 	return s.db.DropPrefix(markerKey)
 }
 
-func (s *Store) reclaimFile() error {
+func (s *Store) reclaimFile(share float64) error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	switch {
@@ -58,5 +62,5 @@ func (s *Store) reclaimFile() error {
 	case s.damaged.Load():
 		return errors.New("unreadable pages were met: restart first")
 	}
-	return s.db.RunValueLogGC(discardRatio)
+	return s.db.RunValueLogGC(share)
 }

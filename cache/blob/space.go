@@ -41,6 +41,10 @@ func (s *Store) checkFree(floor, need int64) error {
 	return nil
 }
 
+// CheckRoom returns ErrNoSpace where n bytes more would, with all that writers in progress have yet to store, leave less than
+// the floor of free space.
+func (s *Store) CheckRoom(n int64) error { return s.checkFree(s.floor, n+s.reserve(0)) }
+
 // DiskUsage returns the bytes that the store's files take up on disk, which is more than Usage's bytes by what
 // Reclaim has not given back yet.
 func (s *Store) DiskUsage() (int64, error) {

@@ -71,6 +71,8 @@ type Store struct {
 
 	reclaiming sync.Mutex // held by Reclaim: badger allows one at a time
 
+	tally tally
+
 	mu       sync.Mutex // guards the fields below
 	lastID   uint64
 	writing  map[uint64]struct{} // data ids of writers in progress

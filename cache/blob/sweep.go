@@ -27,6 +27,9 @@ func (s *Store) Sweep(ctx context.Context) (chunks int, err error) {
 			return chunks, fmt.Errorf("sweeping: %w", err)
 		}
 	}
+	if err := s.sweepUses(ctx); err != nil {
+		return chunks, fmt.Errorf("sweeping: %w", err)
+	}
 	return chunks, nil
 }
 

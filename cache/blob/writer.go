@@ -235,7 +235,11 @@ func (s *Store) addRow(ctx context.Context, d Digest, r row) (row, error) {
 	if !errors.Is(err, ErrNotFound) {
 		return old, err
 	}
-	return r, s.write(ctx, func(txn *badger.Txn) error { return txn.Set(rowKey(d), r.encode()) })
+	if err := s.write(ctx, func(txn *badger.Txn) error { return txn.Set(rowKey(d), r.encode()) }); err != nil {
+		return row{}, err
+	}
+	s.tally.note(d, 1, r.size)
+	return r, nil
 }
 
 // Abort gives up: the blob does not exist because of this writer, and followers get err, or ErrAborted where err is nil.
