@@ -1,53 +1,109 @@
 package proxy
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
+
+	"aptmirror/proxy/identity"
 )
 
 // entry is one request's line in the access log, and the writer that learns
-// what belongs in it. A client that stops reading for stallTimeout is cut.
+// what belongs in it. It sends the header with the first byte of the body, so
+// that what fails before can still be answered otherwise.
 type entry struct {
 	http.ResponseWriter
 	server   *Server
 	request  *http.Request
-	control  *http.ResponseController
 	started  time.Time
-	identity string
+	identity identity.Identity // zero: refused
 	status   int
+	sent     bool // status and header are out
 	bytes    int64
 	fill     bool
-	err      error
+	err      error // why the answer is not what was asked for
+	writeErr error // why the client could not be given more
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *entry {
-	return &entry{ResponseWriter: w, server: s, request: r, control: http.NewResponseController(w), started: s.Now()}
+	return &entry{ResponseWriter: w, server: s, request: r, started: s.Now(), status: http.StatusOK}
 }
 
+// WriteHeader sends the header at once.
 func (e *entry) WriteHeader(status int) {
-	e.status = status
+	e.status, e.sent = status, true
 	e.ResponseWriter.WriteHeader(status)
 }
 
-func (e *entry) Write(p []byte) (int, error) {
-	if err := e.control.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
-		return 0, err
+// Write sends a piece of the body, and what comes from upstream without delay.
+// A client that does not take it within stallTimeout is cut.
+func (e *entry) Write(p []byte) (n int, err error) {
+	if !e.sent {
+		e.WriteHeader(e.status)
 	}
-	n, err := e.ResponseWriter.Write(p)
+	control := http.NewResponseController(e.ResponseWriter)
+	if err = control.SetWriteDeadline(time.Now().Add(e.server.stall)); err == nil {
+		n, err = e.ResponseWriter.Write(p)
+	}
+	if err == nil && e.fill {
+		err = control.Flush()
+	}
 	e.bytes += int64(n)
+	e.writeErr = err
 	return n, err
 }
 
+// clientLeft says whether the answer ended for lack of somebody to take it.
+func (e *entry) clientLeft() bool { return e.writeErr != nil || e.request.Context().Err() != nil }
+
+// end writes the line. Warnings are for what the mirror's own people can mend.
 func (e *entry) end() {
 	level := slog.LevelInfo
-	attrs := []any{
-		"identity", e.identity, "peer", e.request.RemoteAddr, "method", e.request.Method, "path", printable(e.request.URL.Path),
-		"status", e.status, "bytes", e.bytes, "fill", e.fill, "seconds", e.server.Now().Sub(e.started).Seconds(),
-	}
-	if e.err != nil {
+	if e.err != nil && e.status != http.StatusNotFound && !e.clientLeft() {
 		level = slog.LevelWarn
-		attrs = append(attrs, "error", e.err)
 	}
-	e.server.Log.Log(e.request.Context(), level, "request", attrs...)
+	ctx := e.request.Context()
+	if !e.server.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 14)
+	attrs = append(attrs,
+		slog.String("identity", e.identity.Name), slog.String("serial", e.identity.Serial),
+		slog.String("peer", e.request.RemoteAddr), slog.String("method", printable(e.request.Method)),
+		slog.String("path", printable(e.request.URL.Path)), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
+		slog.Bool("fill", e.fill), slog.Float64("seconds", e.server.Now().Sub(e.started).Seconds()))
+	e.server.Log.LogAttrs(ctx, level, "request", append(attrs, e.fault()...)...)
+}
+
+// fault is what the log says of an answer that is not what was asked for: for
+// a refused certificate also what the client was not told.
+func (e *entry) fault() []slog.Attr {
+	if e.err == nil {
+		return nil
+	}
+	attrs := []slog.Attr{slog.Any("error", e.err)}
+	if refused := (*identity.RefusedError)(nil); errors.As(e.err, &refused) {
+		attrs = append(attrs, slog.String("reason", string(refused.Reason)))
+		if refused.Err != nil {
+			attrs = append(attrs, slog.Any("cause", refused.Err))
+		}
+	}
+	return attrs
+}
+
+// serverLog takes what net/http has to say. A handshake that failed is for
+// people to see, since a strict server explains itself nowhere else, but no
+// fault of the mirror's; the rest is.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	if strings.HasPrefix(text, "http: TLS handshake error") {
+		l.log.Info(text)
+	} else {
+		l.log.Error(text)
+	}
+	return len(line), nil
 }

@@ -9,79 +9,115 @@ import (
 	"strings"
 	"time"
 
+	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
 // content is one file about to be sent.
 type content struct {
 	catalog.File
-	modified time.Time // zero: not known before the file is here
+	modified time.Time // whole seconds; zero: not known before the file is here
 	stream   stream    // nil: not in the store
 }
 
-// stream writes part of a file; it may wait for it to come.
+// stream is a file that can be read, perhaps while it still comes.
 type stream interface {
+	Info() blob.Info
 	WriteRange(w io.Writer, offset, n int64) (int64, error)
+	Close() error
+}
+
+// take makes s what is sent. Only where the catalog knows no date, because the
+// path never stood for other bytes, is it that of the bytes.
+func (c *content) take(s stream) {
+	c.stream = s
+	if c.modified.IsZero() {
+		c.modified = s.Info().Modified
+	}
 }
 
 // headersSuffice says whether the answer has no body.
 func (c *content) headersSuffice(r *http.Request) bool {
-	return r.Method == http.MethodHead || c.notModified(r)
+	return r.Method == http.MethodHead || c.notModified(r.Header)
 }
 
 func (c *content) etag() string { return `"` + c.Digest.String() + `"` }
 
-// notModified follows RFC 9110, 13.2.2: If-None-Match goes before the date.
-func (c *content) notModified(r *http.Request) bool {
-	if tags := r.Header.Get("If-None-Match"); tags != "" {
-		return tags == "*" || strings.Contains(tags, c.etag())
+// notModified follows RFC 9110, 13.2.2: If-None-Match goes before the date. A
+// date counts only if it is the very one that was sent: a later one is from
+// another server or another state of this one, and so are the client's bytes.
+func (c *content) notModified(h http.Header) bool {
+	if tags := h["If-None-Match"]; len(tags) > 0 {
+		return tags[0] == "*" || strings.Contains(tags[0], c.etag())
 	}
-	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
-	return err == nil && !c.modified.IsZero() && !c.modified.Truncate(time.Second).After(since)
+	return c.isDate(first(h, "If-Modified-Since"))
+}
+
+// isDate compares with the date of the file, which has whole seconds as
+// headers have.
+func (c *content) isDate(header string) bool {
+	if header == "" || c.modified.IsZero() {
+		return false
+	}
+	t, err := http.ParseTime(header)
+	return err == nil && t.Equal(c.modified)
+}
+
+func first(h http.Header, canonical string) string {
+	if values := h[canonical]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // serve answers with all of the file, a part of it, or the news that it is as
-// it was. The error is that of the body; the headers are out by then.
-func (c *content) serve(w http.ResponseWriter, r *http.Request) error {
-	c.describe(w.Header())
-	if c.notModified(r) {
-		w.WriteHeader(http.StatusNotModified)
+// it was. Where the error comes before the first byte of the body, nothing is
+// out yet.
+func (c *content) serve(e *entry) error {
+	c.describe(e.Header())
+	if c.notModified(e.request.Header) {
+		e.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	offset, n, status := c.part(r)
-	switch status {
-	case http.StatusRequestedRangeNotSatisfiable:
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", c.Size))
-		n = 0
-	case http.StatusPartialContent:
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+n-1, c.Size))
-	}
-	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead || n == 0 {
+	offset, n, status := c.part(e.request)
+	c.describePart(e.Header(), offset, n, status)
+	e.status = status
+	if e.request.Method == http.MethodHead || n == 0 {
+		e.WriteHeader(status)
 		return nil
 	}
-	_, err := c.stream.WriteRange(w, offset, n)
+	_, err := c.stream.WriteRange(e, offset, n)
 	return err
 }
 
+// describe sets headers with their canonical names, all in one allocation.
 func (c *content) describe(h http.Header) {
-	h.Set("ETag", c.etag())
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Type", contentType(c.Path))
-	if !c.modified.IsZero() {
-		h.Set("Last-Modified", c.modified.UTC().Format(http.TimeFormat))
-	}
+	values := []string{c.etag(), "bytes", contentType(c.Path), "no-cache", ""}
+	h["Etag"], h["Accept-Ranges"], h["Content-Type"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	if c.Kind == catalog.KindRelease || c.Kind == catalog.KindIndex {
-		h.Set("Cache-Control", "no-cache")
+		h["Cache-Control"] = values[3:4:4]
 	}
+	if !c.modified.IsZero() {
+		values[4] = c.modified.UTC().Format(http.TimeFormat)
+		h["Last-Modified"] = values[4:5:5]
+	}
+}
+
+func (c *content) describePart(h http.Header, offset, n int64, status int) {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", c.Size))
+	case http.StatusPartialContent:
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+n-1, c.Size))
+	}
+	h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
 }
 
 // part reads Range and If-Range. One range is served; several, or anything
 // that is no range, get the whole file, which RFC 9110, 14.2 allows.
 func (c *content) part(r *http.Request) (offset, n int64, status int) {
-	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
-	if !ok || !c.rangeStillApplies(r.Header.Get("If-Range")) {
+	spec, ok := strings.CutPrefix(first(r.Header, "Range"), "bytes=")
+	if !ok || r.Method != http.MethodGet || !c.rangeStillApplies(first(r.Header, "If-Range")) {
 		return 0, c.Size, http.StatusOK
 	}
 	first, last, ok := parseRange(spec, c.Size)
@@ -97,11 +133,7 @@ func (c *content) part(r *http.Request) (offset, n int64, status int) {
 // rangeStillApplies compares exactly: a date that differs at all means that
 // the client's part is of something else.
 func (c *content) rangeStillApplies(ifRange string) bool {
-	if ifRange == "" || ifRange == c.etag() {
-		return true
-	}
-	t, err := http.ParseTime(ifRange)
-	return err == nil && t.Equal(c.modified.Truncate(time.Second))
+	return ifRange == "" || ifRange == c.etag() || c.isDate(ifRange)
 }
 
 // parseRange reads "5-", "5-9" or "-9" for a file of that size. A range that

@@ -1,156 +1,115 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"path"
 	"strings"
 
-	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/proxy/identity"
 )
 
 // ServeHTTP decides who asks, then what for, then answers.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	entry := s.begin(w, r)
-	defer entry.end()
-	grant, id, err := s.authorise(r)
+	e := s.begin(w, r)
+	defer e.end()
+	grant, err := s.authorise(r)
 	if err != nil {
-		refuse(entry, http.StatusForbidden, err.Error())
+		e.refuse(http.StatusForbidden, err)
 		return
 	}
-	entry.identity = id.Name
+	e.identity = grant.Identity
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		plainError(entry, http.StatusMethodNotAllowed, "only GET and HEAD are answered here")
+		e.refuse(http.StatusMethodNotAllowed, errMethod)
 		return
 	}
 	repository, name, err := splitPath(r)
 	if err != nil {
-		plainError(entry, http.StatusBadRequest, err.Error())
+		e.refuse(http.StatusBadRequest, err)
 		return
 	}
-	s.answer(entry, r, grant, repository, name)
+	s.answer(e, grant, repository, name)
 }
 
 // authorise judges the certificate anew for every request: a connection may
 // outlive the certificate, its revocation or its grant.
-func (s *Server) authorise(r *http.Request) (identity.Grant, identity.Identity, error) {
+func (s *Server) authorise(r *http.Request) (identity.Grant, error) {
 	a := s.access.Load()
 	id, err := a.Trust.Identify(r.TLS.PeerCertificates, s.Now())
 	if err != nil {
-		return identity.Grant{}, id, err
+		return identity.Grant{}, err
 	}
-	return a.Grants.For(id), id, nil
+	return a.Grants.For(id), nil
 }
 
-var errPath = errors.New("the path is not one that a repository can have")
+var (
+	errMethod = errors.New("only GET and HEAD are answered here")
+	errBody   = errors.New("a request for a file has no body")
+	errProxy  = errors.New("this server is no proxy: name a path, not an address")
+	errPath   = errors.New("the path is not one that a repository can have")
+)
 
 // splitPath takes /REPOSITORY/PATH apart. The path has been decoded once;
 // apt leaves dot segments in (flat suites named "./"), so they are cleaned
-// here, and an encoded separator can only be an attempt at something.
+// here, and an encoded separator can only be an attempt at something. A body
+// is refused too, since net/http would wait for it.
 func splitPath(r *http.Request) (repository, name string, err error) {
-	raw := strings.ToLower(r.URL.EscapedPath())
 	switch {
+	case r.ContentLength != 0:
+		return "", "", errBody
 	case r.URL.Host != "" || !strings.HasPrefix(r.URL.Path, "/"):
-		return "", "", errors.New("this server is no proxy: name a path, not an address")
-	case strings.Contains(raw, "%2f"), strings.Contains(raw, "%5c"), strings.Contains(raw, "%00"), strings.ContainsAny(r.URL.Path, "\\\x00"):
+		return "", "", errProxy
+	case strings.ContainsFunc(r.URL.Path, forbidden) || encodesSlash(r.URL.RawPath):
 		return "", "", errPath
 	}
-	clean := path.Clean(r.URL.Path)
-	repository, name, _ = strings.Cut(clean[1:], "/")
+	repository, name, _ = strings.Cut(path.Clean(r.URL.Path)[1:], "/")
 	return repository, name, nil
 }
 
-func (s *Server) answer(w *entry, r *http.Request, grant identity.Grant, repository, name string) {
+// forbidden are the characters that catalog paths never have.
+func forbidden(c rune) bool { return c < ' ' || c == '\\' || c == 0x7f }
+
+// encodesSlash looks at the path as it was sent, which net/http keeps only
+// where decoding and encoding it would give another.
+func encodesSlash(raw string) bool {
+	return strings.Contains(raw, "%2f") || strings.Contains(raw, "%2F")
+}
+
+func (s *Server) answer(e *entry, grant identity.Grant, repository, name string) {
 	if !grant.MayReadSome(repository) {
-		refuse(w, http.StatusForbidden, grant.Refusal("read "+printable(repository)).Error())
+		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository)))
 		return
 	}
 	file, err := s.Catalog.Resolve(repository, name, func(suite string) bool { return grant.MayRead(repository, suite) })
-	switch {
-	case errors.Is(err, catalog.ErrNoGeneration):
-		s.comeAgain(w, "this suite has not been verified yet, try again later")
-	case err != nil:
-		plainError(w, http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), err))
-	default:
-		s.serveFile(w, r, file)
-	}
-}
-
-// comeAgain answers 503 as apt wants it: without a body apt would give up,
-// with one it tries again and otherwise keeps what it had.
-func (s *Server) comeAgain(w *entry, why string) {
-	w.Header().Set("Retry-After", "30")
-	plainError(w, http.StatusServiceUnavailable, why)
-}
-
-// serveFile answers from the store, or from a fill.
-func (s *Server) serveFile(w *entry, r *http.Request, file catalog.File) {
-	c := content{File: file}
-	stored, err := s.Blobs.Open(file.Digest)
-	switch {
-	case err == nil:
-		defer stored.Close()
-		c.stream, c.modified = stored, stored.Info().Modified
-	case !errors.Is(err, blob.ErrNotFound):
-		s.damaged(w, file, err)
+	if err == nil {
+		s.serveFile(e, file)
 		return
 	}
-	if !file.Modified.IsZero() {
-		c.modified = file.Modified
-	}
-	if c.stream == nil && !c.headersSuffice(r) {
-		w.fill = true
-		follower, err := s.Filler.Fill(r.Context(), file)
-		if err != nil {
-			s.cannotFill(w, file, err)
-			return
-		}
-		defer follower.Close()
-		c.stream = follower
-		if c.modified.IsZero() {
-			c.modified = follower.Info().Modified
-		}
-	}
-	if err := c.serve(w, r); err != nil {
-		s.broken(w, file, err)
-	}
-}
-
-func (s *Server) cannotFill(w *entry, file catalog.File, err error) {
-	w.err = err
-	if errors.Is(err, fs.ErrNotExist) {
-		plainError(w, http.StatusNotFound, "the archive has no such file any more")
+	if suite, ok := s.suiteOf(repository, name); ok && !grant.MayRead(repository, suite) {
+		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository+"/"+suite)))
 		return
 	}
-	s.comeAgain(w, "the archive cannot give this file at the moment, try again later")
-}
-
-func (s *Server) damaged(w *entry, file catalog.File, err error) {
-	s.dropIfCorrupt(w.request.Context(), file, err)
-	w.err = err
-	s.comeAgain(w, "the stored file is damaged, try again later")
-}
-
-// broken ends a body that could not be sent whole. Headers are out, so that
-// cutting the connection is the only way left to say so.
-func (s *Server) broken(w *entry, file catalog.File, err error) {
-	s.dropIfCorrupt(w.request.Context(), file, err)
-	w.err = err
-	panic(http.ErrAbortHandler)
-}
-
-// dropIfCorrupt forgets a damaged blob, so that the next request fetches it again.
-func (s *Server) dropIfCorrupt(ctx context.Context, file catalog.File, err error) {
-	if ce := (*blob.CorruptError)(nil); errors.As(err, &ce) {
-		s.Log.Error("a stored file is damaged and is dropped", "path", file.Path, "digest", file.Digest, "error", err)
-		if err := s.Blobs.Delete(context.WithoutCancel(ctx), file.Digest); err != nil {
-			s.Log.Error("dropping a damaged file failed", "digest", file.Digest, "error", err)
-		}
+	e.err = err
+	if errors.Is(err, catalog.ErrNoGeneration) {
+		e.comeAgain("this suite has not been verified yet, try again later")
+		return
 	}
+	e.plain(http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), err))
+}
+
+// suiteOf finds the suite in whose folder a path lies, the innermost where one
+// suite's folder is inside another's. Packages lie in none, except in flat suites.
+func (s *Server) suiteOf(repository, name string) (suite string, ok bool) {
+	var dir string
+	// Resolve asks about every suite, as long as it gets none.
+	s.Catalog.Resolve(repository, name, func(candidate string) bool {
+		d := catalog.SuiteDir(candidate)
+		if strings.HasPrefix(name, d) && (!ok || len(d) > len(dir)) {
+			suite, dir, ok = candidate, d, true
+		}
+		return false
+	})
+	return suite, ok
 }

@@ -1,42 +1,89 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// maxReason bounds the status line; apt shows it on one line of a terminal.
-const maxReason = 200
+const (
+	// maxReason bounds the status line in bytes; apt shows it on one line of a
+	// terminal.
+	maxReason = 200
+	// lingerTimeout is how long a refused client may take to read why, and
+	// lingerBytes how much it may still send meanwhile.
+	lingerTimeout = 2 * time.Second
+	lingerBytes   = 64 << 10
+)
 
-// refuse answers with the reason in the status line, the only text of a server
-// that apt shows, and closes the connection. net/http cannot send such a line,
-// so it is written to the connection itself.
-func refuse(w *entry, status int, reason string) {
-	reason = printable(reason)
-	w.status = status
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+// refuse answers with the reason in the status line and closes the connection.
+// net/http cannot send such a line, so it is written to the connection itself.
+func (e *entry) refuse(status int, why error) {
+	e.status, e.err = status, why
+	conn, _, err := http.NewResponseController(e.ResponseWriter).Hijack()
 	if err != nil {
-		http.Error(w.ResponseWriter, reason, status)
+		e.plain(status, why.Error())
 		return
 	}
-	defer conn.Close()
-	body := reason + "\n"
-	fmt.Fprintf(buffered, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		status, reason, len(body), body)
-	buffered.Flush()
+	conn.SetDeadline(time.Now().Add(lingerTimeout))
+	io.WriteString(conn, refusal(e.request.Method, status, printable(why.Error())))
+	go linger(conn)
 }
 
-// plainError answers a request that is understood but cannot be served.
-func plainError(w *entry, status int, text string) { http.Error(w, text, status) }
+func refusal(method string, status int, reason string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "HTTP/1.1 %d %s\r\n", status, reason)
+	if status == http.StatusMethodNotAllowed {
+		text.WriteString("Allow: GET, HEAD\r\n")
+	}
+	fmt.Fprintf(&text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(reason)+1)
+	if method != http.MethodHead {
+		text.WriteString(reason + "\n")
+	}
+	return text.String()
+}
+
+// linger says that nothing more comes and waits for the client to hang up.
+// Closing while it still sends, as clients do who ask for several files at
+// once, would reset the connection, and an answer not read yet would be lost.
+func linger(conn net.Conn) {
+	defer conn.Close()
+	if t, ok := conn.(*tls.Conn); ok {
+		t.CloseWrite()
+	}
+	io.CopyN(io.Discard, conn, lingerBytes)
+}
+
+// plain answers a request that is understood but cannot be served.
+func (e *entry) plain(status int, text string) {
+	clear(e.Header())
+	http.Error(e, text, status)
+}
+
+// comeAgain answers 503 as apt wants it: without a body apt would give up,
+// with one it tries again and otherwise keeps what it had.
+func (e *entry) comeAgain(why string) {
+	clear(e.Header())
+	e.Header().Set("Retry-After", "30")
+	http.Error(e, why, http.StatusServiceUnavailable)
+}
 
 // printable keeps what a client sent from doing anything but being read.
 func printable(s string) string {
+	if strings.IndexFunc(s, unprintable) < 0 {
+		return s[:min(len(s), maxReason)]
+	}
 	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
+		if unprintable(r) {
 			return '?'
 		}
 		return r
 	}, s)
 	return clean[:min(len(clean), maxReason)]
 }
+
+func unprintable(r rune) bool { return r < ' ' || r > '~' }

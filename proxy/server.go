@@ -6,12 +6,23 @@
 // A file that is in the store is served from it without a thought of upstream;
 // one that is not yet there is streamed while it is filled. The package knows
 // neither how files are fetched nor how repositories are made.
+//
+// An address is /REPOSITORY/PATH, decoded once, dot segments taken out; a
+// query is ignored. Answers, where apt's reading of them decides:
+//
+//	400, 403, 405  with the reason in the status line, the only text of a
+//	               server that apt shows; the connection is closed
+//	404            no retained generation has the path, or the archive lost it
+//	503            with a body and Retry-After, without which apt would give
+//	               up: nothing verified yet, or the file cannot be had now
+//	cut            a body that cannot be finished with verified bytes
 package proxy
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,7 +37,8 @@ import (
 // Filler brings a file that is named by a generation but is not in the store.
 type Filler interface {
 	// Fill returns once the file can be read, perhaps while it still comes.
-	// The error is fs.ErrNotExist if there is no such file any more.
+	// The error is fs.ErrNotExist if there is no such file any more. What a
+	// Follower reads ends when ctx does.
 	Fill(ctx context.Context, f catalog.File) (*blob.Follower, error)
 }
 
@@ -39,18 +51,18 @@ type Access struct {
 	// Grants says what their holders may read.
 	Grants *identity.Grants
 	// Strict refuses a bad client certificate in the TLS handshake, where the
-	// person at the client learns no reason (apt-protocol: "Connection
-	// failed"). Otherwise the handshake succeeds and every request is answered
-	// with 403 and the reason in the status line, which apt shows.
+	// person at the client learns no reason (apt says "Connection failed").
+	// Otherwise the handshake succeeds and every request is answered with 403
+	// and the reason.
 	Strict bool
 }
 
-// Config is what a Server works with.
+// Config is what a Server works with. It must not be changed after New.
 type Config struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Store
 	Filler  Filler
-	Access  *Access
+	Access  *Access // the first one; see SetAccess
 	Log     *slog.Logger
 	Now     func() time.Time // nil: the system's clock
 }
@@ -60,14 +72,21 @@ const (
 	headerTimeout  = 10 * time.Second // for the handshake and for a request's headers
 	idleTimeout    = 2 * time.Minute
 	stallTimeout   = time.Minute // for a client to take one piece of a body
-	maxHeaderBytes = 16 << 10
+	maxHeaderBytes = 16 << 10    // net/http adds 4 KiB; beyond that it answers 431
 )
 
 // Server answers clients.
 type Server struct {
 	Config
-	access atomic.Pointer[Access]
+	access atomic.Pointer[inForce]
 	http   *http.Server
+	stall  time.Duration // stallTimeout, shorter in tests
+}
+
+// inForce is an Access with the TLS configuration made from it.
+type inForce struct {
+	*Access
+	tls *tls.Config
 }
 
 // New prepares a server.
@@ -75,26 +94,32 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c}
-	s.access.Store(c.Access)
+	s := &Server{Config: c, stall: stallTimeout}
+	s.SetAccess(c.Access)
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTimeout,
+		WriteTimeout:      s.stall, // until entry.Write sets its own
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(serverLog{c.Log}, "", 0),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		// "OPTIONS *" would be answered before anyone asked who wants to know.
+		DisableGeneralOptionsHandler: true,
 	}
 	return s
 }
 
 // SetAccess replaces certificates, trust and grants; requests that begin
 // afterwards, on open connections too, are judged by the new ones.
-func (s *Server) SetAccess(a *Access) { s.access.Store(a) }
+func (s *Server) SetAccess(a *Access) { s.access.Store(&inForce{a, s.tlsConfig(a)}) }
 
 // Serve answers on a listener of plain TCP until Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(tls.NewListener(l, s.tlsConfig()))
+	current := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return s.access.Load().tls, nil
+	}}
+	err := s.http.Serve(tls.NewListener(l, current))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -109,25 +134,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// tlsConfig takes certificates from the Access of the moment. Session tickets
-// are off: a resumed session would skip the look at the client's certificate.
-func (s *Server) tlsConfig() *tls.Config {
-	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		a := s.access.Load()
-		config := &tls.Config{
-			Certificates:           []tls.Certificate{*a.Certificate},
-			MinVersion:             tls.VersionTLS12,
-			NextProtos:             []string{"http/1.1"},
-			SessionTicketsDisabled: true,
-			ClientAuth:             tls.RequestClientCert,
+// tlsConfig asks for a certificate but names no authorities: a client that has
+// none of theirs would then send nothing, and could not be told what is wrong
+// with the one it has. Session tickets are off, because a resumed session
+// skips the look at the certificate; apt never resumes.
+func (s *Server) tlsConfig(a *Access) *tls.Config {
+	config := &tls.Config{
+		Certificates:                []tls.Certificate{*a.Certificate},
+		MinVersion:                  tls.VersionTLS12,
+		NextProtos:                  []string{"http/1.1"},
+		SessionTicketsDisabled:      true,
+		ClientAuth:                  tls.RequestClientCert,
+		DynamicRecordSizingDisabled: true, // small records only pay where a browser paints as it reads
+	}
+	if a.Strict {
+		config.ClientAuth = tls.RequireAnyClientCert
+		config.VerifyConnection = func(c tls.ConnectionState) error {
+			_, err := a.Trust.Identify(c.PeerCertificates, s.Now())
+			return err
 		}
-		if a.Strict {
-			config.ClientAuth = tls.RequireAnyClientCert
-			config.VerifyConnection = func(c tls.ConnectionState) error {
-				_, err := a.Trust.Identify(c.PeerCertificates, s.Now())
-				return err
-			}
-		}
-		return config, nil
-	}}
+	}
+	return config
 }
