@@ -7,27 +7,34 @@
 // transaction with compare-and-swap, and is the only thing that changes what
 // clients see. Before a generation's row is written, all blobs are synced.
 //
+// A published generation whose manifest cannot be read harms its own suite
+// alone: see [Catalog.Serve].
+//
+// The package fetches nothing, checks no signature (cache.Verify does), removes
+// no blob but a manifest that is damaged, and has no clock: callers pass times.
+//
 // Rows (a name never contains NUL, so NUL separates; numbers are 8 bytes,
 // big-endian; values are JSON unless said otherwise):
 //
 //	"v"                               format version, one byte
 //	"g" archive NUL suite NUL number  Generation
-//	"p" repository NUL suite          pointer: current and retained generations
+//	"p" repository NUL suite          Publication: current and retained generations
 //	"s" archive NUL suite             Check: the last look at upstream, and what was last accepted
 //	"j" number                        Job
 package catalog
 
 import (
-	"context"
-	"encoding/binary"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
 
 	"aptmirror/cache/blob"
 )
@@ -35,132 +42,150 @@ import (
 // ErrNotFound says that nothing of that name is in the catalog.
 var ErrNotFound = errors.New("not in the catalog")
 
-// formatVersion changes whenever an older program could misread the rows.
-const formatVersion = 1
+const (
+	// formatVersion changes whenever an older program could misread the rows.
+	formatVersion = 1
+	// memTableSize is the memory in bytes for rows not yet in a table, and
+	// bounds one row: badger takes 15 % of it in a transaction.
+	memTableSize = 8 << 20
+	// valueLogFileSize in bytes; the file stays empty, since every row is
+	// shorter than badger's threshold of 1 MiB.
+	valueLogFileSize = 4 << 20
+	// minFree is the free space in bytes without which nothing is recorded:
+	// badger writes through mappings, and where the disk is full such a write
+	// kills the process.
+	minFree = 32 << 20
+)
+
+var formatKey = []byte{'v'}
 
 // Catalog is an open catalog. Its methods may be called from many goroutines.
 type Catalog struct {
+	dir   string
 	db    *badger.DB
 	blobs *blob.Store
+	free  func(dir string) (int64, error) // tests put another file system here
 
-	// publishing is held while a pointer moves and the view is remade, so that
+	// numbering is held from reading the highest number of a kind of row to
+	// writing the next: badger would let two of them take the same one.
+	numbering sync.Mutex
+
+	// publishing is held from reading a pointer to replacing the view, so that
 	// views follow one another in the order of the pointers they show.
 	publishing sync.Mutex
-	served     map[string][]string // repository -> suites; guarded by publishing
-	view       atomic.Pointer[view]
+	view       atomic.Pointer[view] // stored under publishing
 }
 
 // Open opens the catalog in dir, making it where there is none. Manifests are
-// read from blobs.
+// read from blobs. Until Serve is called, no path resolves.
 func Open(dir string, blobs *blob.Store, log *slog.Logger) (*Catalog, error) {
-	options := badger.DefaultOptions(dir).WithLogger(blob.DatabaseLog(log)).
-		WithSyncWrites(true).WithMemTableSize(16 << 20).WithNumMemtables(2).WithNumCompactors(2).
-		WithValueLogFileSize(64 << 20).WithCompactL0OnClose(true)
-	db, err := badger.Open(options)
+	c := &Catalog{dir: dir, blobs: blobs, free: freeSpace}
+	db, err := badger.Open(databaseOptions(dir, log))
 	if err != nil {
 		return nil, fmt.Errorf("opening the catalog: %w", err)
 	}
-	c := &Catalog{db: db, blobs: blobs}
-	if err := c.checkFormat(); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
+	c.db = db
 	c.view.Store(&view{})
+	if err := c.checkFormat(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the catalog: %w", err), db.Close())
+	}
 	return c, nil
 }
 
-// Close writes everything out and releases the directory.
-func (c *Catalog) Close() error { return c.db.Close() }
+func databaseOptions(dir string, log *slog.Logger) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithLogger(blob.DatabaseLog(log)).
+		WithSyncWrites(true).
+		WithMemTableSize(memTableSize).
+		WithNumMemtables(2).
+		WithNumCompactors(2).
+		WithValueLogFileSize(valueLogFileSize).
+		WithCompression(options.None).
+		WithBlockCacheSize(0). // allowed only without compression
+		WithCompactL0OnClose(true).
+		WithMetricsEnabled(false) // they are process-wide, and the blobs' database would share them
+}
 
+// Close writes everything out and releases the directory.
+func (c *Catalog) Close() error {
+	if err := c.db.Close(); err != nil {
+		return fmt.Errorf("closing the catalog: %w", err)
+	}
+	return nil
+}
+
+// checkFormat marks an empty database as a catalog and refuses others.
 func (c *Catalog) checkFormat() error {
-	return c.db.Update(func(txn *badger.Txn) error {
-		item, err := txn.Get([]byte("v"))
+	version, err := c.format()
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return c.update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte{formatVersion}) })
+	case err != nil:
+		return err
+	case len(version) != 1 || version[0] != formatVersion:
+		return fmt.Errorf("it has format %x, this program reads %d: use the program that wrote it or a newer one", version, formatVersion)
+	}
+	return nil
+}
+
+// format reads the format row; ErrNotFound is for an empty database.
+func (c *Catalog) format() (version []byte, err error) {
+	err = c.db.View(func(txn *badger.Txn) error {
+		item, err := txn.Get(formatKey)
 		if errors.Is(err, badger.ErrKeyNotFound) {
-			return txn.Set([]byte("v"), []byte{formatVersion})
+			err = each(txn, nil, false, func(*badger.Item) (bool, error) {
+				return false, errors.New("the database there is not a catalog: it has no format row")
+			})
+			return cmp.Or(err, ErrNotFound)
 		}
 		if err != nil {
 			return err
 		}
-		v, err := item.ValueCopy(nil)
-		if err != nil || len(v) != 1 || v[0] != formatVersion {
-			return fmt.Errorf("the catalog has format %x, this program reads %d: use the program that wrote it or a newer one", v, formatVersion)
-		}
-		return nil
+		version, err = item.ValueCopy(nil)
+		return err
 	})
+	return version, err
 }
 
-func key(kind byte, names ...string) []byte {
-	k := []byte{kind}
-	for i, n := range names {
-		if i > 0 {
-			k = append(k, 0)
-		}
-		k = append(k, n...)
-	}
-	return k
-}
-
-func numbered(prefix []byte, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], number)
-}
-
-// get reads one JSON row; a row that is not there is ErrNotFound.
-func get(txn *badger.Txn, k []byte, into any) error {
-	item, err := txn.Get(k)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return ErrNotFound
-	}
+// update commits what change writes; when it returns nil, that survives a loss
+// of power. After an error of the commit itself, either state may be on disk.
+func (c *Catalog) update(change func(*badger.Txn) error) error {
+	free, err := c.free(c.dir)
 	if err != nil {
 		return err
 	}
-	return decode(item, into)
+	if free < minFree {
+		return fmt.Errorf("%w: %d MiB free, %d MiB must be", blob.ErrNoSpace, free>>20, minFree>>20)
+	}
+	if err := c.db.Update(change); err != nil {
+		return err
+	}
+	// Badger does not sync the directory after it made a file there.
+	return syncDir(c.dir)
 }
 
-func decode(item *badger.Item, into any) error {
-	v, err := item.ValueCopy(nil)
+func freeSpace(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, fmt.Errorf("reading free space: %w", err)
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(v, into); err != nil {
-		return fmt.Errorf("reading catalog row %q: %w", item.Key(), err)
-	}
-	return nil
+	return errors.Join(f.Sync(), f.Close())
 }
 
-func set(txn *badger.Txn, k []byte, value any) error {
-	v, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return txn.Set(k, v)
-}
+// testingOnlyReached is called at named points, so that a test can kill the
+// process there.
+var testingOnlyReached func(point string)
 
-// each calls do for every row under prefix, the highest key first if reverse.
-func each(txn *badger.Txn, prefix []byte, reverse bool, do func(*badger.Item) (more bool, err error)) error {
-	options := badger.DefaultIteratorOptions
-	options.Prefix, options.Reverse = prefix, reverse
-	it := txn.NewIterator(options)
-	defer it.Close()
-	start := prefix
-	if reverse {
-		start = append(prefix[:len(prefix):len(prefix)], 0xff)
+func reached(point string) {
+	if testingOnlyReached != nil {
+		testingOnlyReached(point)
 	}
-	for it.Seek(start); it.ValidForPrefix(prefix); it.Next() {
-		if more, err := do(it.Item()); err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
-
-func collect[T any](ctx context.Context, c *Catalog, prefix []byte, reverse bool, most int) ([]T, error) {
-	var rows []T
-	err := c.db.View(func(txn *badger.Txn) error {
-		return each(txn, prefix, reverse, func(item *badger.Item) (bool, error) {
-			var row T
-			err := decode(item, &row)
-			rows = append(rows, row)
-			return len(rows) < most && ctx.Err() == nil, err
-		})
-	})
-	return rows, errors.Join(err, ctx.Err())
 }

@@ -2,7 +2,7 @@ package catalog
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -40,11 +40,11 @@ type Generation struct {
 	ByHash bool `json:"by_hash,omitempty"`
 	// Indexes are the paths of the Packages and Sources files from which the
 	// manifest was made, in the form that was fetched.
-	Indexes  []string  `json:"indexes"`
+	Indexes []string `json:"indexes"`
 	// Missing are optional indexes that Release lists but no mirror had: what
 	// they name is not part of the generation.
 	Missing  []string  `json:"missing,omitempty"`
-	Packages int       `json:"packages"` // distinct files that the indexes name
+	Packages int       `json:"packages"` // files that the indexes name; twice if two do
 	Bytes    int64     `json:"bytes"`    // their sizes together
 	Created  time.Time `json:"created"`  // when it was verified
 }
@@ -58,46 +58,87 @@ type Signer struct {
 // AddGeneration stores a verified generation under the next number of its
 // suite, which it returns. All blobs are durable before the row exists.
 func (c *Catalog) AddGeneration(g Generation) (uint64, error) {
-	if err := c.blobs.Sync(); err != nil {
-		return 0, fmt.Errorf("syncing the blobs of %s %s: %w", g.Archive, g.Suite, err)
+	number, err := c.addGeneration(g)
+	if err != nil {
+		return 0, fmt.Errorf("recording a generation of archive %s, suite %s: %w", g.Archive, g.Suite, err)
 	}
-	prefix := key('g', g.Archive, g.Suite, "")
-	err := c.db.Update(func(txn *badger.Txn) error {
-		g.Number = 1
-		err := each(txn, prefix, true, func(item *badger.Item) (bool, error) {
-			k := item.Key()
-			g.Number = binary.BigEndian.Uint64(k[len(k)-8:]) + 1
-			return false, nil
-		})
-		if err != nil {
+	return number, nil
+}
+
+func (c *Catalog) addGeneration(g Generation) (uint64, error) {
+	if err := checkNames(g.Archive, g.Suite); err != nil {
+		return 0, err
+	}
+	if err := c.blobs.Sync(); err != nil {
+		return 0, err
+	}
+	reached("blobs synced")
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	prefix := generationPrefix(g.Archive, g.Suite)
+	err := c.update(func(txn *badger.Txn) (err error) {
+		if g.Number, err = nextNumber(txn, prefix); err != nil {
 			return err
 		}
 		return set(txn, numbered(prefix, g.Number), g)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("recording a generation of %s %s: %w", g.Archive, g.Suite, err)
+	if err == nil {
+		reached("generation recorded")
 	}
-	return g.Number, nil
+	return g.Number, err
 }
+
+// generationPrefix begins the keys of all generations of a suite.
+func generationPrefix(archive, suite string) []byte { return key('g', archive, suite, "") }
 
 // Generation gives one generation, or ErrNotFound.
 func (c *Catalog) Generation(archive, suite string, number uint64) (g Generation, err error) {
 	err = c.db.View(func(txn *badger.Txn) error {
-		return get(txn, numbered(key('g', archive, suite, ""), number), &g)
+		return get(txn, numbered(generationPrefix(archive, suite), number), &g)
 	})
 	return g, err
 }
 
-// Latest gives the newest generation of a suite, or ErrNotFound.
+// Latest gives the newest generation of a suite. The error is ErrNotFound
+// where there is none, and where its manifest or one of its Release files is
+// no longer in the store: a refresh then takes the suite in as if it were new,
+// which mends it.
 func (c *Catalog) Latest(ctx context.Context, archive, suite string) (Generation, error) {
-	rows, err := collect[Generation](ctx, c, key('g', archive, suite, ""), true, 1)
+	rows, err := collect[Generation](ctx, c, generationPrefix(archive, suite), true, 1)
 	if err != nil {
 		return Generation{}, err
 	}
 	if len(rows) == 0 {
 		return Generation{}, ErrNotFound
 	}
+	if err := c.checkStored(ctx, rows[0]); err != nil {
+		return Generation{}, err
+	}
 	return rows[0], nil
+}
+
+// checkStored returns ErrNotFound where a blob of the generation itself is missing.
+func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
+	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Manifest} {
+		if d == (blob.Digest{}) {
+			continue
+		}
+		_, err := c.blobs.Stat(d)
+		if errors.Is(err, blob.ErrNotFound) || err != nil && c.dropDamaged(ctx, d, err) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropDamaged deletes a blob that err says is damaged, as that error asks for:
+// it is stored anew once somebody brings its bytes again.
+func (c *Catalog) dropDamaged(ctx context.Context, d blob.Digest, err error) bool {
+	var corrupt *blob.CorruptError
+	return errors.As(err, &corrupt) && c.blobs.Delete(context.WithoutCancel(ctx), d) == nil
 }
 
 // Generations gives every generation of every archive.
@@ -109,15 +150,15 @@ func (c *Catalog) Generations(ctx context.Context) ([]Generation, error) {
 func (c *Catalog) Table(ctx context.Context, g Generation) (*Table, error) {
 	raw, err := c.blobs.ReadAll(ctx, g.Manifest, maxManifest)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of %s %s generation %d: %w", g.Archive, g.Suite, g.Number, err)
+		return nil, fmt.Errorf("reading the manifest of archive %s, suite %s, generation %d: %w", g.Archive, g.Suite, g.Number, err)
 	}
 	t, err := OpenTable(raw)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of %s %s generation %d: %w", g.Archive, g.Suite, g.Number, err)
+		return nil, fmt.Errorf("reading the manifest of archive %s, suite %s, generation %d: %w", g.Archive, g.Suite, g.Number, err)
 	}
 	return t, nil
 }
 
-// maxManifest bounds what one manifest may take in memory: MaxEntries rows
-// with paths of 100 bytes.
+// maxManifest bounds in bytes what one manifest may take in memory: MaxEntries
+// rows with paths of 100 bytes.
 const maxManifest = MaxEntries * (rowSize + 100)

@@ -2,7 +2,8 @@ package catalog
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -15,7 +16,7 @@ type Job struct {
 	Names    []string  `json:"names,omitempty"`
 	By       string    `json:"by"` // who asked: "schedule", "uid 0"
 	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished,omitzero"`
+	Finished time.Time `json:"finished,omitzero"` // zero: running, or the process ended first
 	Error    string    `json:"error,omitempty"`
 	Summary  string    `json:"summary,omitempty"`
 }
@@ -23,33 +24,52 @@ type Job struct {
 // keptJobs is how many records stay; older ones go as new ones start.
 const keptJobs = 500
 
+var jobPrefix = []byte{'j'}
+
 // StartJob records a job under the next number and gives it back.
 func (c *Catalog) StartJob(j Job) (Job, error) {
-	err := c.db.Update(func(txn *badger.Txn) error {
-		j.Number = 1
-		err := each(txn, []byte{'j'}, true, func(item *badger.Item) (bool, error) {
-			j.Number = binary.BigEndian.Uint64(item.Key()[1:]) + 1
-			return false, nil
-		})
-		if err != nil {
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	err := c.update(func(txn *badger.Txn) (err error) {
+		if j.Number, err = nextNumber(txn, jobPrefix); err != nil {
 			return err
 		}
 		if j.Number > keptJobs {
-			if err := txn.Delete(numbered([]byte{'j'}, j.Number-keptJobs)); err != nil {
+			if err := txn.Delete(numbered(jobPrefix, j.Number-keptJobs)); err != nil {
 				return err
 			}
 		}
-		return set(txn, numbered([]byte{'j'}, j.Number), j)
+		return set(txn, numbered(jobPrefix, j.Number), j)
 	})
-	return j, err
+	if err != nil {
+		return j, fmt.Errorf("recording a job: %w", err)
+	}
+	return j, nil
 }
 
-// FinishJob replaces the record of a job that StartJob gave.
+// FinishJob replaces the record of a job that StartJob gave. A record that has
+// gone meanwhile does not come back.
 func (c *Catalog) FinishJob(j Job) error {
-	return c.db.Update(func(txn *badger.Txn) error { return set(txn, numbered([]byte{'j'}, j.Number), j) })
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	err := c.update(func(txn *badger.Txn) error {
+		k := numbered(jobPrefix, j.Number)
+		if err := get(txn, k, &Job{}); err != nil {
+			return err
+		}
+		return set(txn, k, j)
+	})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("recording the end of job %d: %w", j.Number, err)
+	}
+	return nil
 }
 
 // Jobs gives the newest jobs, newest first, at most that many.
 func (c *Catalog) Jobs(ctx context.Context, most int) ([]Job, error) {
-	return collect[Job](ctx, c, []byte{'j'}, true, most)
+	rows, err := collect[Job](ctx, c, jobPrefix, true, most)
+	if err != nil {
+		return nil, fmt.Errorf("listing jobs: %w", err)
+	}
+	return rows, nil
 }

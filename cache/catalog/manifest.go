@@ -1,10 +1,13 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,6 +32,10 @@ const (
 	// is retained.
 	KindPackage
 )
+
+// lasting kinds name bytes that never change, and stay reachable while their
+// generation is retained.
+func (k Kind) lasting() bool { return k == KindByHash || k == KindPackage }
 
 // Entry is one path of a generation.
 type Entry struct {
@@ -58,90 +65,132 @@ type Entry struct {
 //	           u32 row of the plain name (KindByHash), else this row's own number
 //	           u64 size in bytes
 //	           32  SHA-256
-//	names    the paths, one after the other
+//	names    the paths, one after the other, in the order of the rows
+//
+// There is one way to write a set of entries: a table with gaps or overlaps
+// between names, rows out of order or by-hash rows that differ in size or
+// digest from the row they stand for is not accepted.
 const (
 	manifestMagic  = "aptmirror-mfst\x00\x01"
 	manifestHeader = len(manifestMagic) + 8
 	rowSize        = 4 + 2 + 1 + 1 + 4 + 8 + 32
 )
 
-// MaxEntries bounds the paths of one generation; the largest suite known has
-// some 250,000.
+// MaxEntries bounds the paths of one generation, counted each time they are
+// added; more are refused. The largest suite known has some 250,000 packages.
 const MaxEntries = 4 << 20
 
 // Manifest collects entries and writes them in the manifest's format.
 type Manifest struct {
 	entries []Entry
+	tooMany bool
 }
 
-// Add appends one path. The order does not matter.
-func (m *Manifest) Add(e Entry) { m.entries = append(m.entries, e) }
+// Add appends one path, cleaned. The order does not matter.
+func (m *Manifest) Add(e Entry) {
+	if len(m.entries) == MaxEntries {
+		m.tooMany = true
+		return
+	}
+	e.Path, e.Plain = path.Clean(e.Path), path.Clean(e.Plain)
+	m.entries = append(m.entries, e)
+}
 
 // ConflictError says that two indexes of one suite promise different bytes
 // under one path, so that at most one of them can be served.
 type ConflictError struct {
-	Path string
-	A, B blob.Digest
+	Path         string
+	A, B         blob.Digest
+	SizeA, SizeB int64 // bytes
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s is named twice with different contents (SHA-256 %s and %s)", e.Path, e.A, e.B)
+	return fmt.Sprintf("%s is named twice with different contents (%d bytes with SHA-256 %s, %d bytes with SHA-256 %s)", e.Path, e.SizeA, e.A, e.SizeB, e.B)
 }
 
 // Encode orders the entries, drops repetitions and gives the manifest's bytes.
 // It returns a *ConflictError where one path has two digests or sizes.
 func (m *Manifest) Encode() ([]byte, error) {
-	rows, names, err := m.ordered()
+	names, err := m.order()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, manifestHeader+len(rows)*rowSize+names)
+	out := make([]byte, 0, manifestHeader+len(m.entries)*rowSize+names)
 	out = append(out, manifestMagic...)
-	out = binary.LittleEndian.AppendUint32(out, uint32(len(rows)))
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(m.entries)))
 	out = binary.LittleEndian.AppendUint32(out, uint32(names))
 	offset := 0
-	for i, e := range rows {
-		plain, err := plainRow(rows, i)
+	for i, e := range m.entries {
+		plain, err := m.plainRow(i)
 		if err != nil {
 			return nil, err
 		}
 		out = appendRow(out, e, offset, plain)
 		offset += len(e.Path)
 	}
-	for _, e := range rows {
+	for _, e := range m.entries {
 		out = append(out, e.Path...)
 	}
 	return out, nil
 }
 
-func (m *Manifest) ordered() (rows []Entry, names int, err error) {
-	slices.SortStableFunc(m.entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
-	for _, e := range m.entries {
-		if len(e.Path) > math.MaxUint16 {
-			return nil, 0, fmt.Errorf("path of %d bytes is too long", len(e.Path))
+// order sorts the entries and leaves one for each path. Of two that differ in
+// kind alone, the one stays that is reachable for the shorter time.
+func (m *Manifest) order() (names int, err error) {
+	if m.tooMany {
+		return 0, fmt.Errorf("more than %d paths are not taken in as one generation", MaxEntries)
+	}
+	slices.SortFunc(m.entries, func(a, b Entry) int {
+		if c := strings.Compare(a.Path, b.Path); c != 0 {
+			return c
 		}
-		if n := len(rows); n > 0 && rows[n-1].Path == e.Path {
-			if last := rows[n-1]; last.Digest != e.Digest || last.Size != e.Size {
-				return nil, 0, &ConflictError{e.Path, last.Digest, e.Digest}
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Plain, b.Plain))
+	})
+	kept := m.entries[:0]
+	for _, e := range m.entries {
+		if n := len(kept); n > 0 && kept[n-1].Path == e.Path {
+			if last := kept[n-1]; last.Digest != e.Digest || last.Size != e.Size {
+				return 0, &ConflictError{e.Path, last.Digest, e.Digest, last.Size, e.Size}
 			}
 			continue
 		}
-		rows = append(rows, e)
+		if err := checkEntry(e); err != nil {
+			return 0, err
+		}
+		kept = append(kept, e)
 		names += len(e.Path)
 	}
-	if len(rows) > MaxEntries || names > math.MaxUint32 {
-		return nil, 0, fmt.Errorf("%d paths are more than a generation may have", len(rows))
+	m.entries = kept
+	if names > math.MaxUint32 {
+		return 0, fmt.Errorf("%d bytes of paths are not taken in as one generation", names)
 	}
-	return rows, names, nil
+	return names, nil
 }
 
-func plainRow(rows []Entry, i int) (int, error) {
-	if rows[i].Kind != KindByHash {
+func checkEntry(e Entry) error {
+	switch {
+	case len(e.Path) > math.MaxUint16:
+		return fmt.Errorf("a path of %d bytes is too long", len(e.Path))
+	case e.Path == "." || !filepath.IsLocal(e.Path):
+		return fmt.Errorf("%q is no path inside a repository", e.Path)
+	case e.Kind > KindPackage || e.Size < 0 || e.Kind != KindByHash && e.Plain != e.Path:
+		return fmt.Errorf("%s of kind %d, %d bytes and name %q at the archive makes no sense", e.Path, e.Kind, e.Size, e.Plain)
+	}
+	return nil
+}
+
+// plainRow gives the row whose file row i is; that is itself for all but by-hash names.
+func (m *Manifest) plainRow(i int) (int, error) {
+	e := m.entries[i]
+	if e.Kind != KindByHash {
 		return i, nil
 	}
-	j, ok := slices.BinarySearchFunc(rows, rows[i].Plain, func(e Entry, p string) int { return strings.Compare(e.Path, p) })
+	j, ok := slices.BinarySearchFunc(m.entries, e.Plain, func(e Entry, p string) int { return strings.Compare(e.Path, p) })
 	if !ok {
-		return 0, fmt.Errorf("%s stands for %s, which the generation does not have", rows[i].Path, rows[i].Plain)
+		return 0, fmt.Errorf("%s stands for %s, which the generation does not have", e.Path, e.Plain)
+	}
+	if p := m.entries[j]; p.Kind != KindIndex || p.Digest != e.Digest || p.Size != e.Size {
+		return 0, fmt.Errorf("%s stands for %s, which is no index with these contents", e.Path, e.Plain)
 	}
 	return j, nil
 }

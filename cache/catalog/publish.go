@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -15,6 +16,9 @@ import (
 const (
 	retainFor   = 72 * time.Hour
 	retainCount = 3
+	// retainMost bounds the row of a publication and the search for a path that
+	// nothing has. A suite that changes every five minutes reaches it after 72 hours.
+	retainMost = 864
 )
 
 // ErrConflict says that the pointer moved since the caller looked.
@@ -38,8 +42,9 @@ type Publication struct {
 	// Published is the Last-Modified of everything that changes with a
 	// publication: whole seconds, strictly increasing, since apt compares
 	// dates of one second's resolution.
-	Published time.Time  `json:"published"`
-	Retained  []Retained `json:"retained,omitempty"` // newest first
+	Published time.Time `json:"published"`
+	// Retained are the newest first, without Current and without repetition.
+	Retained []Retained `json:"retained,omitempty"`
 }
 
 // Retained is a generation that is no longer current but still reachable.
@@ -50,56 +55,72 @@ type Retained struct {
 
 // Publish makes next the current generation of a suite of a repository,
 // provided that expect (zero: none yet) still is. It returns ErrConflict
-// otherwise. This is the only function that changes what clients see.
+// otherwise, ErrNotFound where there is no such generation. This is the only
+// function that changes what clients see.
+//
+// Everything is read and checked before the pointer moves; on an error, clients
+// see what they saw before. Only where the error is that of the write itself
+// may the next start find the pointer moved.
 func (c *Catalog) Publish(ctx context.Context, repository, suite string, expect, next Ref, now time.Time) (Publication, error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
-	var p Publication
-	err := c.db.Update(func(txn *badger.Txn) (err error) {
-		p, err = move(txn, repository, suite, expect, next, now)
-		return err
-	})
-	if errors.Is(err, badger.ErrConflict) {
-		err = ErrConflict
-	}
-	if err == nil {
-		err = c.show(ctx, p)
-	}
+	p, err := c.publish(ctx, repository, suite, expect, next, now)
 	if err != nil {
-		return p, fmt.Errorf("publishing generation %d of %s %s in %s: %w", next.Number, next.Archive, next.Suite, repository, err)
+		return Publication{}, fmt.Errorf("publishing generation %d of archive %s, suite %s, in repository %s: %w",
+			next.Number, next.Archive, next.Suite, repository, err)
 	}
 	return p, nil
 }
 
-func move(txn *badger.Txn, repository, suite string, expect, next Ref, now time.Time) (Publication, error) {
-	if err := get(txn, numbered(key('g', next.Archive, next.Suite, ""), next.Number), &Generation{}); err != nil {
+// publish needs publishing, which makes reading the pointer and moving it one step.
+func (c *Catalog) publish(ctx context.Context, repository, suite string, expect, next Ref, now time.Time) (Publication, error) {
+	if err := checkNames(repository, suite); err != nil {
 		return Publication{}, err
 	}
-	var p Publication
-	if err := get(txn, key('p', repository, suite), &p); err != nil && err != ErrNotFound {
-		return p, err
+	p, err := c.Publication(repository, suite)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Publication{}, err
 	}
 	if p.Current != expect {
-		return p, ErrConflict
+		return Publication{}, ErrConflict
 	}
-	p.advance(next, now)
 	p.Repository, p.Suite = repository, suite
-	return p, set(txn, key('p', repository, suite), p)
+	p.advance(next, now)
+	v, err := c.viewAfter(ctx, p)
+	if err != nil {
+		return Publication{}, err
+	}
+	reached("pointer to be moved")
+	err = c.update(func(txn *badger.Txn) error { return set(txn, key('p', repository, suite), p) })
+	if err != nil {
+		return Publication{}, err
+	}
+	reached("pointer moved")
+	c.view.Store(v)
+	return p, nil
 }
 
+// advance makes next current. What is retained is cut off at the first
+// generation that is beyond both bounds, so that an older one never outlives a
+// newer one, whatever the clock did: layers rely on that.
 func (p *Publication) advance(next Ref, now time.Time) {
 	published := now.UTC().Truncate(time.Second)
 	if !published.After(p.Published) {
 		published = p.Published.Add(time.Second)
 	}
-	var kept []Retained
+	before := p.Retained
 	if p.Current != (Ref{}) {
-		kept = append(kept, Retained{p.Current, now.UTC()})
+		before = append([]Retained{{p.Current, now.UTC()}}, before...)
 	}
-	for i, r := range p.Retained {
-		if i+1 < retainCount || now.Sub(r.Until) < retainFor {
-			kept = append(kept, r)
+	var kept []Retained
+	for _, r := range before {
+		if r.Ref == next {
+			continue
 		}
+		if len(kept) == retainMost || len(kept) >= retainCount && now.Sub(r.Until) >= retainFor {
+			break
+		}
+		kept = append(kept, r)
 	}
 	p.Current, p.Published, p.Retained = next, published, kept
 }
@@ -108,4 +129,9 @@ func (p *Publication) advance(next Ref, now time.Time) {
 func (c *Catalog) Publication(repository, suite string) (p Publication, err error) {
 	err = c.db.View(func(txn *badger.Txn) error { return get(txn, key('p', repository, suite), &p) })
 	return p, err
+}
+
+// Publications gives every publication, also of repositories that are not served.
+func (c *Catalog) Publications(ctx context.Context) ([]Publication, error) {
+	return collect[Publication](ctx, c, []byte{'p'}, false, math.MaxInt)
 }

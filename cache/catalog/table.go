@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -11,13 +12,23 @@ import (
 )
 
 // Table is a manifest in memory, searched without having been unpacked: a
-// suite of 60,000 packages takes about 7 MB. It is immutable.
+// suite of 60,000 packages takes about 8 MB. It is immutable.
 type Table struct {
 	rows  []byte
 	names string
 }
 
-// OpenTable checks a manifest and makes it searchable. The table keeps raw.
+// Where a row has what; see the format at Manifest.
+const (
+	lengthAt = 4
+	kindAt   = 6
+	plainAt  = 8
+	sizeAt   = 12
+	digestAt = 20
+)
+
+// OpenTable checks a manifest and makes it searchable. The table keeps raw,
+// which must not change any more.
 func OpenTable(raw []byte) (*Table, error) {
 	if len(raw) < manifestHeader || string(raw[:len(manifestMagic)]) != manifestMagic {
 		return nil, fmt.Errorf("%w of this version", errManifest)
@@ -29,44 +40,56 @@ func OpenTable(raw []byte) (*Table, error) {
 	}
 	body := raw[manifestHeader:]
 	t := &Table{rows: body[:count*rowSize], names: bytesAsString(body[count*rowSize:])}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // bytesAsString saves a copy of several megabytes; the bytes are never
 // written again.
 func bytesAsString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// check makes every later access safe: offsets inside the names, strictly
-// ascending paths, plain rows that exist and are no aliases themselves.
+// check makes every later access safe, and sees that the manifest is the one
+// way to write its entries.
 func (t *Table) check() error {
-	previous := ""
+	end, previous := uint64(0), ""
 	for i := range t.Len() {
 		row := t.row(i)
-		start := int(binary.LittleEndian.Uint32(row))
-		if start+int(binary.LittleEndian.Uint16(row[4:])) > len(t.names) {
-			return fmt.Errorf("%w: row %d points outside", errManifest, i)
+		if uint64(binary.LittleEndian.Uint32(row)) != end {
+			return fmt.Errorf("%w: the path of row %d does not follow the one before", errManifest, i)
 		}
-		if p := t.path(i); i > 0 && p <= previous {
+		if end += uint64(binary.LittleEndian.Uint16(row[lengthAt:])); end > uint64(len(t.names)) {
+			return fmt.Errorf("%w: the path of row %d is cut off", errManifest, i)
+		}
+		path := t.path(i)
+		if path <= previous {
 			return fmt.Errorf("%w: row %d is out of order", errManifest, i)
-		} else {
-			previous = p
 		}
-		if err := t.checkPlain(i, row); err != nil {
+		previous = path
+		if err := t.checkRow(i, row); err != nil {
 			return err
 		}
+	}
+	if end != uint64(len(t.names)) {
+		return fmt.Errorf("%w: %d bytes after the last path", errManifest, uint64(len(t.names))-end)
 	}
 	return nil
 }
 
-func (t *Table) checkPlain(i int, row []byte) error {
-	kind, plain := Kind(row[6]), int(binary.LittleEndian.Uint32(row[8:]))
+func (t *Table) checkRow(i int, row []byte) error {
+	kind, plain := Kind(row[kindAt]), uint64(binary.LittleEndian.Uint32(row[plainAt:]))
 	switch {
-	case kind > KindPackage, int64(binary.LittleEndian.Uint64(row[12:])) < 0:
+	case kind > KindPackage || row[kindAt+1] != 0 || int64(binary.LittleEndian.Uint64(row[sizeAt:])) < 0:
 		return fmt.Errorf("%w: row %d has an unknown kind or size", errManifest, i)
-	case kind != KindByHash && plain != i:
+	case plain >= uint64(t.Len()):
+		return fmt.Errorf("%w: row %d stands for none", errManifest, i)
+	case kind != KindByHash && plain != uint64(i):
 		return fmt.Errorf("%w: row %d is no second name", errManifest, i)
-	case kind == KindByHash && (plain >= t.Len() || Kind(t.row(plain)[6]) != KindIndex):
-		return fmt.Errorf("%w: row %d stands for no index", errManifest, i)
+	}
+	other := t.row(int(plain))
+	if kind == KindByHash && (Kind(other[kindAt]) != KindIndex || !bytes.Equal(row[sizeAt:], other[sizeAt:])) {
+		return fmt.Errorf("%w: row %d stands for no index with its contents", errManifest, i)
 	}
 	return nil
 }
@@ -79,26 +102,35 @@ func (t *Table) row(i int) []byte { return t.rows[i*rowSize : (i+1)*rowSize] }
 func (t *Table) path(i int) string {
 	row := t.row(i)
 	start := int(binary.LittleEndian.Uint32(row))
-	return t.names[start : start+int(binary.LittleEndian.Uint16(row[4:]))]
+	return t.names[start : start+int(binary.LittleEndian.Uint16(row[lengthAt:]))]
 }
 
-// At gives the i-th entry in the order of paths.
+// plain gives the row that holds the name of row i at the archive.
+func (t *Table) plain(i int) int { return int(binary.LittleEndian.Uint32(t.row(i)[plainAt:])) }
+
+// At gives the i-th entry in the order of paths, 0 <= i < Len.
 func (t *Table) At(i int) Entry {
 	row := t.row(i)
 	return Entry{
 		Path:   t.path(i),
-		Kind:   Kind(row[6]),
-		Plain:  t.path(int(binary.LittleEndian.Uint32(row[8:]))),
-		Size:   int64(binary.LittleEndian.Uint64(row[12:])),
-		Digest: blob.Digest(row[20:52]),
+		Kind:   Kind(row[kindAt]),
+		Plain:  t.path(t.plain(i)),
+		Size:   int64(binary.LittleEndian.Uint64(row[sizeAt:])),
+		Digest: blob.Digest(row[digestAt:rowSize]),
 	}
+}
+
+// Search gives the number of a path for At.
+func (t *Table) Search(path string) (i int, ok bool) {
+	n := t.Len()
+	i = sort.Search(n, func(i int) bool { return t.path(i) >= path })
+	return i, i < n && t.path(i) == path
 }
 
 // Find looks one path up.
 func (t *Table) Find(path string) (Entry, bool) {
-	n := t.Len()
-	i := sort.Search(n, func(i int) bool { return t.path(i) >= path })
-	if i == n || t.path(i) != path {
+	i, ok := t.Search(path)
+	if !ok {
 		return Entry{}, false
 	}
 	return t.At(i), true
@@ -115,37 +147,36 @@ func (t *Table) All() iter.Seq[Entry] {
 	}
 }
 
-// minus gives a table of what t has and newer has not (or has with other
-// bytes): all that a retained generation adds to the current one. Nearly every
-// path of two neighbouring generations is the same, so it is small.
+// minus gives a table of what t still serves beside newer: paths of a lasting
+// kind that newer does not have as such with the same bytes. Nearly every path
+// of two neighbouring generations is the same, so it is small.
 func (t *Table) minus(newer *Table) *Table {
-	var kept Manifest
+	var left Manifest
 	for i, j := 0, 0; i < t.Len(); i++ {
-		p := t.path(i)
-		for j < newer.Len() && newer.path(j) < p {
+		for j < newer.Len() && newer.path(j) < t.path(i) {
 			j++
 		}
-		if j < newer.Len() && newer.path(j) == p && newer.At(j).Digest == t.At(i).Digest {
+		e := t.At(i)
+		if !e.Kind.lasting() || j < newer.Len() && newer.serves(j, e) {
 			continue
 		}
-		e := t.At(i)
+		left.Add(e)
 		if e.Kind == KindByHash {
-			kept.Add(t.plainOf(i))
-		}
-		if e.Kind == KindByHash || e.Kind == KindPackage {
-			kept.Add(e)
+			left.Add(t.At(t.plain(i)))
 		}
 	}
-	return kept.table(t)
+	return left.table(t)
 }
 
-// plainOf gives the entry that a by-hash row stands for.
-func (t *Table) plainOf(i int) Entry { return t.At(int(binary.LittleEndian.Uint32(t.row(i)[8:]))) }
+func (t *Table) serves(i int, e Entry) bool {
+	own := t.At(i)
+	return own.Kind.lasting() && own.Path == e.Path && own.Size == e.Size && own.Digest == e.Digest
+}
 
-// table builds the collected entries, all of them from a checked table, or
-// gives that whole table back.
-func (kept *Manifest) table(whole *Table) *Table {
-	raw, err := kept.Encode()
+// table opens the collected entries. They all come from whole, a checked
+// table, so that they can be encoded; if not, whole serves the same and more.
+func (m *Manifest) table(whole *Table) *Table {
+	raw, err := m.Encode()
 	if err != nil {
 		return whole
 	}

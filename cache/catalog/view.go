@@ -5,35 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
-	"strings"
 	"time"
-)
 
-// Refusals of Resolve that its caller tells apart.
-var (
-	// ErrNoGeneration: the suite is served here, but nothing has been
-	// verified yet; the client should come again.
-	ErrNoGeneration = errors.New("nothing verified yet")
-	// ErrNoPath: no generation that is retained has that path.
-	ErrNoPath = errors.New("no such file")
-	// ErrNoRepository: no repository has that name.
-	ErrNoRepository = errors.New("no such repository")
-)
+	badger "github.com/dgraph-io/badger/v4"
 
-// File is what a path stands for at this moment.
-type File struct {
-	Entry
-	// Archive is where Plain may be fetched.
-	Archive string
-	// ByHash says that the archive has it under its digest as well.
-	ByHash bool
-	Suite  string
-	// Modified is when the path began to stand for these bytes; zero for
-	// paths whose bytes never change, whose date is their blob's.
-	Modified time.Time
-}
+	"aptmirror/cache/blob"
+)
 
 // view is what all repositories serve; it is never changed, only replaced.
 type view struct {
@@ -43,177 +21,196 @@ type view struct {
 type suiteView struct {
 	suite    string
 	dir      string // "dists/bookworm/"
-	current  *layer // nil: no generation yet
+	current  *layer // nil: nothing published yet, or damaged
+	missing  error  // wraps ErrNoGeneration and says why current is nil
 	retained []*layer
+	damaged  []Damage
 	modified time.Time
 }
 
-// layer is one generation; in a retained one, only what is no longer in newer ones.
+// layer is one generation. In a retained one the table lacks what a generation
+// before it in suiteView has: the one that was current when the layer was made.
 type layer struct {
 	generation Generation
 	table      *Table
 }
 
+// Damage is a published generation that cannot be read.
+type Damage struct {
+	Repository string
+	Suite      string
+	Generation Ref // zero where the publication itself cannot be read
+	// Current says that it is what the suite should serve, so that clients
+	// are answered ErrNoGeneration; otherwise they notice nothing, unless they
+	// still want what this generation alone had.
+	Current bool
+	Err     error
+}
+
 // Serve names the repositories and their suites that Resolve answers for, and
 // loads what is published of them.
+//
+// A generation whose row or manifest cannot be read does not make Serve fail
+// and is listed by Damaged. A retained one is left out. Where it is the current
+// one, Resolve answers ErrNoGeneration for what changes with a publication, and
+// goes on serving files by hash and packages of the retained generations; a
+// damaged manifest is deleted, so that the next refresh makes it anew.
 func (c *Catalog) Serve(ctx context.Context, repositories map[string][]string) error {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	next := &view{repositories: map[string][]*suiteView{}}
 	for name, suites := range repositories {
+		next.repositories[name] = []*suiteView{}
 		for _, suite := range suites {
 			s, err := c.loadSuite(ctx, name, suite)
 			if err != nil {
-				return fmt.Errorf("loading repository %s: %w", name, err)
+				return fmt.Errorf("loading repository %s, suite %s: %w", name, suite, err)
 			}
 			next.repositories[name] = append(next.repositories[name], s)
 		}
 	}
-	c.served = repositories
 	c.view.Store(next)
 	return nil
+}
+
+// Damaged lists what Serve and Publish could not load, in the order of repositories.
+func (c *Catalog) Damaged() []Damage {
+	repositories := c.view.Load().repositories
+	var all []Damage
+	for _, name := range slices.Sorted(maps.Keys(repositories)) {
+		for _, s := range repositories[name] {
+			all = append(all, s.damaged...)
+		}
+	}
+	return all
+}
+
+func newSuiteView(suite string) *suiteView {
+	return &suiteView{suite: suite, dir: SuiteDir(suite), missing: ErrNoGeneration}
 }
 
 func (c *Catalog) loadSuite(ctx context.Context, repository, suite string) (*suiteView, error) {
 	p, err := c.Publication(repository, suite)
-	if errors.Is(err, ErrNotFound) {
-		return &suiteView{suite: suite, dir: SuiteDir(suite)}, nil
-	}
-	if err != nil {
+	s := newSuiteView(suite)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return s, nil
+	case cutShort(ctx, err):
 		return nil, err
+	case err != nil:
+		s.damage(Damage{repository, suite, Ref{}, true, err})
+		return s, nil
 	}
-	return c.viewOf(ctx, p, nil)
+	return c.viewOf(ctx, p, s)
 }
 
-// viewOf loads a publication. Layers of old that are still wanted are used again.
-func (c *Catalog) viewOf(ctx context.Context, p Publication, old *suiteView) (*suiteView, error) {
-	s := &suiteView{suite: p.Suite, dir: SuiteDir(p.Suite), modified: p.Published}
-	current, err := c.layer(ctx, p.Current, nil)
+// cutShort tells an error that says nothing of what is stored.
+func cutShort(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, blob.ErrClosed) || errors.Is(err, badger.ErrDBClosed))
+}
+
+// viewAfter gives the view once p is published. The current generation of p
+// must be readable, also where the suite is not served.
+func (c *Catalog) viewAfter(ctx context.Context, p Publication) (*view, error) {
+	now := c.view.Load()
+	suites := slices.Clone(now.repositories[p.Repository])
+	i := slices.IndexFunc(suites, func(s *suiteView) bool { return s.suite == p.Suite })
+	if i < 0 {
+		_, err := c.layer(ctx, p.Current)
+		return now, err
+	}
+	s, err := c.viewOf(ctx, p, suites[i])
 	if err != nil {
 		return nil, err
 	}
-	s.current = current
-	newer := current.table
-	for _, r := range p.Retained {
-		l := old.reuse(r.Ref, s)
-		if l == nil {
-			if l, err = c.layer(ctx, r.Ref, newer); err != nil {
-				return nil, err
-			}
+	if s.current == nil {
+		return nil, s.damaged[0].Err
+	}
+	suites[i] = s
+	next := &view{repositories: maps.Clone(now.repositories)}
+	next.repositories[p.Repository] = suites
+	return next, nil
+}
+
+// viewOf loads a publication. Layers of old, the view that it follows, are used
+// again. The error is for a loading that was cut short; what cannot be read is
+// noted in the view.
+func (c *Catalog) viewOf(ctx context.Context, p Publication, old *suiteView) (*suiteView, error) {
+	s := newSuiteView(p.Suite)
+	s.modified = p.Published
+	var newest *Table // the newest that can be read
+	for i, ref := range p.refs() {
+		l, err := c.layerAfter(ctx, ref, newest, old)
+		switch {
+		case cutShort(ctx, err):
+			return nil, err
+		case err != nil:
+			s.damage(Damage{p.Repository, p.Suite, ref, i == 0, err})
+			continue
+		case i == 0:
+			s.current = l
+		default:
+			s.retained = append(s.retained, l)
 		}
-		s.retained = append(s.retained, l)
+		if newest == nil {
+			newest = l.table
+		}
 	}
 	return s, nil
 }
 
-// reuse finds a layer that was retained before: what it lacks is in layers
-// that are retained still, or it was given to newer ones since.
-func (s *suiteView) reuse(ref Ref, in *suiteView) *layer {
-	if s == nil || len(in.retained) == 0 {
-		return nil
+// refs lists what p serves, the current generation first.
+func (p *Publication) refs() []Ref {
+	refs := []Ref{p.Current}
+	for _, r := range p.Retained {
+		refs = append(refs, r.Ref)
 	}
-	i := slices.IndexFunc(s.retained, func(l *layer) bool { return l.generation.Ref() == ref })
-	if i < 0 {
-		return nil
-	}
-	return s.retained[i]
+	return refs
 }
 
-func (c *Catalog) layer(ctx context.Context, ref Ref, newer *Table) (*layer, error) {
-	g, err := c.Generation(ref.Archive, ref.Suite, ref.Number)
-	if err != nil {
-		return nil, fmt.Errorf("finding generation %d of %s %s: %w", ref.Number, ref.Archive, ref.Suite, err)
+func (s *suiteView) damage(d Damage) {
+	s.damaged = append(s.damaged, d)
+	if d.Current {
+		s.missing = fmt.Errorf("%w: what was published of suite %s cannot be read", ErrNoGeneration, s.suite)
 	}
-	t, err := c.Table(ctx, g)
+}
+
+// layerAfter gives one layer of a suite: newest, if any, is the table of the
+// newest layer before it. One that was retained already in old stays as it was:
+// what it lacks is in a layer before it, since the retained are cut off at the
+// end only and leave the middle only to become current.
+func (c *Catalog) layerAfter(ctx context.Context, ref Ref, newest *Table, old *suiteView) (*layer, error) {
+	if l := old.current; l != nil && l.generation.Ref() == ref {
+		return l.after(newest), nil
+	}
+	i := slices.IndexFunc(old.retained, func(l *layer) bool { return l.generation.Ref() == ref })
+	if i >= 0 && newest != nil {
+		return old.retained[i], nil
+	}
+	l, err := c.layer(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	if newer != nil {
-		t = t.minus(newer)
-	}
-	return &layer{generation: g, table: t}, nil
+	return l.after(newest), nil
 }
 
-// show replaces one suite in the view. The caller holds publishing.
-func (c *Catalog) show(ctx context.Context, p Publication) error {
-	if !slices.Contains(c.served[p.Repository], p.Suite) {
-		return nil
+func (l *layer) after(newest *Table) *layer {
+	if newest == nil {
+		return l
 	}
-	old := c.view.Load()
-	suites := slices.Clone(old.repositories[p.Repository])
-	i := slices.IndexFunc(suites, func(s *suiteView) bool { return s.suite == p.Suite })
-	s, err := c.viewOf(ctx, p, suites[i])
+	return &layer{l.generation, l.table.minus(newest)}
+}
+
+// layer loads a whole generation.
+func (c *Catalog) layer(ctx context.Context, ref Ref) (*layer, error) {
+	g, err := c.Generation(ref.Archive, ref.Suite, ref.Number)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("finding generation %d of archive %s, suite %s: %w", ref.Number, ref.Archive, ref.Suite, err)
 	}
-	suites[i] = s
-	next := &view{repositories: maps.Clone(old.repositories)}
-	next.repositories[p.Repository] = suites
-	c.view.Store(next)
-	return nil
-}
-
-// SuiteDir gives the folder of a suite's Release, with a final slash, or ""
-// for the root: sources.list(5) puts a suite that ends in a slash beside dists.
-func SuiteDir(suite string) string {
-	if !strings.HasSuffix(suite, "/") {
-		return "dists/" + suite + "/"
+	t, err := c.Table(ctx, g)
+	if err != nil {
+		c.dropDamaged(ctx, g.Manifest, err)
+		return nil, err
 	}
-	dir := strings.TrimPrefix(path.Clean("/"+suite), "/")
-	if dir == "" {
-		return ""
-	}
-	return dir + "/"
-}
-
-// HasRepository says whether a repository of that name is served.
-func (c *Catalog) HasRepository(name string) bool {
-	_, ok := c.view.Load().repositories[name]
-	return ok
-}
-
-// Resolve tells what a clean path of a repository stands for, looking only
-// into suites that may allows. What changes in place comes from the current
-// generation alone; what never changes, also from retained ones.
-func (c *Catalog) Resolve(repository, path string, may func(suite string) bool) (File, error) {
-	suites, ok := c.view.Load().repositories[repository]
-	if !ok {
-		return File{}, ErrNoRepository
-	}
-	missing := ErrNoPath
-	for _, s := range suites {
-		if !may(s.suite) {
-			continue
-		}
-		if f, ok := s.find(path); ok {
-			return f, nil
-		}
-		if s.current == nil && strings.HasPrefix(path, s.dir) {
-			missing = ErrNoGeneration
-		}
-	}
-	return File{}, missing
-}
-
-func (s *suiteView) find(path string) (File, bool) {
-	if s.current == nil {
-		return File{}, false
-	}
-	if e, ok := s.current.table.Find(path); ok {
-		f := s.current.file(e)
-		if e.Kind == KindRelease || e.Kind == KindIndex {
-			f.Modified = s.modified
-		}
-		return f, true
-	}
-	for _, l := range s.retained {
-		if e, ok := l.table.Find(path); ok && (e.Kind == KindByHash || e.Kind == KindPackage) {
-			return l.file(e), true
-		}
-	}
-	return File{}, false
-}
-
-func (l *layer) file(e Entry) File {
-	return File{Entry: e, Archive: l.generation.Archive, ByHash: l.generation.ByHash, Suite: l.generation.Suite}
+	return &layer{g, t}, nil
 }

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -25,19 +27,30 @@ type Check struct {
 
 	AcceptedDate    time.Time   `json:"accepted_date,omitzero"`
 	AcceptedRelease blob.Digest `json:"accepted_release"`
+	// Accepted is nil as long as nothing was accepted, or nothing that noted it.
+	Accepted *Identity `json:"accepted,omitempty"`
+	// Held is nil where nothing waits for a person.
+	Held *Held `json:"held,omitempty"`
 }
 
 // SaveCheck replaces what is known of a suite.
 func (c *Catalog) SaveCheck(s Check) error {
-	return c.db.Update(func(txn *badger.Txn) error { return set(txn, key('s', s.Archive, s.Suite), s) })
+	err := checkNames(s.Archive, s.Suite)
+	if err == nil {
+		err = c.update(func(txn *badger.Txn) error { return set(txn, key('s', s.Archive, s.Suite), s) })
+	}
+	if err != nil {
+		return fmt.Errorf("recording the state of archive %s, suite %s: %w", s.Archive, s.Suite, err)
+	}
+	return nil
 }
 
 // Check gives what is known of a suite; of a new one, nothing but its name.
 func (c *Catalog) Check(archive, suite string) (Check, error) {
 	s := Check{Archive: archive, Suite: suite}
 	err := c.db.View(func(txn *badger.Txn) error { return get(txn, key('s', archive, suite), &s) })
-	if err == ErrNotFound {
-		err = nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return s, err
 	}
-	return s, err
+	return s, nil
 }

@@ -1,0 +1,103 @@
+package catalog
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"time"
+)
+
+// Refusals of Resolve that its caller tells apart.
+var (
+	// ErrNoGeneration: the suite is served here, but nothing has been
+	// verified yet, or what was is damaged; the client should come again.
+	ErrNoGeneration = errors.New("nothing verified yet")
+	// ErrNoPath: no generation that is retained has that path.
+	ErrNoPath = errors.New("no such file")
+	// ErrNoRepository: no repository has that name.
+	ErrNoRepository = errors.New("no such repository")
+)
+
+// File is what a path stands for at this moment.
+type File struct {
+	Entry
+	// Archive is where Plain may be fetched.
+	Archive string
+	// ByHash says that the archive has it under its digest as well.
+	ByHash bool
+	Suite  string // of the archive
+	// Modified is when the path began to stand for these bytes; zero for
+	// paths whose bytes never change, whose date is their blob's.
+	Modified time.Time
+}
+
+// SuiteDir gives the folder of a suite's Release, with a final slash, or ""
+// for the root: sources.list(5) puts a suite that ends in a slash beside dists.
+func SuiteDir(suite string) string {
+	if !strings.HasSuffix(suite, "/") {
+		return "dists/" + suite + "/"
+	}
+	dir := strings.TrimPrefix(path.Clean("/"+suite), "/")
+	if dir == "" {
+		return ""
+	}
+	return dir + "/"
+}
+
+// HasRepository says whether a repository of that name is served.
+func (c *Catalog) HasRepository(name string) bool {
+	_, ok := c.view.Load().repositories[name]
+	return ok
+}
+
+// Resolve tells what a clean path of a repository stands for, looking only
+// into suites that may allows. What changes in place comes from the current
+// generation alone; what never changes, also from retained ones. The error is
+// one of the refusals above.
+func (c *Catalog) Resolve(repository, path string, may func(suite string) bool) (File, error) {
+	suites, ok := c.view.Load().repositories[repository]
+	if !ok {
+		return File{}, ErrNoRepository
+	}
+	missing := ErrNoPath
+	for _, s := range suites {
+		if !may(s.suite) {
+			continue
+		}
+		if f, ok := s.find(path); ok {
+			return f, nil
+		}
+		if s.current == nil && s.couldHave(path) {
+			missing = s.missing
+		}
+	}
+	return File{}, missing
+}
+
+// couldHave says whether a suite of which nothing can be read may well have the
+// path. The packages of one that is damaged lie anywhere outside dists.
+func (s *suiteView) couldHave(path string) bool {
+	return strings.HasPrefix(path, s.dir) || len(s.damaged) > 0 && !strings.HasPrefix(path, "dists/")
+}
+
+func (s *suiteView) find(path string) (File, bool) {
+	if s.current != nil {
+		if e, ok := s.current.table.Find(path); ok {
+			return s.file(s.current, e), true
+		}
+	}
+	for _, l := range s.retained {
+		if e, ok := l.table.Find(path); ok && e.Kind.lasting() {
+			return s.file(l, e), true
+		}
+	}
+	return File{}, false
+}
+
+func (s *suiteView) file(l *layer, e Entry) File {
+	f := File{Entry: e, Archive: l.generation.Archive, ByHash: l.generation.ByHash, Suite: l.generation.Suite}
+	if !e.Kind.lasting() {
+		f.Modified = s.modified
+	}
+	return f
+}

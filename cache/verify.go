@@ -1,0 +1,121 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/pgp"
+)
+
+// Keyrings gives the keys of an archive, or nil for one that is no longer
+// configured.
+type Keyrings func(archive string) *pgp.Keyring
+
+// Report is what Verify read.
+type Report struct {
+	Generations int
+	Paths       int
+	Blobs       int
+	Bytes       int64
+	Problems    []Problem
+}
+
+// Problem is one thing that is not as it should be.
+type Problem struct {
+	Where string // generation, path or blob
+	What  string
+}
+
+const (
+	// maxProblems is how many problems of one generation are listed; a last
+	// one counts the others. A manifest that is wrong as a whole has as many
+	// as it has paths.
+	maxProblems = 100
+	// newsEvery is the number of blobs after which progress is told.
+	newsEvery = 1000
+)
+
+// Verify reads everything back: every generation's signature against the keys
+// that keyring gives for its archive, its Release against its row and its
+// manifest, the indexes against the manifest, every pointer, and every stored
+// blob, chunk by chunk, against its digest. A file that no request has fetched
+// yet is no problem. What it cannot see is an index that the archive is
+// configured to have and of which the generation has no trace at all.
+//
+// The error is for a reading that could not be finished; what is wrong is in
+// the report. news is called with what is read next.
+func (c *Cache) Verify(ctx context.Context, keyring Keyrings, news func(string)) (*Report, error) {
+	r := &Report{}
+	if err := c.verifyGenerations(ctx, r, keyring, news); err != nil {
+		return r, err
+	}
+	if err := c.verifyPointers(ctx, r); err != nil {
+		return r, err
+	}
+	return r, c.verifyBlobs(ctx, r, news)
+}
+
+func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrings, news func(string)) error {
+	generations, err := c.Catalog.Generations(ctx)
+	if err != nil {
+		return fmt.Errorf("listing generations: %w", err)
+	}
+	for _, g := range generations {
+		news(fmt.Sprintf("archive %s, suite %s, generation %d", g.Archive, g.Suite, g.Number))
+		p := &prover{cache: c, generation: g, report: r}
+		p.prove(ctx, keyring(g.Archive))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		r.Generations++
+	}
+	return nil
+}
+
+// verifyPointers finds publications of generations that are not there.
+func (c *Cache) verifyPointers(ctx context.Context, r *Report) error {
+	publications, err := c.Catalog.Publications(ctx)
+	if err != nil {
+		return fmt.Errorf("listing publications: %w", err)
+	}
+	for _, p := range publications {
+		refs := []catalog.Ref{p.Current}
+		for _, retained := range p.Retained {
+			refs = append(refs, retained.Ref)
+		}
+		for _, ref := range refs {
+			if _, err := c.Catalog.Generation(ref.Archive, ref.Suite, ref.Number); err != nil {
+				where := fmt.Sprintf("repository %s, suite %s", p.Repository, p.Suite)
+				what := fmt.Sprintf("generation %d of archive %s, suite %s: %v", ref.Number, ref.Archive, ref.Suite, err)
+				r.Problems = append(r.Problems, Problem{where, what})
+			}
+		}
+	}
+	return nil
+}
+
+// verifyBlobs re-hashes every blob that is stored.
+func (c *Cache) verifyBlobs(ctx context.Context, r *Report, news func(string)) error {
+	for info, err := range c.Blobs.All(ctx) {
+		if err == nil {
+			err = c.Blobs.Verify(ctx, info.Digest)
+		}
+		if errors.Is(err, blob.ErrNotFound) { // deleted meanwhile
+			continue
+		}
+		if corrupt := (*blob.CorruptError)(nil); errors.As(err, &corrupt) {
+			r.Problems = append(r.Problems, Problem{"blob " + info.Digest.String(), corrupt.Reason})
+		} else if err != nil {
+			return fmt.Errorf("reading the blobs back: %w", err)
+		}
+		r.Blobs++
+		r.Bytes += info.Size
+		if r.Blobs%newsEvery == 0 {
+			news(fmt.Sprintf("%d files read", r.Blobs))
+		}
+	}
+	return nil
+}
