@@ -69,22 +69,22 @@ func openDaemon(c *cli.Context, loaded *config.Config) (*daemon.Daemon, error) {
 	return daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, logLevel(c))})
 }
 
-// becomeOwner gives up root for the user that the state directory belongs to,
-// so that the daemon can still open what this process leaves there.
-func becomeOwner(state string) error {
-	info, err := os.Stat(state)
+// becomeOwner gives up root for the user that a directory belongs to, so that
+// the daemon can still open what this process leaves there.
+func becomeOwner(dir string) error {
+	info, err := os.Stat(dir)
 	if os.Geteuid() != 0 || errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking at the state directory: %w", err)
+		return fmt.Errorf("looking whose directory it is: %w", err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || owner.Uid == 0 {
 		return nil
 	}
 	if err := errors.Join(syscall.Setgroups([]int{int(owner.Gid)}), syscall.Setgid(int(owner.Gid)), syscall.Setuid(int(owner.Uid))); err != nil {
-		return fmt.Errorf("becoming the owner of %s: %w", state, err)
+		return fmt.Errorf("becoming the owner of %s: %w", dir, err)
 	}
 	return nil
 }

@@ -66,6 +66,9 @@ func clientAdd(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := becomeOwner(loaded.Clients.Dir); err != nil {
+		return err
+	}
 	if err := addClient(loaded, name, c.Int("days")); err != nil {
 		return err
 	}

@@ -62,6 +62,9 @@ func clientRevoke(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := becomeOwner(clients.Dir); err != nil {
+		return err
+	}
 	revoked, err := revokeAll(clients, name, time.Now())
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ func TestRootLeavesTheStoreToItsOwner(t *testing.T) {
 	c := h.client("client")
 	h.must("sync")
 	owner := h.user
-	for _, args := range [][]string{{"sync"}, {"status"}, {"verify"}, {"jobs"}, {"client", "add", "later"}} {
+	for _, args := range [][]string{{"sync"}, {"status"}, {"verify"}, {"jobs"}, {"client", "add", "later"}, {"client", "revoke", "later"}, {"client", "add", "later"}} {
 		h.user = nil
 		a.Publish()
 		h.must(args...)
