@@ -39,6 +39,9 @@ type Archive struct {
 	Architectures []string
 	// Keyring holds the keys one of which must have signed Release.
 	Keyring *pgp.Keyring
+	// MaxAge is how long ago a Release may be dated, whatever its Valid-Until
+	// says (apt's Acquire::Max-ValidTime); 0 is no bound.
+	MaxAge time.Duration
 }
 
 // wantsArchitecture says whether files for an architecture are part of the mirror.

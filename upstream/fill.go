@@ -195,7 +195,7 @@ func (f *fill) from(ctx context.Context, s source) error {
 	w.Abort(err)
 	if mismatch := (*blob.MismatchError)(nil); errors.As(err, &mismatch) {
 		f.u.health.lied(s.base, f.u.Now())
-		err = &RefusedError{f.archive.Name, f.file.Suite, s.path, s.base, WrongContent, err}
+		err = &RefusedError{Archive: f.archive.Name, Suite: f.file.Suite, File: s.path, URI: s.base, Reason: WrongContent, Err: err}
 	}
 	return err
 }

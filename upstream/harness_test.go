@@ -112,3 +112,13 @@ func (m *mirror) read(f catalog.File) ([]byte, error) {
 	defer follower.Close()
 	return io.ReadAll(follower)
 }
+
+// check gives what is remembered of the suite.
+func (m *mirror) check() catalog.Check {
+	m.t.Helper()
+	c, err := m.Catalog.Check("test", m.archive.Suites[0])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return c
+}

@@ -102,7 +102,7 @@ type intake struct {
 }
 
 func (in *intake) refuse(file string, reason Reason, err error) error {
-	return &RefusedError{in.archive.Name, in.suite, file, in.release.uri, reason, err}
+	return &RefusedError{Archive: in.archive.Name, Suite: in.suite, File: file, URI: in.release.uri, Reason: reason, Err: err}
 }
 
 // store writes Release, its signatures and the manifest as blobs and then the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/upstream/pgp"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -121,17 +122,17 @@ func TestRefreshRefuses(t *testing.T) {
 		reason Reason
 		text   string
 	}{
-		{"unsigned", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Publish(upstreamtest.Unsigned()) }, Unverified, "unsigned"},
-		{"tampered", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Publish(upstreamtest.Tampered()) }, Unverified, "bad-signature"},
+		{"unsigned", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Publish(upstreamtest.Unsigned()) }, Reason(pgp.Unsigned), "unsigned"},
+		{"tampered", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Publish(upstreamtest.Tampered()) }, Reason(pgp.BadSignature), "bad-signature"},
 		{"foreign key", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) {
 			a.SignWith(upstreamtest.NewKey(t))
 			a.Publish()
-		}, Unverified, "unknown-key"},
+		}, Reason(pgp.UnknownKey), "unknown-key"},
 		{"bit flip in transit", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) {
 			a.Publish()
 			a.Fault("InRelease", upstreamtest.WrongBytes)
-		}, Unverified, ""},
-		{"captive portal", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Fault("InRelease", upstreamtest.HTML200) }, Unverified, ""},
+		}, Reason(pgp.BadSignature), ""},
+		{"captive portal", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Fault("InRelease", upstreamtest.HTML200) }, Reason(pgp.Unsigned), "login"},
 		{"replayed", func(t *testing.T, a *upstreamtest.Archive, m *mirror) {
 			a.Publish()
 			m.refresh()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -33,9 +32,10 @@ func (r *release) digest() blob.Digest { return blob.Sum(r.text) }
 
 // fetchRelease tries the mirrors in order and gives the first Release that
 // verifies and is fresh. A refusal goes before a failure to reach: it is what
-// somebody must look at.
+// somebody must look at. A mirror that is only behind is one, too, but not as
+// long as another may still have what is newer.
 func (u *Upstream) fetchRelease(ctx context.Context, a *Archive, suite string, seen catalog.Check) (*release, error) {
-	var refused, failed error
+	var refused, failed, behind several
 	for _, uri := range u.health.order(a.URIs, "", u.Now()) {
 		r, err := u.releaseFrom(ctx, a, suite, uri, seen)
 		if err == nil {
@@ -44,33 +44,60 @@ func (u *Upstream) fetchRelease(ctx context.Context, a *Archive, suite string, s
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if re := (*RefusedError)(nil); errors.As(err, &re) {
-			refused = errors.Join(refused, err)
-		} else {
-			failed = errors.Join(failed, fmt.Errorf("archive %s, suite %s: %w", a.Name, suite, err))
+		switch re := (*RefusedError)(nil); {
+		case !errors.As(err, &re):
+			failed = append(failed, fmt.Errorf("archive %s, suite %s: %w", a.Name, suite, err))
+		case re.Reason == RolledBack:
+			behind = append(behind, re)
+		default:
+			refused = append(refused, re)
 		}
 	}
-	switch {
-	case refused != nil:
-		return nil, refused
-	case failed != nil:
-		return nil, failed
-	}
-	return nil, fmt.Errorf("archive %s has no uris", a.Name)
+	return nil, worstOf(a, refused, failed, behind)
 }
+
+func worstOf(a *Archive, refused, failed, behind several) error {
+	switch {
+	case len(a.URIs) == 0:
+		return fmt.Errorf("archive %s has no uris", a.Name)
+	case len(failed) == 0:
+		return append(refused, behind...)
+	}
+	for _, err := range behind {
+		failed = append(failed, &behindError{err.(*RefusedError)})
+	}
+	return append(refused, failed...)
+}
+
+// behindError is a mirror that is older than what was accepted while others
+// could not be asked. It is no *RefusedError: most likely nobody lies.
+type behindError struct{ refused *RefusedError }
+
+func (e *behindError) Error() string { return e.refused.Error() }
 
 func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri string, seen catalog.Check) (*release, error) {
 	r, file, err := u.signedFrom(ctx, a, suite, uri, seen)
 	if err == nil {
 		r.Release, err = debian.ParseRelease(r.text)
-		if err == nil {
-			err = checkFresh(r.Release, r.digest(), suite, seen, u.Now())
-		}
 	}
-	if err == nil || isTransport(err) {
-		return r, err
+	if isTransport(err) {
+		return nil, err
 	}
-	return nil, &RefusedError{a.Name, suite, file, uri, reasonOf(err), err}
+	refused := &RefusedError{Archive: a.Name, Suite: suite, File: file, URI: uri, Err: err}
+	if err == nil {
+		refused.Err = a.checkFresh(r.Release, r.digest(), suite, seen, u.Now())
+	}
+	if refused.Err == nil {
+		return r, nil
+	}
+	refused.Reason = reasonOf(refused.Err)
+	if err == nil {
+		refused.held = heldFor(r, refused.Reason, refused.Err, u.Now())
+	}
+	if refused.isLie() {
+		u.health.lied(uri, u.Now())
+	}
+	return nil, refused
 }
 
 // isTransport tells a file that could not be had from one that is not as it should be.
@@ -86,19 +113,6 @@ type transportError struct{ err error }
 
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
-
-func reasonOf(err error) Reason {
-	if se := (*staleError)(nil); errors.As(err, &se) {
-		return se.reason
-	}
-	if pe := (*pgp.Error)(nil); errors.As(err, &pe) {
-		if pe.Reason == pgp.FutureSignature {
-			return FromFuture
-		}
-		return Unverified
-	}
-	return Malformed
-}
 
 // signedFrom gets the signed text: from InRelease, or, only where the mirror
 // says that it has no InRelease, from Release and Release.gpg.
@@ -174,20 +188,4 @@ func (u *Upstream) detachedFrom(ctx context.Context, a *Archive, dir, uri string
 		return nil, "Release.gpg", err
 	}
 	return &release{uri: uri, text: signed.Text, gpg: gpg, signers: signed.Signatures}, "Release", nil
-}
-
-// checkOf is what to remember of a look at a suite.
-func checkOf(seen catalog.Check, r *release, err error, now time.Time) catalog.Check {
-	seen.At = now.UTC()
-	if err != nil {
-		seen.Error, seen.Reason = err.Error(), "unreachable"
-		if re := (*RefusedError)(nil); errors.As(err, &re) {
-			seen.Reason = string(re.Reason)
-		}
-		return seen
-	}
-	seen.OK, seen.Error, seen.Reason, seen.URI = now.UTC(), "", "", r.uri
-	seen.LastModified, seen.ETag = r.validator.lastModified, r.validator.etag
-	seen.AcceptedDate, seen.AcceptedRelease = r.Date, r.digest()
-	return seen
 }

@@ -60,7 +60,16 @@ func printSuite(w io.Writer, s admin.SuiteStatus) {
 		fmt.Fprintf(w, "  cached       %d of %d packages, %s of %s\n", s.Cached, s.Packages, size(s.CachedSize), size(s.Bytes))
 	}
 	fmt.Fprintf(w, "  last check   %s, last good %s\n", when(s.Checked), when(s.CheckedOK))
+	if s.Warning != "" {
+		fmt.Fprintf(w, "  WARNING      %s\n", s.Warning)
+	}
 	if s.Error != "" {
 		fmt.Fprintf(w, "  PROBLEM      %s\n", s.Error)
+	}
+	if s.Held != nil {
+		fmt.Fprintf(w, "  held         a Release dated %s, since %s: %s\n", when(s.Held.Date), when(s.Held.Since), s.Held.What)
+	}
+	if s.Advice != "" {
+		fmt.Fprintf(w, "  what to do   %s\n", s.Advice)
 	}
 }

@@ -66,6 +66,7 @@ type Caller struct {
 type Backend interface {
 	Status(ctx context.Context) (*Status, error)
 	Sync(ctx context.Context, by Caller, r SyncRequest, news func(Event)) (*SyncResult, error)
+	Accept(ctx context.Context, by Caller, r AcceptRequest, news func(Event)) (*AcceptResult, error)
 	Verify(ctx context.Context, by Caller, news func(Event)) (*VerifyResult, error)
 	Jobs(ctx context.Context) (*Jobs, error)
 }
@@ -95,7 +96,9 @@ type SuiteResult struct {
 	Present int    `json:"present,omitempty"`
 	Error   string `json:"error,omitempty"`
 	// Refused says that upstream sent something that did not verify.
-	Refused bool `json:"refused,omitempty"`
+	Refused bool   `json:"refused,omitempty"`
+	Reason  string `json:"reason,omitempty"` // class of the error, one of a fixed set
+	Advice  string `json:"advice,omitempty"` // what to do about it
 }
 
 // Signer is a key whose signature was good.
@@ -133,6 +136,9 @@ type SuiteStatus struct {
 	CheckedOK  time.Time `json:"checked_ok,omitzero"`
 	Error      string    `json:"error,omitempty"`
 	Reason     string    `json:"reason,omitempty"`
+	Advice     string    `json:"advice,omitempty"`  // what to do about the error
+	Warning    string    `json:"warning,omitempty"` // what will be wrong soon
+	Held       *Held     `json:"held,omitempty"`    // what "archive accept" would accept
 }
 
 // VerifyResult is what reading the store back found.

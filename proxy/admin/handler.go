@@ -19,6 +19,9 @@ func NewHandler(b Backend, allowed int) http.Handler {
 	handle(mux, "sync", allowed, func(ctx context.Context, by Caller, r SyncRequest, news func(Event)) (*SyncResult, error) {
 		return b.Sync(ctx, by, r, news)
 	})
+	handle(mux, "accept", allowed, func(ctx context.Context, by Caller, r AcceptRequest, news func(Event)) (*AcceptResult, error) {
+		return b.Accept(ctx, by, r, news)
+	})
 	handle(mux, "verify", allowed, func(ctx context.Context, by Caller, _ struct{}, news func(Event)) (*VerifyResult, error) {
 		return b.Verify(ctx, by, news)
 	})

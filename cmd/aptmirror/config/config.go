@@ -110,6 +110,8 @@ type Archive struct {
 	Refresh time.Duration
 	// Download is OnDemand or All. Defaults to OnDemand.
 	Download string
+	// MaxAge is how long ago a Release may be dated, at least MinMaxAge. 0: whatever its Valid-Until says.
+	MaxAge time.Duration
 }
 
 // Repository is one [[repository]]: what clients see under /NAME/, upstream's bytes with upstream's signature.

@@ -41,6 +41,7 @@ languages     = ["en", "pt_BR"]
 signed_by     = ["keys/debian.gpg", "0123456789abcdef0123456789abcdef01234567!"]
 refresh       = "1d12h"
 download      = "all"
+max_age       = "30d"
 
 [[archive]]
 name          = "vendor"
@@ -96,6 +97,7 @@ func fullConfig() *Config {
 			SignedBy:      []string{"/etc/aptmirror/keys/debian.gpg", "0123456789ABCDEF0123456789ABCDEF01234567!"},
 			Refresh:       36 * time.Hour,
 			Download:      All,
+			MaxAge:        30 * day,
 		}, {
 			Name:          "vendor",
 			Suites:        []string{"./"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,6 +100,7 @@ func (d *decoder) archive(t *table) Archive {
 		SignedBy:      d.list(t, "signed_by", d.signer),
 		Refresh:       d.refresh(t),
 		Download:      d.one(t, "download", oneOf(OnDemand, All)),
+		MaxAge:        d.duration(t, "max_age", MinMaxAge),
 	}
 	if t.nodes["languages"] == nil {
 		a.Languages = []string{DefaultLanguage}
@@ -121,12 +123,29 @@ func (d *decoder) refresh(t *table) time.Duration {
 		}
 		return 0
 	}
-	text := d.one(t, "refresh", cleanRefresh)
-	if text == "" {
-		return DefaultRefresh
+	if interval := d.duration(t, "refresh", MinRefresh); interval > 0 {
+		return interval
 	}
-	interval, _ := parseDuration(text) // cleanRefresh has parsed it
-	return interval
+	return DefaultRefresh
+}
+
+// duration reads a duration of at least lowest. It is 0 where the key is missing or was reported.
+func (d *decoder) duration(t *table, name string, lowest time.Duration) time.Duration {
+	var value time.Duration
+	d.one(t, name, func(s string) (_ string, err error) {
+		value, err = parseDuration(s)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%q %w", s, err)
+		case value < lowest:
+			err = fmt.Errorf("%q is too short: at least %s", s, formatDuration(lowest))
+		}
+		if err != nil {
+			value = 0
+		}
+		return s, err
+	})
+	return value
 }
 
 // checkFlat holds sources.list(5)'s rule: a suite that ends in "/" is an exact path and has no components.

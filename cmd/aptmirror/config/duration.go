@@ -11,6 +11,8 @@ import (
 const (
 	// MinRefresh keeps a configuration from hammering an upstream.
 	MinRefresh = time.Minute
+	// MinMaxAge is far below the age at which any archive's Release is replaced.
+	MinMaxAge = time.Hour
 	// maxDuration is the longest duration that a file may name.
 	maxDuration = 3650 * day
 
@@ -53,15 +55,4 @@ func formatDuration(d time.Duration) string {
 		}
 	}
 	return d.String()
-}
-
-func cleanRefresh(s string) (string, error) {
-	interval, err := parseDuration(s)
-	if err != nil {
-		return "", fmt.Errorf("%q %w", s, err)
-	}
-	if interval < MinRefresh {
-		return "", fmt.Errorf("%q is too often: at least %s", s, formatDuration(MinRefresh))
-	}
-	return s, nil
 }

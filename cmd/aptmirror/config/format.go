@@ -70,6 +70,9 @@ func (f *formatter) archives(archives []Archive) {
 		if len(a.URIs) > 0 && a.Refresh > 0 {
 			v["refresh"] = quote(formatDuration(a.Refresh))
 		}
+		if a.MaxAge > 0 {
+			v["max_age"] = quote(formatDuration(a.MaxAge))
+		}
 		list = append(list, v)
 	}
 	f.section(archiveSection, list...)

@@ -13,6 +13,9 @@ func eventOf(r admin.SuiteResult) admin.Event {
 	switch {
 	case r.Error != "":
 		e.Failed, e.Text = true, r.Error
+		if r.Advice != "" {
+			e.Text += "\n  what to do: " + r.Advice
+		}
 	case r.New:
 		e.Text = fmt.Sprintf("%s %s: verified, dated %s, signed by %s; %d packages, generation %d",
 			r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), signedBy(r.Signers), r.Packages, r.Generation)

@@ -42,6 +42,9 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 		return s, err
 	}
 	s.Checked, s.CheckedOK, s.Error, s.Reason = check.At, check.OK, check.Error, check.Reason
+	if s.Held = heldOf(check.Held); s.Error != "" {
+		s.Advice = advice(s.Reason, archive, suite)
+	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return s, nil
@@ -55,6 +58,9 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 	}
 	s.Generation, s.Published, s.Date, s.ValidUntil = g.Number, p.Published, g.Date, g.ValidUntil
 	s.Signers, s.Packages, s.Bytes = signers(g), g.Packages, g.Bytes
+	if a := d.upstream.Archive(g.Archive); a != nil {
+		s.Warning = a.AgeWarning(g.Date, g.ValidUntil, d.Now())
+	}
 	return s, d.countCached(ctx, g, stored, &s)
 }
 

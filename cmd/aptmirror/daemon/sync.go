@@ -85,32 +85,49 @@ func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, n
 // refreshSuite brings one suite up to date and publishes it.
 func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite string, news func(admin.Event)) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
-	slot := d.suites[suiteKey{a.Name, suite}]
-	select {
-	case slot <- struct{}{}:
-		defer func() { <-slot }()
-	case <-ctx.Done():
-		result.Error = context.Cause(ctx).Error()
+	free, err := d.take(ctx, suiteKey{a.Name, suite})
+	if err != nil {
+		result.Error = err.Error()
 		return result
 	}
+	defer free()
 	refreshed, err := d.upstream.Refresh(ctx, a, suite)
 	if err == nil {
 		err = d.publish(ctx, refreshed.Generation)
 	}
 	if err != nil {
-		refused := (*upstream.RefusedError)(nil)
-		result.Error, result.Refused = err.Error(), errors.As(err, &refused)
-		d.Log.Warn("refreshing a suite failed", "archive", a.Name, "suite", suite, "refused", result.Refused, "error", err)
+		failed(&result, err)
+		d.Log.Warn("refreshing a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
 		return result
 	}
 	g := refreshed.Generation
 	if err := d.download(ctx, g, &result, news); err != nil {
-		result.Error = err.Error()
-		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "error", err)
+		failed(&result, err)
+		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
 	}
 	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
 	result.Signers = signers(g)
 	return result
+}
+
+// take waits until nothing else works on a suite; free ends the turn.
+func (d *Daemon) take(ctx context.Context, k suiteKey) (free func(), err error) {
+	slot := d.suites[k]
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// failed notes an error and what to do about it.
+func failed(r *admin.SuiteResult, err error) {
+	r.Error = err.Error()
+	if refused := (*upstream.RefusedError)(nil); errors.As(err, &refused) {
+		r.Refused, r.Reason = true, string(refused.Reason)
+		r.Advice = advice(r.Reason, r.Archive, r.Suite)
+	}
 }
 
 func signers(g catalog.Generation) []admin.Signer {

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream"
+)
+
+// Accept takes what is held of one suite for good and refreshes the suite.
+func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptRequest, news func(admin.Event)) (*admin.AcceptResult, error) {
+	a := d.upstream.Archive(r.Archive)
+	if a == nil || !slices.Contains(a.Suites, r.Suite) {
+		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s", r.Archive, r.Suite, d.config.Path), Exit: admin.ExitUsage}
+	}
+	var result *admin.AcceptResult
+	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
+		held, err := d.acceptHeld(ctx, suiteKey{r.Archive, r.Suite})
+		if err != nil {
+			return "", err
+		}
+		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", callerName(by), "release", held.Release, "what", held.What)
+		tell := func(e admin.Event) {
+			e.Time, e.Job = d.Now().UTC(), job
+			news(e)
+		}
+		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
+		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: d.refreshSuite(ctx, a, r.Suite, tell)}
+		tell(eventOf(result.Suite))
+		return "accepted that " + held.What, outcome(ctx, []admin.SuiteResult{result.Suite})
+	})
+	return result, err
+}
+
+func (d *Daemon) acceptHeld(ctx context.Context, k suiteKey) (catalog.Held, error) {
+	free, err := d.take(ctx, k)
+	if err != nil {
+		return catalog.Held{}, err
+	}
+	defer free()
+	held, err := d.upstream.Accept(k.archive, k.suite)
+	if errors.Is(err, upstream.ErrNothingHeld) {
+		err = &admin.Error{Text: err.Error() + "; aptmirror status shows what does", Exit: admin.ExitFailed}
+	}
+	return held, err
+}
+
+func heldOf(h *catalog.Held) *admin.Held {
+	if h == nil {
+		return nil
+	}
+	return &admin.Held{Since: h.Since, Reason: h.Reason, What: h.What, URI: h.URI, Date: h.Date, Release: h.Release.String()}
+}
