@@ -53,7 +53,7 @@ func quickstart(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return quickstartServe(c, loaded)
+	return quickstartFinish(c, loaded)
 }
 
 func quickstartNew(c *cli.Context) error {
@@ -81,11 +81,27 @@ func quickstartNew(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "made a site in %s\n", c.String("dir"))
-	if loaded, err = firstSync(c, loaded); err != nil {
+	return quickstartFinish(c, loaded)
+}
+
+// quickstartFinish does what the site still lacks, which is everything if it
+// is new or its first run was broken off, and serves. The kit is written each
+// time: the folder may have moved, and the paths in the kit are absolute.
+func quickstartFinish(c *cli.Context, loaded *config.Config) error {
+	clients, err := site.Clients(loaded)
+	if errors.Is(err, site.ErrNoCA) {
+		return quickstartServe(c, loaded)
+	}
+	if err != nil {
 		return err
 	}
-	if err := addClient(loaded, quickstartClient, 0); err != nil {
-		return err
+	if _, _, err := clients.Files(quickstartClient); errors.Is(err, os.ErrNotExist) {
+		if loaded, err = firstSync(c, loaded); err != nil {
+			return err
+		}
+		if err := addClient(loaded, quickstartClient, 0); err != nil {
+			return err
+		}
 	}
 	if err := writeKit(loaded, quickstartClient, quickstartKit(loaded)); err != nil {
 		return err
