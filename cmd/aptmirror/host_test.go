@@ -207,6 +207,9 @@ func (c *client) apt(args ...string) (string, bool) {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		c.t.Skip(args[0] + " is not installed")
 	}
+	if _, err := os.Stat(c.kit + "/apt.conf"); err != nil {
+		c.t.Fatal(err) // apt would work on the machine itself
+	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	cmd := c.command(ctx, args[0], append([]string{"-o", "Acquire::Retries=0"}, args[1:]...)...)
