@@ -202,11 +202,11 @@ func (s *Suite) release(date time.Time, listed map[string][]byte) []byte {
 	}
 	field("Architectures", strings.TrimSpace("all "+architectures))
 	if !s.flat() {
-		listed := s.Components
+		components := s.Components
 		if s.ListedComponents != nil {
-			listed = s.ListedComponents
+			components = s.ListedComponents
 		}
-		field("Components", strings.Join(listed, " "))
+		field("Components", strings.Join(components, " "))
 	}
 	field("Description", s.Description)
 	field("Signed-By", s.SignedBy)
