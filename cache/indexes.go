@@ -54,7 +54,7 @@ func (p *prover) readIndex(ctx context.Context, name string) error {
 	}
 	defer r.Close()
 	sum := sha256.New()
-	if err := p.scan(ctx, io.TeeReader(r, sum), path.Base(base) == "Sources"); err != nil {
+	if err := p.readNames(ctx, io.TeeReader(r, sum), base); err != nil {
 		return err
 	}
 	if listed && blob.Digest(sum.Sum(nil)) != plain.SHA256 {
@@ -63,7 +63,37 @@ func (p *prover) readIndex(ctx context.Context, name string) error {
 	return nil
 }
 
-// scan goes through an uncompressed index.
+// readNames notes what an uncompressed index names; which index it is tells
+// its path.
+func (p *prover) readNames(ctx context.Context, r io.Reader, name string) error {
+	if strings.HasSuffix(name, ".diff/Index") {
+		return p.readPatches(r, path.Dir(name))
+	}
+	return p.scan(ctx, r, path.Base(name) == "Sources")
+}
+
+// readPatches notes the patches of an index, which lie beside their Index.
+func (p *prover) readPatches(r io.Reader, dir string) error {
+	text, err := io.ReadAll(io.LimitReader(r, debian.MaxDiffIndexBytes+1))
+	if err != nil {
+		return err
+	}
+	files, err := debian.ParseDiffIndex(text)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		name := path.Join(dir, f.Path)
+		if _, listed := p.listed(name); !listed && f.HasSHA256 {
+			if err := p.note(name, content{f.Size, f.SHA256}, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// scan goes through an uncompressed Packages or Sources.
 func (p *prover) scan(ctx context.Context, r io.Reader, sources bool) error {
 	note := p.packageNoter()
 	if sources {

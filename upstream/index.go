@@ -2,37 +2,23 @@ package upstream
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
-	"path"
 
 	"golang.org/x/sync/errgroup"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
-	"aptmirror/upstream/compress"
-	"aptmirror/upstream/deb822"
 	"aptmirror/upstream/debian"
 )
 
-const (
-	// parallelIndexes is how many indexes of one suite are fetched at a time.
-	parallelIndexes = 4
-	// maxIndex bounds an index once decompressed where Release does not list
-	// that form; the largest known is Contents with 1 GB.
-	maxIndex = 4 << 30
-)
+// parallelIndexes is how many indexes of one suite are fetched at a time.
+const parallelIndexes = 4
 
 // fetchAll brings the targets into the store, those that are not there yet,
 // and gives those that are there then: all but optional ones that cannot be had.
 func (in *intake) fetchAll(ctx context.Context, targets []target) (got []target, err error) {
-	if len(targets) == 0 {
-		return nil, in.refuseEmpty()
-	}
 	failed := make([]error, len(targets))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelIndexes)
@@ -101,139 +87,4 @@ func (in *intake) fetch(ctx context.Context, f debian.IndexFile) error {
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
 	return in.u.fetchWhole(ctx, file, in.release.uri)
-}
-
-// manifest reads the targets and lists every path of the generation.
-func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error) {
-	var m catalog.Manifest
-	in.addRelease(&m)
-	in.addIndexes(&m)
-	for _, t := range targets {
-		if err := in.addPackages(ctx, &m, t); err != nil {
-			return nil, err
-		}
-	}
-	raw, err := m.Encode()
-	if err != nil {
-		return nil, in.refuse("its indexes", Malformed, err)
-	}
-	return raw, nil
-}
-
-func (in *intake) addRelease(m *catalog.Manifest) {
-	r := in.release
-	for name, data := range map[string][]byte{"InRelease": r.inRelease, "Release": r.text, "Release.gpg": r.gpg} {
-		if data != nil {
-			p := in.dir + name
-			m.Add(catalog.Entry{Path: p, Plain: p, Kind: catalog.KindRelease, Size: int64(len(data)), Digest: blob.Sum(data)})
-		}
-	}
-}
-
-// addIndexes lists all that Release lists and that is in scope, under its name
-// and under its digests: apt asks for the strongest that Release has.
-func (in *intake) addIndexes(m *catalog.Manifest) {
-	scope := scope{in.archive, in.release.Release, in.flat()}
-	for _, f := range in.release.Files {
-		if !f.HasSHA256 || !scope.has(f.Path) {
-			continue
-		}
-		e := catalog.Entry{Path: in.dir + f.Path, Kind: catalog.KindIndex, Size: f.Size, Digest: f.SHA256}
-		e.Plain = e.Path
-		m.Add(e)
-		e.Kind = catalog.KindByHash
-		dir := path.Dir(e.Plain) + "/by-hash/"
-		e.Path = dir + "SHA256/" + e.Digest.String()
-		m.Add(e)
-		if f.SHA512 != nil {
-			e.Path = dir + "SHA512/" + fmt.Sprintf("%x", f.SHA512)
-			m.Add(e)
-		}
-	}
-}
-
-// addPackages reads one index and lists the files it names. The index has been
-// checked against its digest when it was stored; its uncompressed form is
-// checked here, before anything read from it counts.
-func (in *intake) addPackages(ctx context.Context, m *catalog.Manifest, t target) error {
-	stored, err := in.u.Blobs.Open(t.file.SHA256)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", t.file.Path, err)
-	}
-	defer stored.Close()
-	limit := int64(maxIndex)
-	if t.plain.HasSHA256 {
-		limit = t.plain.Size
-	}
-	plain, err := compress.NewReader(t.format(), stored, limit)
-	if err != nil {
-		return in.refuse(t.file.Path, Malformed, err)
-	}
-	defer plain.Close()
-	sum := sha256.New()
-	if err := in.scan(ctx, m, t, io.TeeReader(plain, sum)); err != nil {
-		return in.refuse(t.file.Path, Malformed, err)
-	}
-	return in.checkPlain(t, sum)
-}
-
-func (in *intake) checkPlain(t target, sum hash.Hash) error {
-	if got := blob.Digest(sum.Sum(nil)); t.plain.HasSHA256 && got != blob.Digest(t.plain.SHA256) {
-		return in.refuse(t.file.Path, WrongContent, fmt.Errorf("uncompressed it has SHA-256 %s, Release says %x", got, t.plain.SHA256))
-	}
-	return nil
-}
-
-func (in *intake) scan(ctx context.Context, m *catalog.Manifest, t target, r io.Reader) error {
-	sc := deb822.NewScanner(r, deb822.Limits{})
-	add := in.packageAdder(m)
-	if t.content == sources {
-		add = in.sourceAdder(m)
-	}
-	for sc.Scan() {
-		if err := add(sc.Stanza()); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	return sc.Err()
-}
-
-func (in *intake) packageAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
-	var p debian.Package
-	return func(s *deb822.Stanza) error {
-		if err := debian.ParsePackage(s, &p); err != nil {
-			return err
-		}
-		return in.addFile(m, s.Line, p.Filename, p.Size, p.SHA256, p.HasSHA256)
-	}
-}
-
-func (in *intake) sourceAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
-	var src debian.Source
-	return func(s *deb822.Stanza) error {
-		if err := debian.ParseSource(s, &src); err != nil {
-			return err
-		}
-		for _, f := range src.Files {
-			if err := in.addFile(m, s.Line, f.Path, f.Size, f.SHA256, f.HasSHA256); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-var errNoSHA256 = errors.New("it has no SHA-256, so it can never be verified")
-
-func (in *intake) addFile(m *catalog.Manifest, line int, p string, size int64, sum blob.Digest, has bool) error {
-	if !has {
-		return fmt.Errorf("line %d: %s: %w", line, p, errNoSHA256)
-	}
-	m.Add(catalog.Entry{Path: p, Plain: p, Kind: catalog.KindPackage, Size: size, Digest: sum})
-	in.packages++
-	in.bytes += size
-	return nil
 }

@@ -22,8 +22,8 @@ func (u *Upstream) Probe(ctx context.Context, a *Archive, suite string) (Probed,
 		return Probed{}, err
 	}
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
-	if len(in.targets()) == 0 {
-		return Probed{}, in.refuseEmpty()
+	if _, err := in.targets(); err != nil {
+		return Probed{}, err
 	}
 	return Probed{r.Date, r.ValidUntil, signersOf(r)}, nil
 }

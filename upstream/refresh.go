@@ -73,7 +73,10 @@ func sumOrZero(data []byte) blob.Digest {
 // unless it would be the latest once more.
 func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release, latest catalog.Generation) (Refreshed, error) {
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
-	targets, err := in.fetchAll(ctx, in.targets())
+	targets, err := in.targets()
+	if err == nil {
+		targets, err = in.fetchAll(ctx, targets)
+	}
 	if err != nil {
 		return Refreshed{}, err
 	}
@@ -84,7 +87,7 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 	if err != nil {
 		return Refreshed{}, err
 	}
-	g, err := in.store(ctx, targets, manifest)
+	g, err := in.store(ctx, manifest)
 	return Refreshed{Generation: g, New: true, Fetched: in.fetched.Load()}, err
 }
 
@@ -96,6 +99,7 @@ type intake struct {
 	dir      string
 	release  *release
 	fetched  atomic.Int64 // bytes of indexes that were not in the store
+	indexes  []string     // those that were read, in the form that is in the store
 	missing  []string     // optional indexes that no mirror has
 	packages int          // files that the indexes name
 	bytes    int64        // and their sizes
@@ -107,15 +111,12 @@ func (in *intake) refuse(file string, reason Reason, err error) error {
 
 // store writes Release, its signatures and the manifest as blobs and then the
 // row that makes them a generation.
-func (in *intake) store(ctx context.Context, targets []target, manifest []byte) (catalog.Generation, error) {
+func (in *intake) store(ctx context.Context, manifest []byte) (catalog.Generation, error) {
 	r := in.release
 	g := catalog.Generation{
-		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(), Missing: in.missing,
+		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(), Indexes: in.indexes, Missing: in.missing,
 		Date: r.Date, ValidUntil: r.ValidUntil, Origin: r.Origin, Label: r.Label,
 		ByHash: r.AcquireByHash, Packages: in.packages, Bytes: in.bytes, Created: in.u.Now().UTC(), Signers: signersOf(r),
-	}
-	for _, t := range targets {
-		g.Indexes = append(g.Indexes, in.dir+t.file.Path)
 	}
 	for _, part := range []struct {
 		data []byte

@@ -16,9 +16,10 @@ type content uint8
 const (
 	packages content = iota // Packages
 	sources                 // Sources
+	patches                 // the Index of an index's patches
 )
 
-// target is an index that the package table is made from.
+// target is an index whose text tells which further files there are.
 type target struct {
 	// file is the form that is in the store, or the first one to ask for.
 	file    debian.IndexFile
@@ -39,8 +40,19 @@ func (t target) format() compress.Format {
 // is what clients ask for first.
 var forms = []string{".xz", ".bz2", ".gz", ".lz4", ".zst", ""}
 
-// targets picks the indexes of the configured components and architectures.
-func (in *intake) targets() []target {
+// targets picks all indexes that name files; without a single one of packages
+// the archive is not what the configuration says.
+func (in *intake) targets() ([]target, error) {
+	found := in.packageTargets()
+	if len(found) == 0 {
+		return nil, in.refuseEmpty()
+	}
+	return append(found, in.patchTargets()...), nil
+}
+
+// packageTargets picks the indexes of the configured components and
+// architectures.
+func (in *intake) packageTargets() []target {
 	var found []target
 	for _, name := range in.indexNames() {
 		t := target{optional: strings.Contains(name, installerDir)}
@@ -99,6 +111,8 @@ func (in *intake) indexNames() []string {
 	}
 	return names
 }
+
+func (in *intake) scope() scope { return scope{in.archive, in.release.Release, in.flat()} }
 
 func (in *intake) flat() bool { return strings.HasSuffix(in.suite, "/") }
 

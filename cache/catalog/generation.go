@@ -38,8 +38,9 @@ type Generation struct {
 	Scope string `json:"scope"`
 	// ByHash says that the archive has its indexes under by-hash names too.
 	ByHash bool `json:"by_hash,omitempty"`
-	// Indexes are the paths of the Packages and Sources files from which the
-	// manifest was made, in the form that was fetched.
+	// Indexes are the paths of the Packages and Sources files, and of what else
+	// names further files, from which the manifest was made, in the form that
+	// was fetched.
 	Indexes []string `json:"indexes"`
 	// Missing are optional indexes that Release lists but no mirror had: what
 	// they name is not part of the generation.

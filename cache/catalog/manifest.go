@@ -31,11 +31,16 @@ const (
 	// KindPackage is a file that an index names: served while its generation
 	// is retained.
 	KindPackage
+	// KindPatch is a patch that the Index of an index's patches names: served
+	// while its generation is retained.
+	KindPatch
+
+	lastKind = KindPatch
 )
 
 // lasting kinds name bytes that never change, and stay reachable while their
 // generation is retained.
-func (k Kind) lasting() bool { return k == KindByHash || k == KindPackage }
+func (k Kind) lasting() bool { return k >= KindByHash }
 
 // Entry is one path of a generation.
 type Entry struct {
@@ -173,7 +178,7 @@ func checkEntry(e Entry) error {
 		return fmt.Errorf("a path of %d bytes is too long", len(e.Path))
 	case e.Path == "." || !filepath.IsLocal(e.Path):
 		return fmt.Errorf("%q is no path inside a repository", e.Path)
-	case e.Kind > KindPackage || e.Size < 0 || e.Kind != KindByHash && e.Plain != e.Path:
+	case e.Kind > lastKind || e.Size < 0 || e.Kind != KindByHash && e.Plain != e.Path:
 		return fmt.Errorf("%s of kind %d, %d bytes and name %q at the archive makes no sense", e.Path, e.Kind, e.Size, e.Plain)
 	}
 	return nil
