@@ -23,6 +23,9 @@ const (
 	DefaultListen = ":8443"
 	// DefaultRefresh is how often an archive's Release is asked for when the archive has no key refresh.
 	DefaultRefresh = 15 * time.Minute
+	// DefaultCRLGrace is how long a revocation list still counts after its end when [serve] has no key crl_grace: long
+	// enough to mend what makes the lists, short enough for a list that is held back.
+	DefaultCRLGrace = 24 * time.Hour
 	// DefaultLanguage is the one language of translations when an archive has no key languages.
 	DefaultLanguage = "en"
 )
@@ -70,8 +73,15 @@ type Serve struct {
 	Cert, Key string
 	// ClientCA are the certificates that client certificates must chain to. Required.
 	ClientCA []string
-	// CRL are the revocation lists of those CAs. Optional.
+	// CRL are the revocation lists of those CAs. Optional. The built-in CA writes to the first.
 	CRL []string
+	// CRLGrace is how long after its next update a list still counts; then every client of its CA is refused. 0: not at
+	// all. Defaults to DefaultCRLGrace.
+	CRLGrace time.Duration
+	// CRLRequired refuses the clients of a CA of which there is no list. Otherwise they are not checked for revocation.
+	CRLRequired bool
+	// CNAllowed takes the common name for the identity where a certificate has no DNS name and no identity URI.
+	CNAllowed bool
 	// ClientAuth is Explain or Strict. Defaults to Explain.
 	ClientAuth string
 	// ServerCA is what a client must trust to recognise this server; it goes into client kits, which cannot
@@ -128,6 +138,8 @@ type Grant struct {
 	Identity string
 	// Read are repositories (NAME) or suites of them (NAME/SUITE) of the same file, or "*" for everything.
 	Read []string
+	// Line is where it begins in the file. Format and Changed pass over it.
+	Line int
 }
 
 // Socket is the address of the unix socket on which the daemon takes commands.

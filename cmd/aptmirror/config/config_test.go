@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // full uses every key.
@@ -23,6 +24,9 @@ cert        = "tls/server.crt"
 key         = "/secret/server.key"
 client_ca   = ["tls/clients-ca.crt"]
 crl         = ["tls/clients.crl"]
+crl_grace   = "36h"
+crl_required = true
+cn_allowed  = true
 client_auth = "strict"
 server_ca   = "tls/ca.crt"
 
@@ -81,6 +85,8 @@ func fullConfig() *Config {
 			CRL:        []string{"/etc/aptmirror/tls/clients.crl"},
 			ClientAuth: Strict,
 			ServerCA:   "/etc/aptmirror/tls/ca.crt",
+
+			CRLGrace: 36 * time.Hour, CRLRequired: true, CNAllowed: true,
 		},
 		Clients: Clients{
 			CACert: "/etc/aptmirror/tls/clients-ca.crt",
@@ -107,8 +113,8 @@ func fullConfig() *Config {
 		}},
 		Repositories: []Repository{{"debian", "debian"}, {"tools", "vendor"}},
 		Grants: []Grant{
-			{"dns:*.branch.example.org", []string{"debian", "debian/stable/updates", "tools/./"}},
-			{"sha256:abcdef6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", []string{"*"}},
+			{Identity: "dns:*.branch.example.org", Read: []string{"debian", "debian/stable/updates", "tools/./"}},
+			{Identity: "sha256:abcdef6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", Read: []string{"*"}},
 		},
 	}
 }
@@ -122,9 +128,12 @@ func mustParse(t *testing.T, path, text string) *Config {
 	return c
 }
 
+// anyLine is for configurations that were not read from the same file.
+var anyLine = cmpopts.IgnoreFields(Grant{}, "Line")
+
 func TestParseReadsEveryKey(t *testing.T) {
 	got := mustParse(t, "/etc/aptmirror/aptmirror.toml", full)
-	if diff := cmp.Diff(fullConfig(), got); diff != "" {
+	if diff := cmp.Diff(fullConfig(), got, anyLine); diff != "" {
 		t.Errorf("Parse (-want +got):\n%s", diff)
 	}
 	if got.Socket() != "/etc/aptmirror/state/admin.sock" {
@@ -149,7 +158,7 @@ signed_by = ["k.gpg"]
 	want := &Config{
 		Path:  "/c/a.toml",
 		State: DefaultState,
-		Serve: Serve{Listen: []string{":8443"}, Cert: "/c/c", Key: "/c/k", ClientCA: []string{"/c/ca"}, ClientAuth: Explain},
+		Serve: Serve{Listen: []string{":8443"}, Cert: "/c/c", Key: "/c/k", ClientCA: []string{"/c/ca"}, ClientAuth: Explain, CRLGrace: 24 * time.Hour},
 		Archives: []Archive{{
 			Name: "debian", URIs: []string{"http://mirror.example.org/debian"}, Suites: []string{"bookworm"},
 			Components: []string{"main"}, Architectures: []string{"amd64"}, Languages: []string{"en"},

@@ -72,12 +72,22 @@ func (d *decoder) serve(t *table) Serve {
 		CRL:        d.list(t, "crl", d.path),
 		ClientAuth: d.one(t, "client_auth", oneOf(Explain, Strict)),
 		ServerCA:   d.one(t, "server_ca", d.path),
+
+		CRLGrace:    d.duration(t, "crl_grace", 0),
+		CRLRequired: d.yes(t, "crl_required"),
+		CNAllowed:   d.yes(t, "cn_allowed"),
 	}
 	if s.ClientAuth == "" {
 		s.ClientAuth = Explain
 	}
 	if t.nodes["listen"] == nil {
 		s.Listen = []string{DefaultListen}
+	}
+	if t.nodes["crl_grace"] == nil {
+		s.CRLGrace = DefaultCRLGrace
+	}
+	if s.CRLRequired && len(s.CRL) == 0 {
+		d.problem(t.at("crl_required"), "needs crl: without a list every client would be refused")
 	}
 	d.required(t, "cert", "key", "client_ca")
 	d.notEmpty(t, "listen", "client_ca")
@@ -195,6 +205,7 @@ func (d *decoder) grant(t *table, c *Config) Grant {
 		Read:     d.list(t, "read", func(s string) (string, error) { return s, c.checkRead(s) }),
 	}
 	d.notEmpty(t, "read")
+	g.Line = t.line
 	return g
 }
 
@@ -302,6 +313,18 @@ func (d *decoder) one(t *table, name string, clean cleaner) string {
 		return ""
 	}
 	return d.clean(n, clean)
+}
+
+// yes reads true or false. It is false where the key is missing or was reported.
+func (d *decoder) yes(t *table, name string) bool {
+	n := t.nodes[name]
+	if n == nil {
+		return false
+	}
+	if n.kind != unstable.Bool {
+		d.problem(n.place, "must be true or false, without quotes")
+	}
+	return n.kind == unstable.Bool && n.text == "true"
 }
 
 // list reads a list of different strings.

@@ -29,7 +29,7 @@ type table struct {
 type node struct {
 	place
 	kind  unstable.Kind // Table for a table of its own and for an inline one
-	text  string        // of a String
+	text  string        // of a String or a Bool
 	items []*node       // of an Array
 	table *table
 }
@@ -175,7 +175,7 @@ func (b *builder) keyValue(t *table, e *unstable.Node) {
 func (b *builder) value(v *unstable.Node, at place) *node {
 	n := &node{place: at, kind: v.Kind}
 	switch v.Kind {
-	case unstable.String:
+	case unstable.String, unstable.Bool:
 		n.text = string(v.Data)
 	case unstable.Array:
 		for it := v.Children(); it.Next(); {

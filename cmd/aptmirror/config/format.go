@@ -34,16 +34,23 @@ func (f *formatter) serve(s Serve) {
 		f.section(serveSection, nil)
 		return
 	}
-	f.section(serveSection, values{
-		"listen":      quoteList(s.Listen),
-		"public_url":  quoteSet(s.PublicURL),
-		"cert":        f.path(s.Cert),
-		"key":         f.path(s.Key),
-		"client_ca":   f.paths(s.ClientCA),
-		"crl":         f.paths(s.CRL),
-		"client_auth": quoteSet(s.ClientAuth),
-		"server_ca":   f.path(s.ServerCA),
-	})
+	f.section(serveSection, f.serveValues(s))
+}
+
+func (f *formatter) serveValues(s Serve) values {
+	return values{
+		"listen":       quoteList(s.Listen),
+		"public_url":   quoteSet(s.PublicURL),
+		"cert":         f.path(s.Cert),
+		"key":          f.path(s.Key),
+		"client_ca":    f.paths(s.ClientCA),
+		"crl":          f.paths(s.CRL),
+		"crl_grace":    quote(formatDuration(s.CRLGrace)),
+		"crl_required": whenTrue(s.CRLRequired),
+		"cn_allowed":   whenTrue(s.CNAllowed),
+		"client_auth":  quoteSet(s.ClientAuth),
+		"server_ca":    f.path(s.ServerCA),
+	}
 }
 
 func (f *formatter) clients(c Clients) {
@@ -51,47 +58,63 @@ func (f *formatter) clients(c Clients) {
 		f.section(clientsSection, nil)
 		return
 	}
-	f.section(clientsSection, values{"ca_cert": f.path(c.CACert), "ca_key": f.path(c.CAKey), "dir": f.path(c.Dir)})
+	f.section(clientsSection, f.clientsValues(c))
+}
+
+func (f *formatter) clientsValues(c Clients) values {
+	return values{"ca_cert": f.path(c.CACert), "ca_key": f.path(c.CAKey), "dir": f.path(c.Dir)}
 }
 
 func (f *formatter) archives(archives []Archive) {
 	var list []values
 	for _, a := range archives {
-		v := values{
-			"name":          quoteSet(a.Name),
-			"uris":          quoteAll(a.URIs),
-			"suites":        quoteList(a.Suites),
-			"components":    quoteList(a.Components),
-			"architectures": quoteList(a.Architectures),
-			"languages":     quoteAll(a.Languages),
-			"signed_by":     f.signers(a.SignedBy),
-			"download":      quoteSet(a.Download),
-		}
-		if len(a.URIs) > 0 && a.Refresh > 0 {
-			v["refresh"] = quote(formatDuration(a.Refresh))
-		}
-		if a.MaxAge > 0 {
-			v["max_age"] = quote(formatDuration(a.MaxAge))
-		}
-		list = append(list, v)
+		list = append(list, f.archiveValues(a))
 	}
 	f.section(archiveSection, list...)
+}
+
+func (f *formatter) archiveValues(a Archive) values {
+	v := values{
+		"name":          quoteSet(a.Name),
+		"uris":          quoteAll(a.URIs),
+		"suites":        quoteList(a.Suites),
+		"components":    quoteList(a.Components),
+		"architectures": quoteList(a.Architectures),
+		"languages":     quoteAll(a.Languages),
+		"signed_by":     f.signers(a.SignedBy),
+		"download":      quoteSet(a.Download),
+	}
+	if len(a.URIs) > 0 && a.Refresh > 0 {
+		v["refresh"] = quote(formatDuration(a.Refresh))
+	}
+	if a.MaxAge > 0 {
+		v["max_age"] = quote(formatDuration(a.MaxAge))
+	}
+	return v
 }
 
 func (f *formatter) repositories(repositories []Repository) {
 	var list []values
 	for _, r := range repositories {
-		list = append(list, values{"name": quoteSet(r.Name), "archive": quoteSet(r.Archive)})
+		list = append(list, repositoryValues(r))
 	}
 	f.section(repositorySection, list...)
+}
+
+func repositoryValues(r Repository) values {
+	return values{"name": quoteSet(r.Name), "archive": quoteSet(r.Archive)}
 }
 
 func (f *formatter) grants(grants []Grant) {
 	var list []values
 	for _, g := range grants {
-		list = append(list, values{"identity": quoteSet(g.Identity), "read": quoteList(g.Read)})
+		list = append(list, grantValues(g))
 	}
 	f.section(grantSection, list...)
+}
+
+func grantValues(g Grant) values {
+	return values{"identity": quoteSet(g.Identity), "read": quoteList(g.Read)}
 }
 
 // section writes one table for each of the values; the keys are explained in the first one. Without values the whole table
@@ -179,6 +202,14 @@ func quoteList(list []string) string {
 		return ""
 	}
 	return quoteAll(list)
+}
+
+// whenTrue is "" for false, which is every default.
+func whenTrue(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
 }
 
 // quoteAll writes [] for an empty list, for keys where that has a meaning of its own.

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -12,17 +11,10 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
-	"aptmirror/proxy/identity"
-	"aptmirror/proxy/pki"
 )
 
-const (
-	// accessInterval is how soon a replaced certificate or revocation list counts.
-	accessInterval = 10 * time.Second
-	// crlGrace keeps clients working while an administrator mends a
-	// revocation list that ran out.
-	crlGrace = 24 * time.Hour
-)
+// accessInterval is how soon a replaced certificate or revocation list counts.
+const accessInterval = 10 * time.Second
 
 // loadAccess reads the certificates, revocation lists and grants that the
 // configuration names.
@@ -31,39 +23,15 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the server certificate: %w", err)
 	}
-	trust, err := loadTrust(c.Serve)
+	trust, err := site.Trust(c.Serve)
 	if err != nil {
 		return nil, err
 	}
-	var rules []identity.Rule
-	for i, g := range c.Grants {
-		rules = append(rules, identity.Rule{Identity: g.Identity, Read: g.Read, Where: fmt.Sprintf("grant %d of %s", i+1, c.Path)})
-	}
-	grants, err := identity.NewGrants(rules)
+	grants, err := site.Grants(c)
 	if err != nil {
 		return nil, err
 	}
 	return &proxy.Access{Certificate: &certificate, Trust: trust, Grants: grants, Strict: c.Serve.ClientAuth == config.Strict}, nil
-}
-
-func loadTrust(s config.Serve) (*identity.Trust, error) {
-	var authorities []*x509.Certificate
-	for _, file := range s.ClientCA {
-		certs, err := pki.LoadCertificates(file)
-		if err != nil {
-			return nil, fmt.Errorf("loading client_ca: %w", err)
-		}
-		authorities = append(authorities, certs...)
-	}
-	var lists []*pki.CRL
-	for _, file := range s.CRL {
-		crls, err := pki.LoadCRL(file, authorities)
-		if err != nil {
-			return nil, fmt.Errorf("loading crl: %w", err)
-		}
-		lists = append(lists, crls...)
-	}
-	return identity.NewTrust(identity.Config{Authorities: authorities, CRLs: lists, CRLGrace: crlGrace})
 }
 
 // accessFiles are those whose change makes a new Access.

@@ -110,6 +110,7 @@ func (p Plan) config() (*config.Config, error) {
 			Listen: []string{p.Listen}, PublicURL: "https://" + net.JoinHostPort(p.Hosts[0], port),
 			Cert: in("tls", "server.crt"), Key: in("tls", "server.key"), ServerCA: in("tls", "server-ca.crt"),
 			ClientCA: []string{in("tls", "clients-ca.crt")}, CRL: []string{in("tls", "clients.crl")}, ClientAuth: config.Explain,
+			CRLGrace: config.DefaultCRLGrace,
 		},
 		Clients:  config.Clients{CACert: in("tls", "clients-ca.crt"), CAKey: in("tls", "clients-ca.key"), Dir: in("clients")},
 		Archives: p.Archives,

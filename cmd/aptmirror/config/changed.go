@@ -1,0 +1,68 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Changed names the keys whose values differ between two configurations, in the order of the file: "state", "serve.crl",
+// "archive.debian.suites". A table that only one of them has is named without its keys, and grants, which have no names,
+// are named as a whole.
+func Changed(old, new *Config) []string {
+	before, after := flat(old), flat(new)
+	was, is := before.byName(), after.byName()
+	var names []string
+	for _, k := range append(before, after...) {
+		if was[k.name] == is[k.name] || slices.Contains(names, k.name) {
+			continue
+		}
+		if !slices.ContainsFunc(names, func(table string) bool { return strings.HasPrefix(k.name, table+".") }) {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// settings are keys with their tables and what is set, a table itself before its keys.
+type settings []setting
+
+type setting struct{ name, value string }
+
+func (s settings) byName() map[string]string {
+	m := make(map[string]string, len(s))
+	for _, k := range s {
+		m[k.name] = k.value
+	}
+	return m
+}
+
+func flat(c *Config) settings {
+	var f formatter // without a folder, paths stay absolute
+	s := settings{{"state", c.State}}
+	if c.Serve.Cert != "" {
+		s = s.add("serve", serveSection, f.serveValues(c.Serve))
+	}
+	if c.Clients != (Clients{}) {
+		s = s.add("clients", clientsSection, f.clientsValues(c.Clients))
+	}
+	for _, a := range c.Archives {
+		s = s.add("archive."+a.Name, archiveSection, f.archiveValues(a))
+	}
+	for _, r := range c.Repositories {
+		s = s.add("repository."+r.Name, repositorySection, repositoryValues(r))
+	}
+	grants := ""
+	for _, g := range c.Grants {
+		grants += fmt.Sprintln(grantValues(g))
+	}
+	return append(s, setting{"grant", grants})
+}
+
+func (s settings) add(name string, in section, v values) settings {
+	s = append(s, setting{name, "is there"})
+	for _, k := range in.keys {
+		s = append(s, setting{name + "." + k.name, v[k.name]})
+	}
+	return s
+}
