@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -23,29 +24,76 @@ import (
 type Cache struct {
 	Blobs   *blob.Store
 	Catalog *catalog.Catalog
+
+	dir      string
+	now      func() time.Time
+	fileSize int64 // of the blobs' database, in bytes
+	use      usage
+	room     room
+	victims  victims
+	pins     pins
+	reclaims reclaims
 }
 
-// Open opens the databases under dir, making them where there are none. The
-// error is blob.ErrLocked where another process has them open, blob.ErrNoSpace
-// where the disk is too full to open them safely. log takes the databases' own
-// messages; nil discards them.
+// Options are what does not follow from the directory.
+type Options struct {
+	// MaxSize is how many bytes of files the store may hold; 0: what the disk
+	// takes.
+	MaxSize int64
+	// Log takes the databases' own messages; nil discards them.
+	Log *slog.Logger
+	// Now is the clock by which files count as used; nil is the system's.
+	Now func() time.Time
+}
+
+// Open is OpenWith for a store that only the disk limits.
 func Open(dir string, log *slog.Logger) (*Cache, error) {
+	return OpenWith(dir, Options{Log: log})
+}
+
+// OpenWith opens the databases under dir, making them where there are none. The
+// error is blob.ErrLocked where another process has them open, blob.ErrNoSpace
+// where the disk is too full to open them safely.
+func OpenWith(dir string, o Options) (*Cache, error) {
 	for _, part := range []string{"blobs", "catalog"} {
 		if err := os.MkdirAll(filepath.Join(dir, part), 0o700); err != nil {
 			return nil, fmt.Errorf("making the state directory: %w", err)
 		}
 	}
+	if err := makeRoomToOpen(dir); err != nil {
+		return nil, err
+	}
 	// The blobs go first: they tell a locked and a full disk from other faults.
-	blobs, err := blob.Open(filepath.Join(dir, "blobs"), blob.Options{Logger: log})
+	size := fileSizeFor(o.MaxSize)
+	blobs, err := blob.Open(filepath.Join(dir, "blobs"), blob.Options{Logger: o.Log, FileSize: size})
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalog.Open(filepath.Join(dir, "catalog"), blobs, log)
+	c, err := catalog.Open(filepath.Join(dir, "catalog"), blobs, o.Log)
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	return &Cache{blobs, c}, nil
+	return newCache(dir, size, blobs, c, o), nil
 }
 
-// Close closes both; nothing may be under way any more.
+func newCache(dir string, fileSize int64, blobs *blob.Store, c *catalog.Catalog, o Options) *Cache {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Cache{Blobs: blobs, Catalog: c, dir: dir, now: o.Now, fileSize: fileSize, room: room{max: o.MaxSize}, reclaims: reclaims{wake: make(chan struct{}, 1)}}
+}
+
+// fileSizeFor gives the size in bytes of the files of the blobs' database. Space
+// comes back by files, so that a small store needs small ones; a large one is
+// to have no more than some thousand, each of which stays mapped.
+func fileSizeFor(maxSize int64) int64 {
+	const smallest, largest = 16 << 20, 256 << 20
+	if maxSize == 0 {
+		return largest
+	}
+	return min(max(maxSize/64, smallest), largest)
+}
+
+// Close closes both; nothing may be under way any more. What was learnt of the
+// use of files and is not yet stored is lost: see Maintain.
 func (c *Cache) Close() error { return errors.Join(c.Catalog.Close(), c.Blobs.Close()) }

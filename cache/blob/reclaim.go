@@ -62,5 +62,8 @@ func (s *Store) reclaimFile(share float64) error {
 	case s.damaged.Load():
 		return errors.New("unreadable pages were met: restart first")
 	}
+	if err := s.checkFree(s.rewriteFloor, 0); err != nil {
+		return err
+	}
 	return s.db.RunValueLogGC(share)
 }

@@ -12,6 +12,10 @@ import (
 // value-log file through a mapping, where a full disk kills the process.
 const openFloor = 64 << 20
 
+// hardFloor is the free space in bytes without which nothing is written at all, be it a deletion: the key tree's log is written
+// through a mapping too.
+const hardFloor = 16 << 20
+
 // freeSpace returns the bytes that this process may still write below dir.
 func freeSpace(dir string) (int64, error) {
 	var st syscall.Statfs_t

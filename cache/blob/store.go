@@ -55,7 +55,9 @@ type Options struct {
 type Store struct {
 	dir   string
 	floor int64
-	free  func(dir string) (int64, error)
+	// rewriteFloor is the free space in bytes without which no value-log file is rewritten.
+	rewriteFloor int64
+	free         func(dir string) (int64, error)
 
 	// gate is held shared for each use of db and exclusively by Close, because badger unmaps its files while
 	// they are read. It is never held across a call to a client's Writer or Reader.
@@ -121,6 +123,7 @@ func newStore(dir string, o Options) *Store {
 	if s.floor == 0 {
 		s.floor = 2*fileSize(o) + 256<<20
 	}
+	s.rewriteFloor = min(s.floor, fileSize(o)+hardFloor)
 	return s
 }
 
@@ -220,6 +223,9 @@ func (s *Store) writeOnce(fill func(*badger.Txn) error) error {
 	defer s.gate.RUnlock()
 	if s.closed {
 		return ErrClosed
+	}
+	if err := s.checkFree(min(s.floor, hardFloor), 0); err != nil {
+		return err
 	}
 	txn := s.db.NewTransactionAt(math.MaxUint64, true)
 	defer txn.Discard()

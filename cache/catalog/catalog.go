@@ -21,6 +21,7 @@
 //	"p" repository NUL suite          Publication: current and retained generations
 //	"s" archive NUL suite             Check: the last look at upstream, and what was last accepted
 //	"j" number                        Job
+//	"n" name                          a value of whoever saved it: see SaveNote
 package catalog
 
 import (

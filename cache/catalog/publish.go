@@ -100,9 +100,7 @@ func (c *Catalog) publish(ctx context.Context, repository, suite string, expect,
 	return p, nil
 }
 
-// advance makes next current. What is retained is cut off at the first
-// generation that is beyond both bounds, so that an older one never outlives a
-// newer one, whatever the clock did: layers rely on that.
+// advance makes next current.
 func (p *Publication) advance(next Ref, now time.Time) {
 	published := now.UTC().Truncate(time.Second)
 	if !published.After(p.Published) {
@@ -112,9 +110,16 @@ func (p *Publication) advance(next Ref, now time.Time) {
 	if p.Current != (Ref{}) {
 		before = append([]Retained{{p.Current, now.UTC()}}, before...)
 	}
-	var kept []Retained
-	for _, r := range before {
-		if r.Ref == next {
+	p.Current, p.Published, p.Retained = next, published, retainedAt(before, next, now)
+}
+
+// retainedAt leaves of a list, newest first, what is to be retained beside
+// current. It is cut off at the first generation that is beyond both bounds, so
+// that an older one never outlives a newer one, whatever the clock did: layers
+// rely on that.
+func retainedAt(list []Retained, current Ref, now time.Time) (kept []Retained) {
+	for _, r := range list {
+		if r.Ref == current {
 			continue
 		}
 		if len(kept) == retainMost || len(kept) >= retainCount && now.Sub(r.Until) >= retainFor {
@@ -122,7 +127,7 @@ func (p *Publication) advance(next Ref, now time.Time) {
 		}
 		kept = append(kept, r)
 	}
-	p.Current, p.Published, p.Retained = next, published, kept
+	return kept
 }
 
 // Publication gives what a suite of a repository serves, or ErrNotFound.

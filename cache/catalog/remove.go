@@ -1,0 +1,134 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// removeBatch is the number of rows deleted in one transaction; badger allows some thousands.
+const removeBatch = 500
+
+// At gives the publication as retention leaves it at a moment: see Expire.
+func (p Publication) At(now time.Time) Publication {
+	p.Retained = retainedAt(p.Retained, p.Current, now)
+	return p
+}
+
+// Expire cuts what suites retain down to what both bounds still ask for, for
+// suites of which nothing new was published meanwhile. A publication that
+// cannot be loaded stays as it is. The paths that nobody retains any more are
+// no longer found when it returns.
+func (c *Catalog) Expire(ctx context.Context, now time.Time) error {
+	all, err := c.Publications(ctx)
+	if err != nil {
+		return fmt.Errorf("expiring retained generations: %w", err)
+	}
+	for _, p := range all {
+		if len(p.At(now).Retained) == len(p.Retained) {
+			continue
+		}
+		if err := c.expire(ctx, p.Repository, p.Suite, now); err != nil {
+			return fmt.Errorf("expiring retained generations of repository %s, suite %s: %w", p.Repository, p.Suite, err)
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) expire(ctx context.Context, repository, suite string, now time.Time) error {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	p, err := c.Publication(repository, suite)
+	if err != nil {
+		return err
+	}
+	p = p.At(now)
+	v, err := c.viewAfter(ctx, p)
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	if err := c.update(func(txn *badger.Txn) error { return set(txn, key('p', repository, suite), p) }); err != nil {
+		return err
+	}
+	c.view.Store(v)
+	return nil
+}
+
+// Steady calls do with all generations, while none can be added or removed.
+func (c *Catalog) Steady(ctx context.Context, do func([]Generation) error) error {
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	all, err := c.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	return do(all)
+}
+
+// Unneeded picks the generations that no publication has as current or
+// retained, but for the newest of every suite: that is what a refresh compares
+// with, and what a new repository begins with.
+func Unneeded(generations []Generation, publications []Publication) (unneeded []Generation) {
+	needed := map[Ref]bool{}
+	for _, p := range publications {
+		needed[p.Current] = true
+		for _, r := range p.Retained {
+			needed[r.Ref] = true
+		}
+	}
+	newest := map[Ref]uint64{}
+	for _, g := range generations {
+		suite := Ref{Archive: g.Archive, Suite: g.Suite}
+		newest[suite] = max(newest[suite], g.Number)
+	}
+	for _, g := range generations {
+		if !needed[g.Ref()] && newest[Ref{Archive: g.Archive, Suite: g.Suite}] != g.Number {
+			unneeded = append(unneeded, g)
+		}
+	}
+	return unneeded
+}
+
+// RemoveUnneeded removes the rows of all generations that Unneeded picks, and
+// returns them. No generation can be published or added meanwhile.
+func (c *Catalog) RemoveUnneeded(ctx context.Context) ([]Generation, error) {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	var removed []Generation
+	err := c.Steady(ctx, func(generations []Generation) error {
+		publications, err := c.Publications(ctx)
+		if err != nil {
+			return err
+		}
+		for batch := range slices.Chunk(Unneeded(generations, publications), removeBatch) {
+			if err := c.removeRows(batch); err != nil {
+				return err
+			}
+			removed = append(removed, batch...)
+		}
+		return nil
+	})
+	if err != nil {
+		return removed, fmt.Errorf("removing old generations: %w", err)
+	}
+	return removed, nil
+}
+
+func (c *Catalog) removeRows(batch []Generation) error {
+	reached("generations to be removed")
+	err := c.update(func(txn *badger.Txn) error {
+		for _, g := range batch {
+			if err := txn.Delete(numbered(generationPrefix(g.Archive, g.Suite), g.Number)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		reached("generations removed")
+	}
+	return err
+}
