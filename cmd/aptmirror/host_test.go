@@ -243,9 +243,13 @@ func (c *client) work(file string) string { return filepath.Join(c.dir, "work-"+
 // download gets a package with apt and compares it.
 func (c *client) download(p upstreamtest.Package) {
 	c.t.Helper()
-	os.Remove(c.work(path.Base(p.Filename))) // from an earlier download
+	name := path.Base(p.Filename)
+	if epoch, _, ok := strings.Cut(p.Version, ":"); ok {
+		name = strings.Replace(name, "_", "_"+epoch+"%3a", 1) // as apt calls it
+	}
+	os.Remove(c.work(name)) // from an earlier download
 	c.mustApt("apt-get", "download", p.Name+"="+p.Version)
-	c.wantFile(path.Base(p.Filename), p.Deb)
+	c.wantFile(name, p.Deb)
 }
 
 func (c *client) wantFile(name string, want []byte) {
