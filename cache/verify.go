@@ -65,9 +65,11 @@ func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrin
 	}
 	for _, g := range generations {
 		news(fmt.Sprintf("archive %s, suite %s, generation %d", g.Archive, g.Suite, g.Number))
+		before := len(r.Problems)
 		p := &prover{cache: c, generation: g, report: r}
 		p.prove(ctx, keyring(g.Archive))
 		if ctx.Err() != nil {
+			r.Problems = r.Problems[:before] // they may only say that reading was cut short
 			return context.Cause(ctx)
 		}
 		r.Generations++

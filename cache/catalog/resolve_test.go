@@ -73,6 +73,27 @@ func TestRetainedGenerationsServeWhatNeverChanges(t *testing.T) {
 	check()
 }
 
+// A suite that changes often must not keep a whole table for each state.
+func TestRetainedGenerationsKeepOnlyWhatTheyAdd(t *testing.T) {
+	f := newFixture(t)
+	f.serve("debian", "stable")
+	for i, state := range []string{"a", "b", "c", "d"} {
+		f.publish("debian", f.add("stable", entries("stable", state, manyPackages(state))), testTime.Add(time.Duration(i)*time.Hour))
+	}
+	check := func() {
+		t.Helper()
+		for _, l := range f.view.Load().repositories["debian"][0].retained {
+			if n := l.table.Len(); n > 3 { // one package, the index and its second name
+				t.Errorf("generation %d keeps %d paths, want 3", l.generation.Number, n)
+			}
+		}
+	}
+	check()
+	f.reopen()
+	f.serve("debian", "stable")
+	check()
+}
+
 func TestResolveKeepsRepositoriesAndSuitesApart(t *testing.T) {
 	f := newFixture(t)
 	suites := []string{"stable", "stable/updates", "./", "x/"}
