@@ -13,6 +13,10 @@ import (
 
 // serveFile answers from the store, or from a fill.
 func (s *Server) serveFile(e *entry, file catalog.File) {
+	if s.Usage != nil {
+		s.Usage.Begin(file.Digest)
+		defer s.Usage.End(file.Digest)
+	}
 	c := content{File: file, modified: file.Modified.Truncate(time.Second)}
 	err := s.open(e, &c)
 	if err == nil {
@@ -43,6 +47,18 @@ func (s *Server) open(e *entry, c *content) error {
 	follower, err := s.Filler.Fill(e.request.Context(), c.File)
 	if err == nil {
 		c.take(follower)
+	}
+	if errors.Is(err, blob.ErrNoSpace) && s.Pass != nil {
+		return s.pass(e, c)
+	}
+	return err
+}
+
+// pass sends what cannot be stored straight from where it comes.
+func (s *Server) pass(e *entry, c *content) error {
+	passing, err := s.Pass(e.request.Context(), c.File)
+	if err == nil {
+		c.take(passing)
 	}
 	return err
 }

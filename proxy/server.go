@@ -37,9 +37,16 @@ import (
 // Filler brings a file that is named by a generation but is not in the store.
 type Filler interface {
 	// Fill returns once the file can be read, perhaps while it still comes.
-	// The error is fs.ErrNotExist if there is no such file any more. What a
-	// Follower reads ends when ctx does.
+	// The error is fs.ErrNotExist if there is no such file any more, and
+	// blob.ErrNoSpace if the store cannot take it. What a Follower reads ends
+	// when ctx does.
 	Fill(ctx context.Context, f catalog.File) (*blob.Follower, error)
+}
+
+// Usage is told which files are being sent, so that none of them is removed.
+type Usage interface {
+	Begin(blob.Digest)
+	End(blob.Digest)
 }
 
 // Access is what decides who gets in; it is replaced as a whole, never changed.
@@ -62,9 +69,13 @@ type Config struct {
 	Catalog *catalog.Catalog
 	Blobs   *blob.Store
 	Filler  Filler
-	Access  *Access // the first one; see SetAccess
-	Log     *slog.Logger
-	Now     func() time.Time // nil: the system's clock
+	// Pass gives a file that the store cannot take; nil: there is no such way.
+	Pass func(ctx context.Context, f catalog.File) (blob.Stream, error)
+	// Usage may be nil, where nothing is ever removed.
+	Usage  Usage
+	Access *Access // the first one; see SetAccess
+	Log    *slog.Logger
+	Now    func() time.Time // nil: the system's clock
 }
 
 // Bounds of a connection.

@@ -60,7 +60,9 @@ type Config struct {
 	Archives []*Archive
 	Blobs    *blob.Store
 	Catalog  *catalog.Catalog
-	Log      *slog.Logger
+	// Room decides what is stored; nil stores everything.
+	Room Room
+	Log  *slog.Logger
 	// Version is sent as part of User-Agent.
 	Version string
 	// Now is the clock that signatures and dates are judged by; nil is the
@@ -88,6 +90,9 @@ type Upstream struct {
 func New(c Config) *Upstream {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Room == nil {
+		c.Room = endless{}
 	}
 	if c.Client == nil {
 		c.Client = newClient()

@@ -31,7 +31,8 @@ type Downloaded struct {
 // Download brings all packages of a generation, and its translations into
 // languages, into the store. It tells progress after every file, one call at a
 // time. Files that could not be had do not stop the others; the error counts
-// them.
+// them. Files for which there is no room are such: what may be wanted some day
+// takes nothing from what was.
 func (u *Upstream) Download(ctx context.Context, g catalog.Generation, languages []string, progress func(Downloaded)) (Downloaded, error) {
 	t, err := u.Catalog.Table(ctx, g)
 	if err != nil {
@@ -63,7 +64,7 @@ func (u *Upstream) downloadAll(ctx context.Context, files []catalog.File, count 
 	group.SetLimit(parallelDownloads)
 	for _, f := range files {
 		group.Go(func() error {
-			err := u.fetchWhole(ctx, f, "")
+			err := u.fetchWhole(ctx, f, "", false)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -86,9 +87,10 @@ func (u *Upstream) downloadAll(ctx context.Context, files []catalog.File, count 
 }
 
 // fetchWhole brings one file into the store and waits until it is there. The
-// mirror first is asked before the others, unless it is "".
-func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, first string) error {
-	running, _, err := u.start(ctx, f, first)
+// mirror first is asked before the others, unless it is ""; evict says that
+// other files may go for this one.
+func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, first string, evict bool) error {
+	running, _, err := u.start(ctx, f, first, evict)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,11 @@ const maxResumes = 5
 // Fill brings one file that a generation names into the store and gives it to
 // be read while it comes. It returns once there is something to read, or when
 // no mirror had the file: then the error is fs.ErrNotExist if every one of them
-// said so. All callers who want the same bytes share one fill; it goes on when
+// said so, and blob.ErrNoSpace if the store has no room for it. All callers who want the same bytes share one fill; it goes on when
 // they leave.
 func (u *Upstream) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
 	for {
-		f, joined, err := u.start(ctx, file, "")
+		f, joined, err := u.start(ctx, file, "", true)
 		if err != nil {
 			return nil, err
 		}
@@ -42,6 +42,7 @@ type fill struct {
 	archive *Archive
 	file    catalog.File
 	first   string // the mirror to ask first; "" for the preferred one
+	evict   bool   // other files may go for this one
 	stop    context.CancelCauseFunc
 
 	done chan struct{} // closed when the fill ended; err is set before
@@ -53,11 +54,20 @@ type fill struct {
 	writer *blob.Writer
 }
 
-// start joins the fill of these bytes or begins one.
-func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (f *fill, joined bool, err error) {
+// origin gives the archive that a file can be fetched from.
+func (u *Upstream) origin(file catalog.File) (*Archive, error) {
 	a := u.archives[file.Archive]
 	if a == nil || len(a.URIs) == 0 || file.Kind == catalog.KindRelease {
-		return nil, false, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
+		return nil, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
+	}
+	return a, nil
+}
+
+// start joins the fill of these bytes or begins one.
+func (u *Upstream) start(ctx context.Context, file catalog.File, first string, evict bool) (f *fill, joined bool, err error) {
+	a, err := u.origin(file)
+	if err != nil {
+		return nil, false, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -67,7 +77,7 @@ func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (
 	if f, ok := u.running[file.Digest]; ok {
 		return f, true, nil
 	}
-	f = &fill{u: u, archive: a, file: file, first: first, begun: make(chan struct{}), done: make(chan struct{})}
+	f = &fill{u: u, archive: a, file: file, first: first, evict: evict, begun: make(chan struct{}), done: make(chan struct{})}
 	ctx, f.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	u.running[file.Digest] = f
 	u.fills.Go(func() { f.run(ctx) })
@@ -75,7 +85,7 @@ func (u *Upstream) start(ctx context.Context, file catalog.File, first string) (
 }
 
 func (f *fill) run(ctx context.Context) {
-	f.err = f.fromAny(ctx)
+	f.err = f.intoRoom(ctx)
 	f.u.mu.Lock()
 	delete(f.u.running, f.file.Digest)
 	f.u.mu.Unlock()
@@ -141,6 +151,9 @@ func (f *fill) fromAny(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if errors.Is(err, blob.ErrNoSpace) { // no mirror can help
+			return err
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			missing++

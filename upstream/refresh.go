@@ -75,6 +75,7 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
 	targets, err := in.targets()
 	if err == nil {
+		defer in.hold(targets)()
 		targets, err = in.fetchAll(ctx, targets)
 	}
 	if err != nil {
@@ -87,6 +88,7 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 	if err != nil {
 		return Refreshed{}, err
 	}
+	defer u.Room.Hold(blob.Sum(manifest))()
 	g, err := in.store(ctx, manifest)
 	return Refreshed{Generation: g, New: true, Fetched: in.fetched.Load()}, err
 }
@@ -125,7 +127,7 @@ func (in *intake) store(ctx context.Context, manifest []byte) (catalog.Generatio
 		if part.data == nil {
 			continue
 		}
-		d, err := in.u.Blobs.Put(ctx, part.data, r.Date)
+		d, err := in.put(ctx, part.data)
 		if err != nil {
 			return g, fmt.Errorf("archive %s, suite %s: storing its Release: %w", in.archive.Name, in.suite, err)
 		}
