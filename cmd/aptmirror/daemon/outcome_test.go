@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"aptmirror/proxy/admin"
+)
+
+func TestOutcomeIsTheExitCode(t *testing.T) {
+	good := admin.SuiteResult{Archive: "a", Suite: "good", Generation: 1}
+	failed := admin.SuiteResult{Archive: "a", Suite: "failed", Error: "no answer"}
+	refused := admin.SuiteResult{Archive: "a", Suite: "refused", Error: "not signed", Refused: true}
+	partly := admin.SuiteResult{Archive: "a", Suite: "partly", Generation: 1, Error: "1 of 5 files"}
+	tests := []struct {
+		name    string
+		results []admin.SuiteResult
+		want    int
+		text    string
+	}{
+		{"nothing to do", nil, 0, ""},
+		{"all good", []admin.SuiteResult{good, good}, 0, ""},
+		{"all failed", []admin.SuiteResult{failed, failed}, admin.ExitFailed, "no suite could be refreshed"},
+		{"some failed", []admin.SuiteResult{good, failed}, admin.ExitPartly, "1 of 2 suites"},
+		{"refreshed, not downloaded", []admin.SuiteResult{partly}, admin.ExitPartly, "1 of 1 suites"},
+		{"refused before failed", []admin.SuiteResult{failed, refused, good}, admin.ExitRefused, "1 of 3 suites were refused"},
+		{"all refused", []admin.SuiteResult{refused}, admin.ExitRefused, "1 of 1 suites were refused"},
+	}
+	for _, test := range tests {
+		err := outcome(t.Context(), test.results)
+		fault := (*admin.Error)(nil)
+		if !errors.As(err, &fault) {
+			fault = &admin.Error{}
+		}
+		if (err == nil) != (test.want == 0) || fault.Exit != test.want || !strings.Contains(fault.Text, test.text) {
+			t.Errorf("%s: got %v with exit code %d, want %d and %q", test.name, err, fault.Exit, test.want, test.text)
+		}
+	}
+}
+
+// A sync that was broken off is no verdict on the suites.
+func TestOutcomeOfAnInterruptedSync(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errClosing)
+	err := outcome(ctx, []admin.SuiteResult{{Error: "context canceled", Refused: true}})
+	if !errors.Is(err, errClosing) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEventsAreOneLineForAPerson(t *testing.T) {
+	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	signers := []admin.Signer{{Fingerprint: "AB", Name: "One"}, {Fingerprint: "CD"}}
+	tests := []struct {
+		result admin.SuiteResult
+		want   string
+		failed bool
+	}{
+		{admin.SuiteResult{Archive: "debian", Suite: "stable", New: true, Date: date, Signers: signers, Packages: 7, Generation: 3},
+			"debian stable: verified, dated 2026-01-02 02:04:05 UTC, signed by AB (One) and CD; 7 packages, generation 3", false},
+		{admin.SuiteResult{Archive: "debian", Suite: "stable", Date: date, Generation: 3},
+			"debian stable: unchanged since 2026-01-02 02:04:05 UTC, generation 3", false},
+		{admin.SuiteResult{Archive: "debian", Suite: "stable", Date: date, Generation: 3, Wanted: 9, Present: 9},
+			"debian stable: unchanged since 2026-01-02 02:04:05 UTC, generation 3; all 9 files are here", false},
+		{admin.SuiteResult{Archive: "debian", Suite: "stable", Error: "archive debian: no answer", Wanted: 9}, "archive debian: no answer", true},
+	}
+	for _, test := range tests {
+		got := eventOf(test.result)
+		if got.Text != test.want || got.Failed != test.failed || got.Archive != "debian" || got.Suite != "stable" {
+			t.Errorf("got %+v\nwant %s", got, test.want)
+		}
+	}
+}
+
+func TestSummaryCounts(t *testing.T) {
+	got := summary([]admin.SuiteResult{{New: true}, {}, {}, {Error: "x"}, {Error: "y", New: true}})
+	if want := "5 suites: 1 new, 2 unchanged, 2 failed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPauses(t *testing.T) {
+	tests := []struct {
+		failures int
+		random   float64
+		want     time.Duration
+	}{
+		{0, 0, time.Hour},
+		{0, 0.5, time.Hour + 3*time.Minute},
+		{1, 0, time.Minute},
+		{2, 0, 2 * time.Minute},
+		{3, 0.5, 4*time.Minute + 12*time.Second},
+		{7, 0, time.Hour}, // 64 minutes would be more than the interval
+		{1 << 30, 0, time.Hour},
+	}
+	for _, test := range tests {
+		if got := pause(time.Hour, test.failures, test.random); got != test.want {
+			t.Errorf("after %d failures (random %g): %s, want %s", test.failures, test.random, got, test.want)
+		}
+	}
+	if got := pause(30*time.Second, 1, 0); got != 30*time.Second {
+		t.Errorf("an interval shorter than the first retry: %s", got)
+	}
+}
