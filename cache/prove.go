@@ -88,10 +88,10 @@ func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring) error {
 		return errors.New("it has no signature")
 	}
 	if err := p.proveInRelease(ctx, keys, text); err != nil {
-		return fmt.Errorf("InRelease: %w", err)
+		return fmt.Errorf("verifying InRelease: %w", err)
 	}
 	if err := p.proveDetached(ctx, keys, text); err != nil {
-		return fmt.Errorf("Release.gpg: %w", err)
+		return fmt.Errorf("verifying Release.gpg: %w", err)
 	}
 	p.signed, err = debian.ParseRelease(text)
 	return err

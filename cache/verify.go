@@ -60,7 +60,7 @@ func (c *Cache) Verify(ctx context.Context, keyring Keyrings, news func(string))
 
 func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrings, news func(string)) error {
 	generations, err := c.Catalog.Generations(ctx)
-	if err != nil {
+	if err := r.noteRow(err); err != nil {
 		return fmt.Errorf("listing generations: %w", err)
 	}
 	for _, g := range generations {
@@ -77,10 +77,19 @@ func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrin
 	return nil
 }
 
+// noteRow reports a row that cannot be read and returns any other error.
+func (r *Report) noteRow(err error) error {
+	if row := (*catalog.RowError)(nil); errors.As(err, &row) {
+		r.Problems = append(r.Problems, Problem{"catalog", row.Error()})
+		return nil
+	}
+	return err
+}
+
 // verifyPointers finds publications of generations that are not there.
 func (c *Cache) verifyPointers(ctx context.Context, r *Report) error {
 	publications, err := c.Catalog.Publications(ctx)
-	if err != nil {
+	if err := r.noteRow(err); err != nil {
 		return fmt.Errorf("listing publications: %w", err)
 	}
 	for _, p := range publications {

@@ -192,9 +192,9 @@ func TestVerifyFindsAForgedGeneration(t *testing.T) {
 		},
 			[]string{"dists/other/Release: the manifest has other bytes than were signed"}},
 		{"no signature", func(f *forged) { f.InRelease, f.ReleaseGPG = blob.Digest{}, blob.Digest{} }, []string{"Release: it has no signature"}},
-		{"a changed InRelease", func(f *forged) { f.InRelease = f.changed(f.InRelease) }, []string{"InRelease: "}},
-		{"a changed Release", func(f *forged) { f.Release = f.changed(f.Release) }, []string{"InRelease: it does not say the same as Release"}},
-		{"a changed Release without InRelease", func(f *forged) { f.InRelease, f.Release = blob.Digest{}, f.changed(f.Release) }, []string{"Release.gpg: "}},
+		{"a changed InRelease", func(f *forged) { f.InRelease = f.changed(f.InRelease) }, []string{"verifying InRelease: "}},
+		{"a changed Release", func(f *forged) { f.Release = f.changed(f.Release) }, []string{"verifying InRelease: it does not say the same as Release"}},
+		{"a changed Release without InRelease", func(f *forged) { f.InRelease, f.Release = blob.Digest{}, f.changed(f.Release) }, []string{"verifying Release.gpg: "}},
 		{"another date", func(f *forged) { f.Date = f.Date.Add(time.Second) }, []string{"row: "}},
 		{"another end", func(f *forged) { f.ValidUntil = time.Time{} }, []string{"row: "}},
 		{"another label", func(f *forged) { f.Label = "evil" }, []string{"row: "}},
@@ -264,9 +264,9 @@ func TestVerifyFindsWhatIsMissingOrDamaged(t *testing.T) {
 		harm func(s *store, g catalog.Generation)
 		want string
 	}{
-		{"InRelease", func(s *store, g catalog.Generation) { s.delete(g.InRelease) }, "generation 1: Release: InRelease: "},
+		{"InRelease", func(s *store, g catalog.Generation) { s.delete(g.InRelease) }, "generation 1: Release: verifying InRelease: "},
 		{"Release", func(s *store, g catalog.Generation) { s.delete(g.Release) }, "generation 1: Release: "},
-		{"Release.gpg", func(s *store, g catalog.Generation) { s.delete(g.ReleaseGPG) }, "generation 1: Release: Release.gpg: "},
+		{"Release.gpg", func(s *store, g catalog.Generation) { s.delete(g.ReleaseGPG) }, "generation 1: Release: verifying Release.gpg: "},
 		{"the manifest", func(s *store, g catalog.Generation) { s.delete(g.Manifest) }, "generation 1: manifest: "},
 		{"a generation", func(s *store, g catalog.Generation) { s.deleteRow(g) }, "repository debian, suite stable: generation 1 of archive upstream, suite stable: "},
 	} {
@@ -307,8 +307,23 @@ func TestVerifyFindsWhatIsMissingOrDamaged(t *testing.T) {
 	})
 }
 
-// deleteRow takes a generation out of the closed catalog, behind its back.
+// deleteRow takes a generation out of the catalog, behind its back.
 func (s *store) deleteRow(g catalog.Generation) {
+	s.t.Helper()
+	s.behind(func(txn *badger.Txn) error {
+		if _, err := txn.Get(rowOf(g)); err != nil {
+			return err
+		}
+		return txn.Delete(rowOf(g))
+	})
+}
+
+func rowOf(g catalog.Generation) []byte {
+	return binary.BigEndian.AppendUint64([]byte("g"+g.Archive+"\x00"+g.Suite+"\x00"), g.Number)
+}
+
+// behind changes the catalog while it is closed.
+func (s *store) behind(change func(*badger.Txn) error) {
 	s.t.Helper()
 	s.close()
 	defer s.open()
@@ -316,15 +331,28 @@ func (s *store) deleteRow(g catalog.Generation) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	k := binary.BigEndian.AppendUint64([]byte("g"+g.Archive+"\x00"+g.Suite+"\x00"), g.Number)
-	err = db.Update(func(txn *badger.Txn) error {
-		if _, err := txn.Get(k); err != nil {
-			return err
-		}
-		return txn.Delete(k)
-	})
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(db.Update(change), db.Close()); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+func TestVerifyGoesOnAfterARowThatCannotBeRead(t *testing.T) {
+	a := sample(t)
+	s := newStore(t, a)
+	first := s.refresh("stable")
+	a.Publish()
+	second := s.refresh("stable")
+	s.delete(second.InRelease)
+	s.behind(func(txn *badger.Txn) error {
+		return errors.Join(txn.Set(rowOf(first), []byte("garbage")), txn.Set([]byte("pother\x00stable"), []byte("garbage")))
+	})
+	var found []string
+	for _, p := range s.verify(s.keyring).Problems {
+		found = append(found, p.Where)
+	}
+	want := []string{"catalog", "archive upstream, suite stable, generation 2: Release", "catalog", "repository debian, suite stable"}
+	if !slices.Equal(found, want) {
+		t.Errorf("found problems in %q, want %q", found, want)
 	}
 }
 
@@ -339,7 +367,7 @@ func TestVerifyWantsTheKeysOfTheConfiguration(t *testing.T) {
 		keys *pgp.Keyring
 		want string
 	}{
-		"another key":           {strange, "InRelease: "},
+		"another key":           {strange, "verifying InRelease: "},
 		"no configured archive": {nil, "the archive is not in the configuration"},
 	} {
 		p := s.verify(func(archive string) *pgp.Keyring {

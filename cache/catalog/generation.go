@@ -142,7 +142,8 @@ func (c *Catalog) dropDamaged(ctx context.Context, d blob.Digest, err error) boo
 	return errors.As(err, &corrupt) && c.blobs.Delete(context.WithoutCancel(ctx), d) == nil
 }
 
-// Generations gives every generation of every archive.
+// Generations gives every generation of every archive. With a *RowError come
+// all those whose rows can be read.
 func (c *Catalog) Generations(ctx context.Context) ([]Generation, error) {
 	return collect[Generation](ctx, c, []byte{'g'}, false, math.MaxInt)
 }

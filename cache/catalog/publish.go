@@ -136,7 +136,8 @@ func (c *Catalog) Publication(repository, suite string) (p Publication, err erro
 	return p, err
 }
 
-// Publications gives every publication, also of repositories that are not served.
+// Publications gives every publication, also of repositories that are not
+// served. With a *RowError come all those whose rows can be read.
 func (c *Catalog) Publications(ctx context.Context) ([]Publication, error) {
 	return collect[Publication](ctx, c, []byte{'p'}, false, math.MaxInt)
 }

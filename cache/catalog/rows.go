@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -60,13 +61,22 @@ func get(txn *badger.Txn, k []byte, into any) error {
 	return decode(item, into)
 }
 
+// RowError says that a row cannot be read as it was written.
+type RowError struct {
+	Key string // as in the package comment's list of rows
+	Err error
+}
+
+func (e *RowError) Error() string { return fmt.Sprintf("reading catalog row %q: %v", e.Key, e.Err) }
+func (e *RowError) Unwrap() error { return e.Err }
+
 func decode(item *badger.Item, into any) error {
 	v, err := item.ValueCopy(nil)
 	if err == nil {
 		err = json.Unmarshal(v, into)
 	}
 	if err != nil {
-		return fmt.Errorf("reading catalog row %q: %w", item.Key(), err)
+		return &RowError{string(item.Key()), err}
 	}
 	return nil
 }
@@ -97,22 +107,27 @@ func each(txn *badger.Txn, prefix []byte, reverse bool, do func(*badger.Item) (m
 	return nil
 }
 
-// collect reads at most most rows under prefix.
+// collect reads at most most rows under prefix. Of rows that cannot be read, it
+// returns the first one's *RowError beside all the others.
 func collect[T any](ctx context.Context, c *Catalog, prefix []byte, reverse bool, most int) ([]T, error) {
 	var rows []T
+	var unreadable error
 	err := c.db.View(func(txn *badger.Txn) error {
 		return each(txn, prefix, reverse, func(item *badger.Item) (bool, error) {
 			if len(rows) >= most || ctx.Err() != nil {
 				return false, context.Cause(ctx)
 			}
 			var row T
-			err := decode(item, &row)
-			rows = append(rows, row)
-			return true, err
+			if err := decode(item, &row); err != nil {
+				unreadable = cmp.Or(unreadable, err)
+			} else {
+				rows = append(rows, row)
+			}
+			return true, nil
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return rows, nil
+	return rows, unreadable
 }
