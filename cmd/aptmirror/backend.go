@@ -44,7 +44,7 @@ func logLevel(c *cli.Context) slog.Level {
 func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) (err error) {
 	loaded, err := loadConfig(c)
 	if err != nil {
-		return err
+		return askRunning(c, err, do)
 	}
 	client, err := admin.Dial(c.Context, loaded.Socket())
 	if err == nil {
@@ -62,6 +62,21 @@ func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) 
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return do(c.Context, admin.InProcess(admin.NewHandler(d, os.Getuid())))
+}
+
+// askRunning is for a configuration that has become invalid while a daemon runs
+// with an earlier state of it: it can still be asked what it does.
+func askRunning(c *cli.Context, invalid error, do func(context.Context, *admin.Client) error) error {
+	socket, err := config.FindSocket(c.String("config"))
+	if err != nil {
+		return invalid
+	}
+	client, err := admin.Dial(c.Context, socket)
+	if err != nil {
+		return invalid
+	}
+	fmt.Fprintf(c.App.ErrWriter, "aptmirror: asking the daemon, which runs with an earlier state of the configuration; that is wrong now: %v\n", invalid)
+	return do(c.Context, client)
 }
 
 // openDaemon opens the store for a command that tells what it does itself.

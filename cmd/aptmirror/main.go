@@ -106,7 +106,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.BoolFlag{Name: "verbose", Usage: "log more, to standard error"},
 		},
 		Commands: []*cli.Command{
-			quickstartCommand(), initCommand(), serveCommand(), syncCommand(), statusCommand(), archiveCommand(),
+			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
 			jobsCommand(), verifyCommand(), clientCommand(), versionCommand(),
 		},
 	}

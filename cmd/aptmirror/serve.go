@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,6 +20,7 @@ func serveCommand() *cli.Command {
 		Name:  "serve",
 		Usage: "run the daemon: serve clients and keep the archives up to date",
 		Description: "Runs in the foreground until SIGTERM or SIGINT, and logs to standard error.\n" +
+			"SIGHUP does what the command reload does.\n" +
 			"Requests under way may finish; stopping takes less than ten seconds.",
 		Action: func(c *cli.Context) error {
 			loaded, err := loadConfig(c)
@@ -46,7 +50,10 @@ func serve(c *cli.Context, loaded *config.Config) (err error) {
 	if c.Bool("verbose") {
 		level = slog.LevelDebug
 	}
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, level)})
+	hangup := make(chan os.Signal, 1) // a second one before the first was seen asks for the same
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, level), Hangup: hangup})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func printStatus(w io.Writer, s admin.Status) error {
 		fmt.Fprintf(w, "aptmirror %s, no daemon is running\n", s.Version)
 	}
 	fmt.Fprintf(w, "%d files in the store, %s\n", s.Blobs, size(s.Bytes))
+	if s.Access != nil {
+		printAccess(w, *s.Access)
+	}
 	for _, suite := range s.Suites {
 		printSuite(w, suite)
 	}

@@ -69,6 +69,8 @@ type Backend interface {
 	Accept(ctx context.Context, by Caller, r AcceptRequest, news func(Event)) (*AcceptResult, error)
 	Verify(ctx context.Context, by Caller, news func(Event)) (*VerifyResult, error)
 	Jobs(ctx context.Context) (*Jobs, error)
+	// Reload reads certificates, revocation lists and grants again.
+	Reload(ctx context.Context, by Caller) (*Access, error)
 }
 
 // SyncRequest names the archives to refresh; none means all.
@@ -113,6 +115,7 @@ type Status struct {
 	Running bool          `json:"running"` // a daemon answered
 	Started time.Time     `json:"started,omitzero"`
 	Listen  []string      `json:"listen,omitempty"`
+	Access  *Access       `json:"access,omitempty"` // of a daemon that is running
 	Suites  []SuiteStatus `json:"suites"`
 	Blobs   int           `json:"blobs"` // files in the store
 	Bytes   int64         `json:"bytes"` // their sizes together

@@ -28,6 +28,9 @@ func NewHandler(b Backend, allowed int) http.Handler {
 	handle(mux, "jobs", allowed, func(ctx context.Context, _ Caller, _ struct{}, _ func(Event)) (*Jobs, error) {
 		return b.Jobs(ctx)
 	})
+	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
+		return b.Reload(ctx, by)
+	})
 	return mux
 }
 

@@ -77,6 +77,9 @@ func (g *Grants) file(identity glob, i int) {
 	}
 }
 
+// Len is the number of rules.
+func (g *Grants) Len() int { return len(g.rules) }
+
 // For returns what an identity may do: the union of all rules that match it, which is
 // nothing where none does.
 func (g *Grants) For(id Identity) Grant {
@@ -139,6 +142,15 @@ func (g Grant) MayStatus() bool {
 // MayAdmin reports whether administration is allowed.
 func (g Grant) MayAdmin() bool {
 	return g.any(func(c *compiled) bool { return c.Admin })
+}
+
+// Rules returns the rules that the grant comes from, in their order.
+func (g Grant) Rules() []Rule {
+	var rules []Rule
+	for _, i := range g.matched {
+		rules = append(rules, g.grants.rules[i].Rule)
+	}
+	return rules
 }
 
 // Empty reports whether no rule names this identity at all.

@@ -80,6 +80,9 @@ func NewTrust(c Config) (*Trust, error) {
 	return t, nil
 }
 
+// Config returns what the Trust was made from. The caller must not change what is in it.
+func (t *Trust) Config() Config { return t.config }
+
 // Pool returns the configured authorities for tls.Config.ClientCAs, which tells clients
 // whose certificates are welcome. Verification does not depend on it.
 func (t *Trust) Pool() *x509.CertPool {

@@ -10,8 +10,6 @@ package config
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -142,19 +140,11 @@ type Grant struct {
 	Line int
 }
 
-// Socket is the address of the unix socket on which the daemon takes commands.
-func (c *Config) Socket() string { return filepath.Join(c.State, "admin.sock") }
-
 // Load reads the file at path. Errors are those of opening it, wrapped, and *Error.
 func Load(path string) (*Config, error) {
-	f, err := os.Open(path)
+	text, err := read(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
+		return nil, err
 	}
 	return Parse(path, text)
 }

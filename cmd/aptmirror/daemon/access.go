@@ -1,27 +1,30 @@
 package daemon
 
 import (
-	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
+	"aptmirror/proxy/identity"
 )
-
-// accessInterval is how soon a replaced certificate or revocation list counts.
-const accessInterval = 10 * time.Second
 
 // loadAccess reads the certificates, revocation lists and grants that the
 // configuration names.
 func loadAccess(c *config.Config) (*proxy.Access, error) {
+	if c.Serve.Cert == "" {
+		return nil, fmt.Errorf("%s: there is no [serve] table", c.Path)
+	}
 	certificate, err := tls.LoadX509KeyPair(c.Serve.Cert, c.Serve.Key)
 	if err != nil {
-		return nil, fmt.Errorf("loading the server certificate: %w", err)
+		return nil, fmt.Errorf("loading the server certificate: %s: %w", c.Serve.Cert, err)
 	}
 	trust, err := site.Trust(c.Serve)
 	if err != nil {
@@ -35,57 +38,88 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 }
 
 // accessFiles are those whose change makes a new Access.
-func accessFiles(s config.Serve) []string {
-	return append(append([]string{s.Cert, s.Key}, s.ClientCA...), s.CRL...)
+func accessFiles(c *config.Config) []string {
+	return append(append([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA...), c.Serve.CRL...)
 }
 
-// stamps tells whether files changed: their times and sizes in one line.
+// stamps tells whether files changed, in one line for each. The time of the
+// last change of the inode cannot be set, unlike that of the bytes.
 func stamps(files []string) string {
 	text := ""
 	for _, f := range files {
-		if info, err := os.Stat(f); err == nil {
-			text += fmt.Sprintf("%s %d %d\n", f, info.ModTime().UnixNano(), info.Size())
+		info, err := os.Stat(f)
+		if err != nil {
+			text += fmt.Sprintln(f, err)
+			continue
 		}
+		inode := info.Sys().(*syscall.Stat_t)
+		text += fmt.Sprintln(f, inode.Dev, inode.Ino, inode.Ctim.Nano(), info.ModTime().UnixNano(), info.Size())
 	}
 	return text
 }
 
-// watchAccess keeps the revocation list of the built-in CA fresh and takes up
-// changed files. Files that cannot be used leave what was in force before.
-func (d *Daemon) watchAccess(ctx context.Context, server *proxy.Server) error {
-	files := accessFiles(d.config.Serve)
-	seen := stamps(files)
-	ticker := time.NewTicker(accessInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		d.refreshCRL()
-		now := stamps(files)
-		if now == seen {
-			continue
-		}
-		seen = now
-		access, err := loadAccess(d.config)
-		if err != nil {
-			d.Log.Error("certificates changed but cannot be used; what was in force stays", "error", err)
-			continue
-		}
-		server.SetAccess(access)
-		d.Log.Info("certificates and revocation lists reloaded")
+// refreshCRL signs the built-in CA's list anew when half of its life is over.
+func refreshCRL(c *config.Config, now time.Time) error {
+	clients, err := site.Clients(c)
+	if err == nil {
+		err = clients.Refresh(now)
 	}
+	if errors.Is(err, site.ErrNoCA) {
+		return nil
+	}
+	return err
 }
 
-// refreshCRL signs the built-in CA's list anew when half of its life is over.
-func (d *Daemon) refreshCRL() {
-	clients, err := site.Clients(d.config)
-	if err == nil {
-		err = clients.Refresh(d.Now())
+// describe tells people what is in force.
+func describe(a *proxy.Access, read time.Time) admin.Access {
+	trust := a.Trust.Config()
+	out := admin.Access{
+		Read: read.UTC(), Certificate: certificate(a.Certificate.Leaf),
+		Authorities: []admin.Certificate{}, CRLs: []admin.RevocationList{}, Grants: a.Grants.Len(),
 	}
-	if err != nil && !errors.Is(err, site.ErrNoCA) {
-		d.Log.Error("keeping the revocation list fresh failed; when it ends, all clients are refused", "error", err)
+	for _, c := range trust.Authorities {
+		out.Authorities = append(out.Authorities, certificate(c))
 	}
+	for _, l := range trust.CRLs {
+		out.CRLs = append(out.CRLs, admin.RevocationList{
+			Issuer: l.Issuer.Subject.CommonName, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate, Revoked: l.Len(),
+		})
+	}
+	return out
 }
+
+func certificate(c *x509.Certificate) admin.Certificate {
+	name := c.Subject.CommonName
+	if name == "" && len(c.DNSNames) > 0 {
+		name = c.DNSNames[0]
+	}
+	return admin.Certificate{Name: name, NotAfter: c.NotAfter}
+}
+
+// soon is how long before its end a certificate is worth a warning: time
+// enough for a person to renew it.
+const soon = 14 * 24 * time.Hour
+
+// warnings are about what ends soon, or has ended and only counts for a grace.
+func warnings(a admin.Access, trust identity.Config, now time.Time) (lines []string) {
+	add := func(what string, c admin.Certificate, effect string) {
+		if left := c.NotAfter.Sub(now); left < 0 {
+			lines = append(lines, fmt.Sprintf("%s %q ended on %s: %s", what, c.Name, day(c.NotAfter), effect))
+		} else if left < soon {
+			lines = append(lines, fmt.Sprintf("%s %q ends on %s: then %s", what, c.Name, day(c.NotAfter), effect))
+		}
+	}
+	add("the server certificate", a.Certificate, "no client connects any more")
+	for _, c := range a.Authorities {
+		add("the client CA", c, "its clients are refused")
+	}
+	for _, l := range a.CRLs {
+		if end := l.NextUpdate.Add(trust.CRLGrace); now.After(l.NextUpdate) {
+			lines = append(lines, fmt.Sprintf("the revocation list of %q ran out on %s: from %s on, all clients of this CA are refused", l.Issuer, minute(l.NextUpdate), minute(end)))
+		}
+	}
+	return lines
+}
+
+func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

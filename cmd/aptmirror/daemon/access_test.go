@@ -47,7 +47,7 @@ func TestLoadAccessNamesWhatIsWrong(t *testing.T) {
 
 func TestStampsChangeWithTheFiles(t *testing.T) {
 	c := newSite(t, published(t), "stable")
-	files := accessFiles(c.Serve)
+	files := accessFiles(c)
 	before := stamps(files)
 	if before == "" || stamps(files) != before {
 		t.Fatal("stamps do not stand still")

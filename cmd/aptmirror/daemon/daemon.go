@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
+	// Hangup makes a serving daemon reload, once for each signal; nil never does.
+	Hangup <-chan os.Signal
 }
 
 // Daemon holds the open store and everything that works on it.
@@ -48,6 +51,7 @@ type Daemon struct {
 	suites map[suiteKey]chan struct{}
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
+	reloads *reloader  // nil before
 	started time.Time
 	listen  []string
 }

@@ -18,6 +18,9 @@ func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) 
 	if err != nil {
 		return fmt.Errorf("recording a job: %w", err)
 	}
+	if j.By != bySchedule {
+		d.Log.Info("a job was asked for", "job", j.Number, "kind", j.Kind, "names", j.Names, "by", j.By)
+	}
 	summary, err := do(d.life, j.Number)
 	j.Finished, j.Summary = d.Now().UTC(), summary
 	if err != nil {
@@ -28,6 +31,9 @@ func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) 
 	}
 	return err
 }
+
+// bySchedule stands where a person or a command would be named.
+const bySchedule = "schedule"
 
 func callerName(c admin.Caller) string { return fmt.Sprintf("uid %d", c.UID) }
 

@@ -22,7 +22,7 @@ const (
 func (d *Daemon) refreshForever(ctx context.Context, a config.Archive) error {
 	failures := 0
 	for {
-		_, err := d.sync("schedule", []string{a.Name}, func(admin.Event) {})
+		_, err := d.sync(bySchedule, []string{a.Name}, func(admin.Event) {})
 		if err != nil {
 			failures++
 		} else {

@@ -24,14 +24,14 @@ const stopTimeout = 7 * time.Second
 // until ctx ends; then it lets requests finish and returns. It calls ready
 // once with the addresses it listens on.
 func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
-	d.refreshCRL()
-	access, err := loadAccess(d.config)
+	reloads, err := d.newReloader()
 	if err != nil {
 		return err
 	}
 	server := proxy.New(proxy.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Access: access, Log: d.Log, Now: d.Now,
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Access: reloads.loaded, Log: d.Log, Now: d.Now,
 	})
+	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 		return errors.Join(err, calls.Close())
 	}
 	api := admin.NewServer(admin.NewHandler(d, os.Getuid()), d.Log)
-	d.announce(listeners, ready)
+	d.announce(reloads, listeners, ready)
 	return d.serveAll(ctx, server, listeners, api, calls)
 }
 
@@ -60,9 +60,9 @@ func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
 	return all, nil
 }
 
-func (d *Daemon) announce(listeners []net.Listener, ready func([]string)) {
+func (d *Daemon) announce(reloads *reloader, listeners []net.Listener, ready func([]string)) {
 	d.mu.Lock()
-	d.started = d.Now().UTC()
+	d.started, d.reloads = d.Now().UTC(), reloads
 	for _, l := range listeners {
 		d.listen = append(d.listen, l.Addr().String())
 	}
@@ -86,7 +86,7 @@ func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners [
 		}
 		return nil
 	})
-	group.Go(func() error { return d.watchAccess(ctx, server) })
+	group.Go(func() error { return d.reloading().watch(ctx) })
 	for _, a := range d.config.Archives {
 		if len(a.URIs) > 0 {
 			group.Go(func() error { return d.refreshForever(ctx, a) })

@@ -14,6 +14,9 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	d.mu.Lock()
 	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Suites: []admin.SuiteStatus{}}
 	d.mu.Unlock()
+	if r := d.reloading(); r != nil {
+		out.Access = r.state()
+	}
 	stored := map[blob.Digest]bool{}
 	for info, err := range d.cache.Blobs.All(ctx) {
 		if err == nil {

@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
+)
+
+const (
+	// lookInterval is how often the files are looked at. Changes that have
+	// come to rest for one interval are taken up. Looking works where
+	// notifications do not: links that are switched, files that come later,
+	// network file systems.
+	lookInterval = 2 * time.Second
+	// retryInterval is the pause after files could not be used and have not
+	// changed since: the reason may be elsewhere.
+	retryInterval = 10 * time.Minute
+	// refreshInterval is how often the built-in CA's list is looked at; its
+	// life is days.
+	refreshInterval = time.Hour
+)
+
+// reloader takes up certificates, revocation lists and grants that change
+// while the daemon serves. No connection is touched: requests that begin
+// afterwards are judged by what is new. What cannot be used leaves in force
+// what was there before.
+type reloader struct {
+	daemon *Daemon
+	server *proxy.Server
+
+	mu       sync.Mutex     // held for all of one reload; guards the fields below
+	config   *config.Config // of which loaded was made
+	loaded   *proxy.Access
+	seen     string // stamps of the files at the last reload
+	changing string // stamps of files that have not come to rest, or ""
+	tried    time.Time
+	access   admin.Access // without warnings
+	crl      error        // of keeping the built-in CA's list fresh
+}
+
+// newReloader reads everything for the first time.
+func (d *Daemon) newReloader() (*reloader, error) {
+	r := &reloader{daemon: d, config: d.config}
+	r.refreshCRL()
+	r.seen = stamps(accessFiles(d.config))
+	var err error
+	if r.loaded, err = loadAccess(d.config); err != nil {
+		return nil, err
+	}
+	r.access = describe(r.loaded, d.Now())
+	return r, nil
+}
+
+// Reload reads certificates, revocation lists and grants again, also where no
+// file has changed. If they cannot be used, the error says why.
+func (d *Daemon) Reload(_ context.Context, by admin.Caller) (*admin.Access, error) {
+	r := d.reloading()
+	if r == nil {
+		return nil, &admin.Error{Text: "no daemon is serving, so that there is nothing to reload", Exit: admin.ExitFailed}
+	}
+	err := r.reload(callerName(by))
+	return r.state(), err
+}
+
+func (d *Daemon) reloading() *reloader {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reloads
+}
+
+// watch takes up changes until ctx ends.
+func (r *reloader) watch(ctx context.Context) error {
+	look, refresh := time.NewTicker(lookInterval), time.NewTicker(refreshInterval)
+	defer look.Stop()
+	defer refresh.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.daemon.Hangup:
+			r.reload("SIGHUP") // the log has the error
+		case <-refresh.C:
+			r.refreshCRL()
+		case <-look.C:
+			if why := r.reason(); why != "" {
+				r.reload(why) // likewise
+			}
+		}
+	}
+}
+
+// reason says why it is time for a reload, "" if it is not.
+func (r *reloader) reason() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := stamps(accessFiles(r.config))
+	switch {
+	case now == r.seen:
+		r.changing = ""
+		if r.access.Problem != "" && r.daemon.Now().Sub(r.tried) >= retryInterval {
+			return "another try"
+		}
+		return ""
+	case now != r.changing: // a certificate without its key yet, perhaps
+		r.changing = now
+		return ""
+	}
+	return "a change of the files"
+}
+
+func (r *reloader) reload(why string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tell(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
+	r.tried, r.changing = r.daemon.Now().UTC(), ""
+	r.seen = stamps(accessFiles(r.config))
+	err := r.take(why)
+	if err != nil {
+		r.keep(err)
+		r.daemon.Log.Error("reloading failed: what was in force before stays", "by", why, "in_force_since", r.access.Read, "error", err)
+	}
+	r.tell(systemd.SdNotifyReady + "\nSTATUS=" + r.headline())
+	return err
+}
+
+// take puts in force what the files say now.
+func (r *reloader) take(why string) error {
+	next, err := config.Load(r.daemon.config.Path)
+	if err != nil {
+		return err
+	}
+	access, err := loadAccess(next)
+	if err != nil {
+		return err
+	}
+	changed := config.Changed(r.config, next)
+	r.server.SetAccess(access)
+	r.config, r.loaded, r.access = next, access, describe(access, r.tried)
+	r.seen = stamps(accessFiles(next))
+	r.access.Restart = slices.DeleteFunc(config.Changed(r.daemon.config, next), reloads)
+	r.daemon.Log.Info("reloaded certificates, revocation lists and grants", "by", why, "changed_keys", changed, "grants", r.access.Grants)
+	if len(r.access.Restart) > 0 {
+		r.daemon.Log.Warn("the configuration has changed where only a restart helps", "keys", r.access.Restart)
+	}
+	return nil
+}
+
+// keep notes why the files are not in force.
+func (r *reloader) keep(err error) {
+	if r.access.Problem == "" {
+		r.access.ProblemSince = r.tried
+	}
+	r.access.Problem = err.Error()
+}
+
+// reloads reports whether a changed key is taken up without a restart. What
+// the daemon never looks at counts, too.
+func reloads(key string) bool {
+	table, _, _ := strings.Cut(key, ".")
+	return key != "serve.listen" && (table == "serve" || table == "clients" || table == "grant")
+}
+
+// headline is one line about the state of things.
+func (r *reloader) headline() string {
+	if r.access.Problem == "" {
+		return "serving"
+	}
+	first, _, _ := strings.Cut(r.access.Problem, "\n")
+	return fmt.Sprintf("serving with certificates and grants of %s, newer ones cannot be used: %s", minute(r.access.Read), first)
+}
+
+// tell tells the service manager; see sd_notify(3).
+func (r *reloader) tell(state string) {
+	if _, err := systemd.SdNotify(false, state); err != nil {
+		r.daemon.Log.Warn("telling systemd about a reload failed", "error", err)
+	}
+}
+
+// refreshCRL keeps the built-in CA's list fresh; watch sees the new one.
+func (r *reloader) refreshCRL() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.crl = refreshCRL(r.config, r.daemon.Now()); r.crl != nil {
+		r.daemon.Log.Error("keeping the revocation list fresh failed; when it ends, all clients are refused", "error", r.crl)
+	}
+}
+
+// state is what status says.
+func (r *reloader) state() *admin.Access {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.access
+	out.Warnings = warnings(out, r.loaded.Trust.Config(), r.daemon.Now())
+	if r.crl != nil {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the revocation list cannot be kept fresh: %v", r.crl))
+	}
+	return &out
+}

@@ -1,0 +1,36 @@
+package admin
+
+import "time"
+
+// Access is what decides who gets in, as a serving daemon has it in force.
+type Access struct {
+	// Read is when the files were read that are in force.
+	Read time.Time `json:"read"`
+	// Problem says why the files as they are now are not in force, since
+	// ProblemSince; what was read before stays. Empty: they are.
+	Problem      string    `json:"problem,omitempty"`
+	ProblemSince time.Time `json:"problem_since,omitzero"`
+	// Restart names the keys of the configuration that have changed but are
+	// only looked at when the daemon starts.
+	Restart []string `json:"restart,omitempty"`
+	// Warnings are about what will be wrong soon.
+	Warnings    []string         `json:"warnings,omitempty"`
+	Certificate Certificate      `json:"certificate"`
+	Authorities []Certificate    `json:"authorities"` // of clients
+	CRLs        []RevocationList `json:"crls"`
+	Grants      int              `json:"grants"`
+}
+
+// Certificate is one of those in force.
+type Certificate struct {
+	Name     string    `json:"name"` // common name, or first DNS name
+	NotAfter time.Time `json:"not_after"`
+}
+
+// RevocationList is one of those in force.
+type RevocationList struct {
+	Issuer     string    `json:"issuer"`
+	ThisUpdate time.Time `json:"this_update"`
+	NextUpdate time.Time `json:"next_update"`
+	Revoked    int       `json:"revoked"`
+}
