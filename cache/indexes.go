@@ -66,10 +66,14 @@ func (p *prover) readIndex(ctx context.Context, name string) error {
 // readNames notes what an uncompressed index names; which index it is tells
 // its path.
 func (p *prover) readNames(ctx context.Context, r io.Reader, name string) error {
-	if strings.HasSuffix(name, ".diff/Index") {
+	switch base := path.Base(name); {
+	case strings.HasSuffix(name, ".diff/Index"):
 		return p.readPatches(r, path.Dir(name))
+	case base == "SHA256SUMS":
+		return p.readImages(r, path.Dir(name))
+	default:
+		return p.scan(ctx, r, base == "Sources")
 	}
-	return p.scan(ctx, r, path.Base(name) == "Sources")
 }
 
 // readPatches notes the patches of an index, which lie beside their Index.
@@ -88,6 +92,29 @@ func (p *prover) readPatches(r io.Reader, dir string) error {
 			if err := p.note(name, content{f.Size, f.SHA256}, true); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// readImages notes the files that an installer's SHA256SUMS names below its
+// folder.
+func (p *prover) readImages(r io.Reader, dir string) error {
+	text, err := io.ReadAll(io.LimitReader(r, debian.MaxChecksumsBytes+1))
+	if err != nil {
+		return err
+	}
+	sums, err := debian.ParseChecksums(text)
+	if err != nil {
+		return err
+	}
+	for _, c := range sums {
+		name := path.Join(dir, c.Path)
+		if _, listed := p.listed(name); listed {
+			continue
+		}
+		if err := p.note(name, content{catalog.UnknownSize, c.SHA256}, true); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -158,7 +158,7 @@ func (p *prover) proveRows() {
 			p.proveIndex(e)
 		case catalog.KindByHash:
 			p.proveByHash(e)
-		case catalog.KindPackage, catalog.KindPatch:
+		case catalog.KindPackage, catalog.KindPatch, catalog.KindImage:
 			if !p.named[i] {
 				p.problem(e.Path, "no index of this generation names it")
 			}

@@ -27,10 +27,14 @@ type stream interface {
 	Close() error
 }
 
-// take makes s what is sent. Only where the catalog knows no date, because the
+// take makes s what is sent, and its size the file's where the catalog knows
+// none. Only where the catalog knows no date, because the
 // path never stood for other bytes, is it that of the bytes.
 func (c *content) take(s stream) {
 	c.stream = s
+	if c.Size == catalog.UnknownSize {
+		c.Size = s.Info().Size
+	}
 	if c.modified.IsZero() {
 		c.modified = s.Info().Modified
 	}
@@ -94,7 +98,7 @@ func (c *content) serve(e *entry) error {
 func (c *content) describe(h http.Header) {
 	values := []string{c.etag(), "bytes", contentType(c.Path), "no-cache", ""}
 	h["Etag"], h["Accept-Ranges"], h["Content-Type"] = values[0:1:1], values[1:2:2], values[2:3:3]
-	if c.Kind == catalog.KindRelease || c.Kind == catalog.KindIndex {
+	if c.Kind == catalog.KindRelease || c.Kind == catalog.KindIndex || c.Kind == catalog.KindImage {
 		h["Cache-Control"] = values[3:4:4]
 	}
 	if !c.modified.IsZero() {
@@ -110,7 +114,9 @@ func (c *content) describePart(h http.Header, offset, n int64, status int) {
 	case http.StatusPartialContent:
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset, offset+n-1, c.Size))
 	}
-	h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
+	if n != catalog.UnknownSize {
+		h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
+	}
 }
 
 // part reads Range and If-Range. One range is served; several, or anything

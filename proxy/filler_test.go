@@ -23,6 +23,7 @@ type filler struct {
 type source struct {
 	err  error                                     // Fill returns it
 	send func(ctx context.Context, w *blob.Writer) // writes, and commits or aborts
+	size int64                                     // where the catalog does not know it
 }
 
 func (f *filler) set(body []byte, s source) {
@@ -33,7 +34,7 @@ func (f *filler) set(body []byte, s source) {
 
 // give makes upstream have a file.
 func (f *filler) give(body []byte) {
-	f.set(body, source{send: func(_ context.Context, w *blob.Writer) {
+	f.set(body, source{size: int64(len(body)), send: func(_ context.Context, w *blob.Writer) {
 		w.Write(body)
 		w.Commit()
 	}})
@@ -49,6 +50,9 @@ func (f *filler) Fill(ctx context.Context, file catalog.File) (*blob.Follower, e
 	}
 	if s.err != nil {
 		return nil, s.err
+	}
+	if file.Size == catalog.UnknownSize {
+		file.Size = s.size
 	}
 	w, err := f.site.cache.Blobs.Create(context.WithoutCancel(ctx), file.Digest, file.Size, now.AddDate(0, -1, 0))
 	if err != nil {

@@ -151,6 +151,9 @@ func (s *site) publish(repository, suite string, files map[string]file) {
 		if f.plain != "" {
 			e.Plain = f.plain
 		}
+		if f.kind == catalog.KindImage {
+			e.Size = catalog.UnknownSize
+		}
 		m.Add(e)
 		if !f.absent {
 			s.put(f.body)

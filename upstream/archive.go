@@ -37,6 +37,9 @@ type Archive struct {
 	Components []string
 	// Architectures may contain "source"; "all" is implied by any other.
 	Architectures []string
+	// Installer adds the images of the Debian installer, which Release reaches
+	// through a SHA256SUMS.
+	Installer bool
 	// Keyring holds the keys one of which must have signed Release.
 	Keyring *pgp.Keyring
 	// MaxAge is how long ago a Release may be dated, whatever its Valid-Until
@@ -52,7 +55,11 @@ func (a *Archive) wantsArchitecture(arch string) bool {
 // scope names everything of the configuration that decides what a generation
 // contains, so that a change of it makes a new one.
 func (a *Archive) scope() string {
-	return strings.Join(a.Components, " ") + "; " + strings.Join(a.Architectures, " ")
+	scope := strings.Join(a.Components, " ") + "; " + strings.Join(a.Architectures, " ")
+	if a.Installer {
+		scope += "; installer"
+	}
+	return scope
 }
 
 // Config is what an Upstream works with.

@@ -40,7 +40,13 @@ func (f *fill) open(ctx context.Context, s source, offset int64, validator strin
 	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil && t.Before(b.modified) {
 		b.modified = t
 	}
-	if err := b.seek(resp, offset, f.file.Size); err != nil {
+	if offset == 0 {
+		f.size, err = f.sizeIn(resp)
+	}
+	if err == nil {
+		err = b.seek(resp, offset, f.size)
+	}
+	if err != nil {
 		resp.Body.Close()
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,70 +21,197 @@ const (
 	parallelDownloads = 8
 	// toldFailures is how many failed files an error names.
 	toldFailures = 3
+	// patience is after how many failures in a row the files that are left are
+	// not asked for: nothing comes from an archive that is down.
+	patience = 50
+	// progressInterval is how often Download tells how far it is.
+	progressInterval = 500 * time.Millisecond
 )
 
-// Downloaded counts files and their bytes.
+// Downloaded counts files, each content once, and their bytes. A file of which
+// nothing signed tells the size counts no bytes until it is there.
 type Downloaded struct {
 	Wanted, Present           int // files of the generation; those in the store
 	WantedBytes, PresentBytes int64
 }
 
-// Download brings all packages of a generation, and its translations into
-// languages, into the store. It tells progress after every file, one call at a
-// time. Files that could not be had do not stop the others; the error counts
-// them. Files for which there is no room are such: what may be wanted some day
-// takes nothing from what was.
+func (d *Downloaded) add(f catalog.File, stored int64) {
+	d.Present++
+	d.PresentBytes += stored
+	if f.Size == catalog.UnknownSize {
+		d.WantedBytes += stored
+	}
+}
+
+// Download brings all packages of a generation, its installer images and its
+// translations into languages into the store; those that are there it leaves
+// alone, so that it goes on where an earlier one was interrupted. It tells now
+// and then how far it is, one call at a time, files that are half here counted
+// by their bytes. Files that could not be had do not stop the others; the error
+// counts them. Files for which there is no room are such: what may be wanted some
+// day takes nothing from what was.
 func (u *Upstream) Download(ctx context.Context, g catalog.Generation, languages []string, progress func(Downloaded)) (Downloaded, error) {
 	t, err := u.Catalog.Table(ctx, g)
 	if err != nil {
 		return Downloaded{}, err
 	}
-	var count Downloaded
-	var missing []catalog.File
-	for e := range wantedAhead(t, languages) {
-		count.Wanted++
-		count.WantedBytes += e.Size
-		_, err := u.Blobs.Stat(e.Digest)
-		switch {
-		case err == nil:
-			count.Present++
-			count.PresentBytes += e.Size
-		case errors.Is(err, blob.ErrNotFound):
-			missing = append(missing, catalog.File{Entry: e, Archive: g.Archive, Suite: g.Suite, ByHash: g.ByHash})
-		default:
-			return count, err
-		}
+	count, missing, err := u.lookFor(wantedAhead(t, languages), g)
+	if err != nil || len(missing) == 0 {
+		return count, err
 	}
-	return u.downloadAll(ctx, missing, count, progress)
+	d := &download{u: u, count: count, fills: map[*fill]bool{}, progress: progress}
+	return d.all(ctx, missing)
 }
 
-func (u *Upstream) downloadAll(ctx context.Context, files []catalog.File, count Downloaded, progress func(Downloaded)) (Downloaded, error) {
-	var mu sync.Mutex // guards count and failures, and orders progress
-	var failures []error
+// lookFor tells what of these files is in the store, and what is not.
+func (u *Upstream) lookFor(wanted func(func(catalog.Entry) bool), g catalog.Generation) (count Downloaded, missing []catalog.File, err error) {
+	seen := map[blob.Digest]bool{}
+	for e := range wanted {
+		if seen[e.Digest] {
+			continue
+		}
+		seen[e.Digest] = true
+		f := catalog.File{Entry: e, Archive: g.Archive, Suite: g.Suite, ByHash: g.ByHash}
+		count.Wanted++
+		count.WantedBytes += max(e.Size, 0)
+		info, err := u.Blobs.Stat(e.Digest)
+		switch {
+		case err == nil:
+			count.add(f, info.Size)
+		case errors.Is(err, blob.ErrNotFound):
+			missing = append(missing, f)
+		default:
+			return count, nil, err
+		}
+	}
+	return count, missing, nil
+}
+
+// download is one call of Download.
+type download struct {
+	u        *Upstream
+	mu       sync.Mutex // guards the fields below, and orders progress
+	count    Downloaded
+	failures []error
+	inARow   int            // failures since the last file that came
+	fills    map[*fill]bool // under way
+	progress func(Downloaded)
+}
+
+func (d *download) all(ctx context.Context, files []catalog.File) (Downloaded, error) {
+	stop := d.tellNowAndThen()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelDownloads)
 	for _, f := range files {
 		group.Go(func() error {
-			err := u.fetchWhole(ctx, f, "", false)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failures = append(failures, err)
-				return ctx.Err()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
-			count.Present++
-			count.PresentBytes += f.Size
-			progress(count)
-			return nil
+			return d.note(ctx, f, d.one(ctx, f))
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return count, context.Cause(ctx)
+	err := group.Wait()
+	stop()
+	d.tell()
+	return d.count, d.outcome(err)
+}
+
+// outcome says what is missing; stopped is why the rest was not asked for.
+func (d *download) outcome(stopped error) error {
+	if stopped != nil && !errors.Is(stopped, errGaveUp) {
+		return stopped
 	}
-	if len(failures) > 0 {
-		return count, fmt.Errorf("%d of %d files could not be fetched, among them: %w", len(failures), count.Wanted, errors.Join(failures[:min(len(failures), toldFailures)]...))
+	missing := d.count.Wanted - d.count.Present
+	if missing == 0 {
+		return nil
 	}
-	return count, nil
+	told := errors.Join(d.failures[:min(len(d.failures), toldFailures)]...)
+	if stopped != nil {
+		return fmt.Errorf("%d of %d files are missing: %w: %w", missing, d.count.Wanted, stopped, told)
+	}
+	return fmt.Errorf("%d of %d files could not be fetched, among them: %w", missing, d.count.Wanted, told)
+}
+
+// one brings one file into the store, unless another suite has brought it.
+func (d *download) one(ctx context.Context, f catalog.File) error {
+	if _, err := d.u.Blobs.Stat(f.Digest); !errors.Is(err, blob.ErrNotFound) {
+		return err
+	}
+	running, _, err := d.u.start(ctx, f, "", false)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.fills[running] = true
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.fills, running)
+		d.mu.Unlock()
+	}()
+	return running.wait(ctx)
+}
+
+var errGaveUp = errors.New("gave up")
+
+// note counts a file that came or did not. Its error ends the download: ctx has
+// ended, or nothing comes any more.
+func (d *download) note(ctx context.Context, f catalog.File, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var info blob.Info
+	if err == nil {
+		info, err = d.u.Blobs.Stat(f.Digest)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.inARow = 0
+		d.count.add(f, info.Size)
+		return nil
+	}
+	d.failures = append(d.failures, err)
+	if errors.Is(err, blob.ErrNoSpace) { // a smaller file may find room, and asking costs nothing
+		return nil
+	}
+	if d.inARow++; d.inARow == patience {
+		return fmt.Errorf("%w after %d failures in a row", errGaveUp, patience)
+	}
+	return nil
+}
+
+// tell says how far it is, with what has come of files that are under way.
+func (d *download) tell() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.count
+	for f := range d.fills {
+		now.PresentBytes += f.received.Load()
+	}
+	d.progress(now)
+}
+
+// tellNowAndThen tells until stop is called; nothing is told after that.
+func (d *download) tellNowAndThen() (stop func()) {
+	ticker := time.NewTicker(progressInterval)
+	end := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				d.tell()
+			case <-end:
+				return
+			}
+		}
+	})
+	return func() {
+		ticker.Stop()
+		close(end)
+		telling.Wait()
+	}
 }
 
 // fetchWhole brings one file into the store and waits until it is there. The
@@ -94,23 +222,26 @@ func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, first string,
 	if err != nil {
 		return err
 	}
+	return running.wait(ctx)
+}
+
+// wait returns when the fill has ended, or ctx has.
+func (f *fill) wait(ctx context.Context) error {
 	select {
-	case <-running.done:
-		return running.err
+	case <-f.done:
+		return f.err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// wantedAhead yields what clients will ask for: packages, and of each
-// translation the form that apt prefers.
+// wantedAhead yields what clients will ask for: packages, installer images, and
+// of each translation the form that apt prefers.
 func wantedAhead(t *catalog.Table, languages []string) func(yield func(catalog.Entry) bool) {
 	return func(yield func(catalog.Entry) bool) {
 		for e := range t.All() {
-			if e.Kind != catalog.KindPackage && !isPreferredTranslation(t, e, languages) {
-				continue
-			}
-			if !yield(e) {
+			wanted := e.Kind == catalog.KindPackage || e.Kind == catalog.KindImage || isPreferredTranslation(t, e, languages)
+			if wanted && !yield(e) {
 				return
 			}
 		}

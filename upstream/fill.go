@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -43,7 +44,10 @@ type fill struct {
 	file    catalog.File
 	first   string // the mirror to ask first; "" for the preferred one
 	evict   bool   // other files may go for this one
+	size    int64  // of the file in this attempt, see sizeIn; of the fill's own goroutine
 	stop    context.CancelCauseFunc
+
+	received atomic.Int64 // bytes that this attempt has written
 
 	done chan struct{} // closed when the fill ended; err is set before
 	err  error
@@ -191,7 +195,13 @@ func (f *fill) from(ctx context.Context, s source) error {
 	if err != nil {
 		return err
 	}
-	w, err := f.u.Blobs.Create(ctx, f.file.Digest, f.file.Size, body.modified)
+	release, err := f.reserveUnsigned(ctx)
+	if err != nil {
+		body.Close()
+		return err
+	}
+	defer release()
+	w, err := f.u.Blobs.Create(ctx, f.file.Digest, f.size, body.modified)
 	if err != nil {
 		body.Close()
 		return err
@@ -243,11 +253,12 @@ type offering struct {
 }
 
 func (o *offering) Write(p []byte) (int, error) {
+	o.fill.received.Add(int64(len(p)))
 	if o.left -= int64(len(p)); o.left < 0 {
 		o.fill.withdraw()
 	}
 	n, err := o.Writer.Write(p)
-	if !o.offered && err == nil && o.fill.file.Size > blob.HoldBack {
+	if !o.offered && err == nil && o.fill.size > blob.HoldBack {
 		o.offered = true
 		o.fill.offer(o.Writer)
 	}
@@ -256,7 +267,8 @@ func (o *offering) Write(p []byte) (int, error) {
 
 func (f *fill) copy(ctx context.Context, w *blob.Writer, s source, body *body) error {
 	buffer := make([]byte, 128<<10)
-	to := &offering{Writer: w, fill: f, left: f.file.Size}
+	f.received.Store(0)
+	to := &offering{Writer: w, fill: f, left: f.size}
 	var got int64
 	for resumes := 0; ; resumes++ {
 		n, err := io.CopyBuffer(struct{ io.Writer }{to}, body, buffer)

@@ -30,8 +30,8 @@ func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error
 		switch {
 		case err == nil:
 			in.indexes = append(in.indexes, in.dir+t.file.Path)
-		case t.content == patches && ctx.Err() == nil:
-			in.u.Log.Warn("patches of an index are left out", "archive", in.archive.Name, "suite", in.suite, "error", err)
+		case t.content.extra() && ctx.Err() == nil:
+			in.u.Log.Warn("files that a signed list names are left out, because it cannot be read", "archive", in.archive.Name, "suite", in.suite, "error", err)
 		default:
 			return nil, err
 		}
@@ -113,6 +113,8 @@ func (in *intake) readNames(ctx context.Context, m *catalog.Manifest, t target, 
 		return scan(ctx, r, in.sourceAdder(m))
 	case patches:
 		return in.addPatches(m, t, r)
+	case images:
+		return in.addImages(m, t, r)
 	}
 	return scan(ctx, r, in.packageAdder(m))
 }

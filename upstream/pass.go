@@ -65,7 +65,7 @@ func (p *passage) next() error {
 
 // Info describes the file as it is signed.
 func (p *passage) Info() blob.Info {
-	return blob.Info{Digest: p.fill.file.Digest, Size: p.fill.file.Size, Modified: p.body.modified}
+	return blob.Info{Digest: p.fill.file.Digest, Size: p.fill.size, Modified: p.body.modified}
 }
 
 // Close ends the request.
@@ -74,7 +74,7 @@ func (p *passage) Close() error { return p.body.Close() }
 // WriteRange reads the file once; it can be called once. While nothing was
 // written, a mirror that fails is followed by the next.
 func (p *passage) WriteRange(to io.Writer, off, n int64) (int64, error) {
-	if size := p.fill.file.Size; off < 0 || n < 0 || off > size-n {
+	if size := p.fill.size; off < 0 || n < 0 || off > size-n {
 		return 0, io.ErrUnexpectedEOF
 	}
 	for {
@@ -94,7 +94,7 @@ func (p *passage) WriteRange(to io.Writer, off, n int64) (int64, error) {
 // stream gives out all but the last bytes as they come, and those once the
 // digest of everything is right.
 func (p *passage) stream(out *section) error {
-	size, sum := p.fill.file.Size, sha256.New()
+	size, sum := p.fill.size, sha256.New()
 	buffer, held := make([]byte, passBuffer), []byte(nil)
 	resumes := 0
 	for got := int64(0); got < size && !out.done(); {
@@ -127,7 +127,7 @@ func (p *passage) stream(out *section) error {
 // resume goes on after a connection that broke.
 func (p *passage) resume(got int64, resumes int, err error) error {
 	if !p.body.broke || resumes == maxResumes || p.ctx.Err() != nil {
-		return fmt.Errorf("%s%s: ended after %d of %d bytes: %w", p.from.base, p.from.path, got, p.fill.file.Size, err)
+		return fmt.Errorf("%s%s: ended after %d of %d bytes: %w", p.from.base, p.from.path, got, p.fill.size, err)
 	}
 	p.body.Close()
 	body, err := p.fill.open(p.ctx, p.from, got, p.body.validator)
@@ -141,7 +141,7 @@ func (p *passage) resume(got int64, resumes int, err error) error {
 func (p *passage) lied(got blob.Digest) error {
 	u, f := p.fill.u, p.fill.file
 	u.health.lied(p.from.base, u.Now())
-	mismatch := &blob.MismatchError{Want: f.Digest, Got: got, WantSize: f.Size, GotSize: f.Size}
+	mismatch := &blob.MismatchError{Want: f.Digest, Got: got, WantSize: p.fill.size, GotSize: p.fill.size}
 	return &RefusedError{Archive: p.fill.archive.Name, Suite: f.Suite, File: p.from.path, URI: p.from.base, Reason: WrongContent, Err: mismatch}
 }
 

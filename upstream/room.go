@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
 )
 
 // Room decides what the store has room for and what may be removed from it.
@@ -31,12 +32,24 @@ func (endless) End(blob.Digest)                                      {}
 func (f *fill) intoRoom(ctx context.Context) error {
 	f.u.Room.Begin(f.file.Digest)
 	defer f.u.Room.End(f.file.Digest)
+	if f.file.Size == catalog.UnknownSize {
+		return f.fromAny(ctx) // see reserveUnsigned
+	}
 	release, err := f.u.Room.Reserve(ctx, f.file.Size, f.evict)
 	if err != nil {
 		return err
 	}
 	defer release()
 	return f.fromAny(ctx)
+}
+
+// reserveUnsigned sets room aside for a file of which nothing signed tells the
+// size, once a server has said it.
+func (f *fill) reserveUnsigned(ctx context.Context) (release func(), err error) {
+	if f.file.Size != catalog.UnknownSize {
+		return func() {}, nil
+	}
+	return f.u.Room.Reserve(ctx, f.size, f.evict)
 }
 
 // put stores a part of a generation, which the caller holds.

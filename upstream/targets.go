@@ -17,7 +17,11 @@ const (
 	packages content = iota // Packages
 	sources                 // Sources
 	patches                 // the Index of an index's patches
+	images                  // the SHA256SUMS of an installer
 )
+
+// extra is content that apt can do without: nothing about it keeps a suite away.
+func (c content) extra() bool { return c == patches || c == images }
 
 // target is an index whose text tells which further files there are.
 type target struct {
@@ -47,7 +51,7 @@ func (in *intake) targets() ([]target, error) {
 	if len(found) == 0 {
 		return nil, in.refuseEmpty()
 	}
-	return append(found, in.patchTargets()...), nil
+	return slices.Concat(found, in.patchTargets(), in.imageTargets()), nil
 }
 
 // packageTargets picks the indexes of the configured components and

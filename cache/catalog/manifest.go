@@ -34,13 +34,29 @@ const (
 	// KindPatch is a patch that the Index of an index's patches names: served
 	// while its generation is retained.
 	KindPatch
+	// KindImage is a file that the SHA256SUMS of an installer names: served
+	// while its generation is retained. Nothing signed tells its size. Newer
+	// generations may have other bytes under its path ("current/images"); the
+	// newest that has the path then answers.
+	KindImage
 
-	lastKind = KindPatch
+	lastKind = KindImage
 )
+
+// UnknownSize is the Size of a KindImage.
+const UnknownSize = -1
 
 // lasting kinds name bytes that never change, and stay reachable while their
 // generation is retained.
 func (k Kind) lasting() bool { return k >= KindByHash }
+
+// mayHave says whether a file of this kind can have that size.
+func (k Kind) mayHave(size int64) bool {
+	if k == KindImage {
+		return size == UnknownSize
+	}
+	return size >= 0
+}
 
 // Entry is one path of a generation.
 type Entry struct {
@@ -48,7 +64,7 @@ type Entry struct {
 	// "dists/bookworm/main/binary-amd64/Packages.xz".
 	Path   string
 	Kind   Kind
-	Size   int64
+	Size   int64 // bytes; UnknownSize for KindImage
 	Digest blob.Digest
 	// Plain is the name under which the archive has the file; it differs from
 	// Path for KindByHash only.
@@ -68,7 +84,7 @@ type Entry struct {
 //	           u8  kind
 //	           u8  zero
 //	           u32 row of the plain name (KindByHash), else this row's own number
-//	           u64 size in bytes
+//	           u64 size in bytes; all bits set for KindImage
 //	           32  SHA-256
 //	names    the paths, one after the other, in the order of the rows
 //
@@ -178,7 +194,7 @@ func checkEntry(e Entry) error {
 		return fmt.Errorf("a path of %d bytes is too long", len(e.Path))
 	case e.Path == "." || !filepath.IsLocal(e.Path):
 		return fmt.Errorf("%q is no path inside a repository", e.Path)
-	case e.Kind > lastKind || e.Size < 0 || e.Kind != KindByHash && e.Plain != e.Path:
+	case e.Kind > lastKind || !e.Kind.mayHave(e.Size) || e.Kind != KindByHash && e.Plain != e.Path:
 		return fmt.Errorf("%s of kind %d, %d bytes and name %q at the archive makes no sense", e.Path, e.Kind, e.Size, e.Plain)
 	}
 	return nil

@@ -114,6 +114,7 @@ func TestManifestRefuses(t *testing.T) {
 		"an absolute path":                      {entry(KindPackage, "/pool/a.deb", "a")},
 		"a path that does not fit":              {entry(KindPackage, strings.Repeat("x", 1<<16), "a")},
 		"a negative size":                       {change(pkg, func(e *Entry) { e.Size = -1 })},
+		"an image with a size":                  {change(pkg, func(e *Entry) { e.Kind = KindImage })},
 		"an unknown kind":                       {change(pkg, func(e *Entry) { e.Kind = lastKind + 1 })},
 		"a package of another name at upstream": {change(pkg, func(e *Entry) { e.Plain = "pool/b.deb" })},
 	} {
@@ -182,6 +183,7 @@ var mutations = map[string]func(raw []byte) []byte{
 	"paths out of order":     func(raw []byte) []byte { raw[len(raw)-1] = 0; return raw },
 	"an unknown kind":        func(raw []byte) []byte { raw[manifestHeader+kindAt] = byte(lastKind) + 1; return raw },
 	"something in the gap":   func(raw []byte) []byte { raw[manifestHeader+kindAt+1] = 1; return raw },
+	"an image with a size":   func(raw []byte) []byte { raw[manifestHeader+kindAt] = byte(KindImage); return raw },
 	"a negative size":        func(raw []byte) []byte { raw[manifestHeader+sizeAt+7] = 0x80; return raw },
 	"a row for no row":       func(raw []byte) []byte { raw[manifestHeader+plainAt+3] = 0xff; return raw },
 	"a row for another":      func(raw []byte) []byte { raw[manifestHeader+plainAt]++; return raw },

@@ -80,7 +80,7 @@ func (t *Table) check() error {
 func (t *Table) checkRow(i int, row []byte) error {
 	kind, plain := Kind(row[kindAt]), uint64(binary.LittleEndian.Uint32(row[plainAt:]))
 	switch {
-	case kind > lastKind || row[kindAt+1] != 0 || int64(binary.LittleEndian.Uint64(row[sizeAt:])) < 0:
+	case kind > lastKind || row[kindAt+1] != 0 || !kind.mayHave(int64(binary.LittleEndian.Uint64(row[sizeAt:]))):
 		return fmt.Errorf("%w: row %d has an unknown kind or size", errManifest, i)
 	case plain >= uint64(t.Len()):
 		return fmt.Errorf("%w: row %d stands for none", errManifest, i)

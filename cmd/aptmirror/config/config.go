@@ -40,7 +40,8 @@ const (
 const (
 	// OnDemand fetches a package file when a client first asks for it.
 	OnDemand = "on-demand"
-	// All fetches every package file that the indexes name as soon as they change.
+	// All fetches every package file that the indexes name as soon as they change, translations into the languages of
+	// the archive, and installer images where it has them.
 	All = "all"
 )
 
@@ -118,6 +119,8 @@ type Archive struct {
 	Refresh time.Duration
 	// Download is OnDemand or All. Defaults to OnDemand.
 	Download string
+	// Installer adds the images of the Debian installer. Defaults to false.
+	Installer bool
 	// MaxAge is how long ago a Release may be dated, at least MinMaxAge. 0: whatever its Valid-Until says.
 	MaxAge time.Duration
 }

@@ -45,6 +45,7 @@ languages     = ["en", "pt_BR"]
 signed_by     = ["keys/debian.gpg", "0123456789abcdef0123456789abcdef01234567!"]
 refresh       = "1d12h"
 download      = "all"
+installer     = true
 max_age       = "30d"
 
 [[archive]]
@@ -103,6 +104,7 @@ func fullConfig() *Config {
 			SignedBy:      []string{"/etc/aptmirror/keys/debian.gpg", "0123456789ABCDEF0123456789ABCDEF01234567!"},
 			Refresh:       36 * time.Hour,
 			Download:      All,
+			Installer:     true,
 			MaxAge:        30 * day,
 		}, {
 			Name:          "vendor",

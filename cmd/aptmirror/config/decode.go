@@ -110,6 +110,7 @@ func (d *decoder) archive(t *table) Archive {
 		SignedBy:      d.list(t, "signed_by", d.signer),
 		Refresh:       d.refresh(t),
 		Download:      d.one(t, "download", oneOf(OnDemand, All)),
+		Installer:     d.yes(t, "installer"),
 		MaxAge:        d.duration(t, "max_age", MinMaxAge),
 	}
 	if t.nodes["languages"] == nil {

@@ -83,6 +83,7 @@ func (f *formatter) archiveValues(a Archive) values {
 		"languages":     quoteAll(a.Languages),
 		"signed_by":     f.signers(a.SignedBy),
 		"download":      quoteSet(a.Download),
+		"installer":     whenTrue(a.Installer),
 	}
 	if len(a.URIs) > 0 && a.Refresh > 0 {
 		v["refresh"] = quote(formatDuration(a.Refresh))

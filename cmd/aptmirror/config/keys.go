@@ -59,6 +59,7 @@ var archiveSection = section{
 		{"signed_by", `Keyring files, and fingerprints that choose keys from them ("!" at the end: without its subkeys). Required.`, `["/usr/share/keyrings/debian-archive-keyring.gpg"]`},
 		{"refresh", `How often to look for changes: "15m", "6h", "7d", at least 1m. Default "15m".`, `"15m"`},
 		{"download", `"on-demand" fetches a package file when a client first asks for it, "all" ahead of time. Default "on-demand".`, `"on-demand"`},
+		{"installer", "true adds the images of the Debian installer (main/installer-ARCH). Default false.", "true"},
 		{"max_age", `Refuse a Release that is dated longer ago, at least 1h: "30d". Default: only its own Valid-Until counts.`, `"30d"`},
 	},
 }

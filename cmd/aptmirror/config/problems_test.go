@@ -119,6 +119,7 @@ func TestProblemsHavePlaceKeyAndRemedy(t *testing.T) {
 		{"max_age", archiveWith("download", "\"all\"\nmax_age = \"59m\""), `archive.max_age: "59m" is too short: at least 1h`},
 		{"refresh number", archiveWith("refresh", `15`), `archive.refresh: must be a string in quotes`},
 		{"refresh of nothing", archiveWith("uris", "[]"), `a.toml:9:1: archive.refresh: leave it out: an archive without uris`},
+		{"installer", archiveWith("download", "\"all\"\ninstaller = \"true\""), `archive.installer: must be true or false`},
 		{"download", archiveWith("download", `"lazy"`), `"lazy" is not allowed: write "on-demand" or "all"`},
 
 		{"repository archive", archiveWith("name", `"debian"`) + "[[repository]]\nname = \"r\"\narchive = \"debina\"", `a.toml:13:1: repository.archive: there is no archive "debina"; did you mean "debian"?`},

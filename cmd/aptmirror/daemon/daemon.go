@@ -126,7 +126,7 @@ func archivesOf(c *config.Config) ([]*upstream.Archive, error) {
 // ArchiveOf turns what the configuration says of an archive into what upstream
 // works with.
 func ArchiveOf(a config.Archive, keys *pgp.Keyring) *upstream.Archive {
-	u := &upstream.Archive{Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Keyring: keys, MaxAge: a.MaxAge}
+	u := &upstream.Archive{Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Installer: a.Installer, Keyring: keys, MaxAge: a.MaxAge}
 	for _, uri := range a.URIs {
 		u.URIs = append(u.URIs, uri+"/")
 	}
