@@ -37,18 +37,21 @@ func (e *entry) WriteHeader(status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a piece of the body, and what comes from upstream without delay.
-// A client that does not take it within stallTimeout is cut.
+// Write sends a piece of the body at once. A client that does not take it
+// within stallTimeout is cut.
 func (e *entry) Write(p []byte) (n int, err error) {
 	if !e.sent {
 		e.WriteHeader(e.status)
 	}
 	control := http.NewResponseController(e.ResponseWriter)
-	if err = control.SetWriteDeadline(time.Now().Add(e.server.stall)); err == nil {
-		n, err = e.ResponseWriter.Write(p)
+	write := func() error {
+		if n, err = e.ResponseWriter.Write(p); err != nil {
+			return err
+		}
+		return control.Flush()
 	}
-	if err == nil && e.fill {
-		err = control.Flush()
+	if err = control.SetWriteDeadline(time.Now().Add(e.server.stall)); err == nil {
+		err = batchOf(e.request.Context()).together(write)
 	}
 	e.bytes += int64(n)
 	e.writeErr = err

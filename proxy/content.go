@@ -1,8 +1,8 @@
 package proxy
 
 import (
+	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"path"
 	"strconv"
@@ -16,21 +16,14 @@ import (
 // content is one file about to be sent.
 type content struct {
 	catalog.File
-	modified time.Time // whole seconds; zero: not known before the file is here
-	stream   stream    // nil: not in the store
-}
-
-// stream is a file that can be read, perhaps while it still comes.
-type stream interface {
-	Info() blob.Info
-	WriteRange(w io.Writer, offset, n int64) (int64, error)
-	Close() error
+	modified time.Time   // whole seconds; zero: not known before the file is here
+	stream   blob.Stream // nil: not in the store
 }
 
 // take makes s what is sent, and its size the file's where the catalog knows
 // none. Only where the catalog knows no date, because the
 // path never stood for other bytes, is it that of the bytes.
-func (c *content) take(s stream) {
+func (c *content) take(s blob.Stream) {
 	c.stream = s
 	if c.Size == catalog.UnknownSize {
 		c.Size = s.Info().Size
@@ -45,7 +38,10 @@ func (c *content) headersSuffice(r *http.Request) bool {
 	return r.Method == http.MethodHead || c.notModified(r.Header)
 }
 
-func (c *content) etag() string { return `"` + c.Digest.String() + `"` }
+func (c *content) etag() string {
+	text := make([]byte, 0, 2+2*len(c.Digest))
+	return string(append(hex.AppendEncode(append(text, '"'), c.Digest[:]), '"'))
+}
 
 // notModified follows RFC 9110, 13.2.2: If-None-Match goes before the date. A
 // date counts only if it is the very one that was sent: a later one is from

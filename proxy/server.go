@@ -113,6 +113,7 @@ func New(c Config) *Server {
 		WriteTimeout:      s.stall, // until entry.Write sets its own
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withBatch,
 		ErrorLog:          log.New(serverLog{c.Log}, "", 0),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		// "OPTIONS *" would be answered before anyone asked who wants to know.
@@ -130,7 +131,7 @@ func (s *Server) Serve(l net.Listener) error {
 	current := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return s.access.Load().tls, nil
 	}}
-	err := s.http.Serve(tls.NewListener(l, current))
+	err := s.http.Serve(tls.NewListener(batches{l}, current))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
