@@ -3,9 +3,34 @@
 //
 //	STATE/blobs     cache/blob: bytes under their SHA-256
 //	STATE/catalog   cache/catalog: generations, what is current, jobs
+//	STATE/ballast   nothing; removed where the disk is too full to open the rest
 //
-// One process at a time has them open; everybody else asks it. The package
-// mends nothing: what Verify finds is for its caller to report.
+// One process at a time has them open; everybody else asks it.
+//
+// # What goes and what stays
+//
+// A file goes for one of three reasons. Reserve evicts least recently used
+// files where max_size or the disk leaves no room for a new one. Collect removes
+// files that no generation names. Repair drops damaged ones. None of them
+// fetches anything, and no generation loses what it consists of: Release, its
+// signatures, its manifest and the indexes it was made from are evicted never,
+// and collected only after the generation's own row is gone.
+//
+// Three rules keep what is needed although all this goes on while files are
+// fetched, read and published:
+//
+//   - A file that somebody reads (Begin) or that will be part of a generation
+//     (Hold) is not removed. Removing takes the same lock, by digest, so that who
+//     begins afterwards finds the file gone, not half of it. Who makes a
+//     generation holds its parts before looking whether they are there.
+//   - A generation is recorded while its parts are held, and no file is removed
+//     while one is recorded (catalog.Steady). Before each batch, Collect marks what
+//     was recorded since it began, so that a hold may end with the recording.
+//   - A row goes before the files that only it names, and a crash between the two
+//     leaves files too many, never too few.
+//
+// A download under way is no file yet; what a crash leaves of it goes with the
+// next Collect.
 package cache
 
 import (

@@ -30,7 +30,13 @@ const (
 type victims struct {
 	mu     sync.Mutex // held while files are evicted
 	queue  []victim
-	barren time.Time // when the store was looked through in vain
+	barren time.Time // when a look through the store was in vain
+}
+
+func (v *victims) inVain() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.barren = time.Now()
 }
 
 type victim struct {
@@ -59,9 +65,6 @@ func (c *Cache) evict(ctx context.Context, n int64) (freed int64, err error) {
 		if err != nil {
 			return freed, fmt.Errorf("removing files: %w", err)
 		}
-	}
-	if freed == 0 && n > 0 {
-		c.victims.barren = time.Now()
 	}
 	return freed, nil
 }

@@ -79,19 +79,35 @@ func (f *fixture) put(data []byte) blob.Digest {
 // Release stored, and its packages not.
 func (f *fixture) generation(suite string, packages ...file) catalog.Generation {
 	f.t.Helper()
-	dir := catalog.SuiteDir(suite)
-	index := dir + "main/binary-amd64/Packages"
-	g := catalog.Generation{Archive: "upstream", Suite: suite, Indexes: []string{index}, Created: f.clock}
 	text := fmt.Sprint(suite, packages)
-	g.Release = f.put([]byte("Release " + text))
-	g.InRelease = f.put([]byte("InRelease " + text))
+	g := catalog.Generation{
+		Archive: "upstream", Suite: suite, Indexes: []string{catalog.SuiteDir(suite) + index}, Created: f.clock,
+		Release: f.put([]byte("Release " + text)), InRelease: f.put([]byte("InRelease " + text)),
+	}
+	f.put([]byte("Packages " + text))
+	g.Manifest = f.put(f.manifest(suite, packages...))
+	var err error
+	if g.Number, err = f.Catalog.AddGeneration(g); err != nil {
+		f.t.Fatal(err)
+	}
+	return g
+}
+
+const index = "main/binary-amd64/Packages"
+
+func (f *fixture) manifest(suite string, packages ...file) []byte {
+	f.t.Helper()
+	text, dir := fmt.Sprint(suite, packages), catalog.SuiteDir(suite)
 	var m catalog.Manifest
 	add := func(kind catalog.Kind, path string, d blob.Digest, size int) {
 		m.Add(catalog.Entry{Path: path, Plain: path, Kind: kind, Digest: d, Size: int64(size)})
 	}
-	add(catalog.KindRelease, dir+"Release", g.Release, len("Release "+text))
-	add(catalog.KindRelease, dir+"InRelease", g.InRelease, len("InRelease "+text))
-	add(catalog.KindIndex, index, f.put([]byte("Packages "+text)), len("Packages "+text))
+	for _, e := range []struct {
+		kind       catalog.Kind
+		what, path string
+	}{{catalog.KindRelease, "Release ", "Release"}, {catalog.KindRelease, "InRelease ", "InRelease"}, {catalog.KindIndex, "Packages ", index}} {
+		add(e.kind, dir+e.path, blob.Sum([]byte(e.what+text)), len(e.what+text))
+	}
 	for _, p := range packages {
 		add(catalog.KindPackage, "pool/"+p.name, p.digest(), p.size)
 	}
@@ -99,11 +115,7 @@ func (f *fixture) generation(suite string, packages ...file) catalog.Generation 
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	g.Manifest = f.put(raw)
-	if g.Number, err = f.Catalog.AddGeneration(g); err != nil {
-		f.t.Fatal(err)
-	}
-	return g
+	return raw
 }
 
 // publish makes g current in repository "debian".
@@ -172,4 +184,13 @@ func (f *fixture) wantWhole(g catalog.Generation) {
 			f.t.Errorf("suite %s, generation %d: %v", g.Suite, g.Number, err)
 		}
 	}
+}
+
+// heldGeneration is generation as a refresh does it beside Collect.
+func (f *fixture) heldGeneration(suite string, packages ...file) catalog.Generation {
+	f.t.Helper()
+	text := fmt.Sprint(suite, packages)
+	manifest := f.manifest(suite, packages...)
+	defer f.Hold(blob.Sum([]byte("Release "+text)), blob.Sum([]byte("InRelease "+text)), blob.Sum([]byte("Packages "+text)), blob.Sum(manifest))()
+	return f.generation(suite, packages...)
 }

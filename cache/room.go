@@ -81,7 +81,7 @@ func (c *Cache) reserve(ctx context.Context, size int64, evict bool) error {
 			return err
 		}
 	}
-	for {
+	for vain := false; ; {
 		missing := c.tryReserve(size)
 		switch {
 		case missing <= 0:
@@ -90,14 +90,15 @@ func (c *Cache) reserve(ctx context.Context, size int64, evict bool) error {
 			return fmt.Errorf("%w: max_size is %d", blob.ErrNoSpace, c.room.max)
 		case !evict:
 			return fmt.Errorf("%w: max_size is reached", blob.ErrNoSpace)
+		case vain:
+			c.victims.inVain()
+			return fmt.Errorf("%w: max_size is reached, and what is stored is in use or part of what is served", blob.ErrNoSpace)
 		}
 		freed, err := c.evict(ctx, missing)
 		if err != nil {
 			return err
 		}
-		if freed == 0 {
-			return fmt.Errorf("%w: max_size is reached, and what is stored is in use or part of what is served", blob.ErrNoSpace)
-		}
+		vain = freed == 0 // or others removed what was chosen
 	}
 }
 

@@ -19,7 +19,10 @@ const (
 
 // usage knows which files are in use now, which keeps them from being removed,
 // and which have been since this was last stored.
-type usage struct{ shards [useShards]useShard }
+type usage struct {
+	shards  [useShards]useShard
+	storing sync.Mutex // held by storeUses: what it has taken is nowhere else
+}
 
 type useShard struct {
 	// mu guards the maps and is held while a file of the shard is removed, so
@@ -113,6 +116,8 @@ func (c *Cache) storeUses(ctx context.Context) error {
 	if c.Blobs.CheckRoom(0) != nil {
 		return nil
 	}
+	c.use.storing.Lock()
+	defer c.use.storing.Unlock()
 	for i := range c.use.shards {
 		s := &c.use.shards[i]
 		s.mu.Lock()
@@ -128,4 +133,12 @@ func (c *Cache) storeUses(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isHeld says whether somebody uses or holds a file.
+func (u *usage) isHeld(d blob.Digest) bool {
+	s := u.shard(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[d] > 0
 }
