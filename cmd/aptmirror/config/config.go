@@ -53,6 +53,8 @@ type Config struct {
 	State string
 	// Serve is zero where the file has no [serve] table: a host that mirrors and serves nobody.
 	Serve Serve
+	// Cache is zero where the file has no [cache] table.
+	Cache Cache
 	// Clients is zero where the file has no [clients] table: certificates come from the site's own CA.
 	Clients Clients
 	// Archives are in the order of the file, and so are Repositories and Grants.
@@ -86,6 +88,12 @@ type Serve struct {
 	// ServerCA is what a client must trust to recognise this server; it goes into client kits, which cannot
 	// be made without it. Optional.
 	ServerCA string
+}
+
+// Cache is the table [cache]: what the store may hold.
+type Cache struct {
+	// MaxSize is the limit in bytes of all files together; 0: as much as the disk takes. Defaults to 0.
+	MaxSize int64
 }
 
 // Clients is the table [clients]: the built-in CA. All three keys are required, and all are absolute paths.

@@ -30,6 +30,9 @@ cn_allowed  = true
 client_auth = "strict"
 server_ca   = "tls/ca.crt"
 
+[cache]
+max_size = "1500MB"
+
 [clients]
 ca_cert = "tls/clients-ca.crt"
 ca_key  = "tls/clients-ca.key"
@@ -89,6 +92,7 @@ func fullConfig() *Config {
 
 			CRLGrace: 36 * time.Hour, CRLRequired: true, CNAllowed: true,
 		},
+		Cache: Cache{MaxSize: 1_500_000_000},
 		Clients: Clients{
 			CACert: "/etc/aptmirror/tls/clients-ca.crt",
 			CAKey:  "/etc/aptmirror/tls/clients-ca.key",

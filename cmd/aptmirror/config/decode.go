@@ -38,6 +38,10 @@ func (d *decoder) document(text []byte) *Config {
 	if t := d.single(root, serveSection); t != nil {
 		c.Serve = d.serve(t)
 	}
+	if t := d.single(root, cacheSection); t != nil {
+		// cleanSize has parsed it; "" is no limit.
+		c.Cache.MaxSize, _ = parseSize(d.one(t, "max_size", cleanSize))
+	}
 	if t := d.single(root, clientsSection); t != nil {
 		c.Clients = d.clients(t)
 	}

@@ -14,6 +14,7 @@ func Format(c *Config) []byte {
 	f.out.WriteString("# Configuration of aptmirror. Relative paths are relative to the folder of this file.\n\n")
 	f.keys(topLevel, values{"state": f.path(c.State)}, true)
 	f.serve(c.Serve)
+	f.cache(c.Cache)
 	f.clients(c.Clients)
 	f.archives(c.Archives)
 	f.repositories(c.Repositories)
@@ -51,6 +52,14 @@ func (f *formatter) serveValues(s Serve) values {
 		"client_auth":  quoteSet(s.ClientAuth),
 		"server_ca":    f.path(s.ServerCA),
 	}
+}
+
+func (f *formatter) cache(c Cache) {
+	if c == (Cache{}) {
+		f.section(cacheSection, nil)
+		return
+	}
+	f.section(cacheSection, values{"max_size": quoteSet(formatSize(c.MaxSize))})
 }
 
 func (f *formatter) clients(c Clients) {

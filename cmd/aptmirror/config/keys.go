@@ -35,6 +35,14 @@ var serveSection = section{
 	},
 }
 
+var cacheSection = section{
+	name:  "cache",
+	about: "What the store may hold. Files that were not used for longest go first, and come again when they are asked for.",
+	keys: []key{
+		{"max_size", `Limit of all files together, "200GB" or "500GiB". On disk it may be 1.3 times as much for a while. Default: what the disk takes.`, `"200GB"`},
+	},
+}
+
 var clientsSection = section{
 	name:  "clients",
 	about: "The built-in CA that issues client certificates. Leave this table out where the site has its own CA.",
@@ -85,7 +93,7 @@ var grantSection = section{
 }
 
 // sections are in the order in which Format writes them.
-var sections = []section{serveSection, clientsSection, archiveSection, repositorySection, grantSection}
+var sections = []section{serveSection, cacheSection, clientsSection, archiveSection, repositorySection, grantSection}
 
 func (s section) header() string {
 	switch {
