@@ -48,6 +48,9 @@ func (k *Kit) keyringFiles(dir string) []File {
 	return files
 }
 
+// keyName is what the private key is called everywhere.
+const keyName = "client.key"
+
 // tlsFiles returns the certificates and, if the kit has it, the key.
 func (k *Kit) tlsFiles(dir string) []File {
 	files := []File{
@@ -55,7 +58,7 @@ func (k *Kit) tlsFiles(dir string) []File {
 		{path.Join(dir, "client.pem"), 0o600, k.ClientCert},
 	}
 	if len(k.ClientKey) > 0 {
-		files = append(files, File{path.Join(dir, "client.key"), 0o600, k.ClientKey})
+		files = append(files, File{path.Join(dir, keyName), 0o600, k.ClientKey})
 	}
 	return files
 }

@@ -20,6 +20,17 @@
 //
 // Directories are 0700 and files 0600, because both forms hold the key.
 //
+// The files for a real machine also come as a tar archive for its root (WriteTar) and as a
+// Debian package (WriteDeb), with the owners and modes that they have there:
+//
+//	/etc/apt/apt.conf.d/50aptmirror.conf      0644, conffile of the package
+//	/etc/apt/sources.list.d/aptmirror.sources 0644, conffile of the package
+//	/usr/share/keyrings/aptmirror-*.gpg       0644
+//	/etc/aptmirror/{ca.pem,client.pem}        0644
+//	/etc/aptmirror/client.key                 0400, of user _apt
+//
+// README.md beside this file shows what to do with them.
+//
 // Nothing is put into auth.conf.d: apt reads only logins there and ignores certificates
 // without a word. The package issues no certificates and asks nobody anything; every value
 // that ends up in a configuration file is checked against a list of allowed characters.
