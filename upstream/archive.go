@@ -11,9 +11,9 @@
 package upstream
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -75,8 +75,8 @@ type Config struct {
 	// Now is the clock that signatures and dates are judged by; nil is the
 	// system's.
 	Now func() time.Time
-	// Client makes the requests; nil is a client with this package's bounds.
-	Client *http.Client
+	// Wait pauses between retries; nil waits. Tests put something quicker here.
+	Wait func(ctx context.Context, d time.Duration) error
 }
 
 // Upstream is all archives together. Its methods may be called concurrently.
@@ -85,6 +85,7 @@ type Upstream struct {
 	archives map[string]*Archive
 	fetch    *fetcher
 	health   health
+	resting  resting
 
 	fills sync.WaitGroup // one for each running fill; Close waits for it
 	mu    sync.Mutex     // guards running and closed
@@ -101,12 +102,12 @@ func New(c Config) *Upstream {
 	if c.Room == nil {
 		c.Room = endless{}
 	}
-	if c.Client == nil {
-		c.Client = newClient()
+	if c.Wait == nil {
+		c.Wait = wait
 	}
 	u := &Upstream{
 		Config: c, archives: map[string]*Archive{}, running: map[blob.Digest]*fill{},
-		fetch: &fetcher{client: c.Client, agent: "aptmirror/" + c.Version},
+		fetch: &fetcher{client: newClient(), agent: "aptmirror/" + c.Version},
 	}
 	for _, a := range c.Archives {
 		u.archives[a.Name] = a
@@ -126,7 +127,7 @@ func (u *Upstream) Close() {
 	}
 	u.mu.Unlock()
 	u.fills.Wait()
-	u.Client.CloseIdleConnections()
+	u.fetch.client.CloseIdleConnections()
 }
 
 var errClosed = fmt.Errorf("aptmirror is stopping")

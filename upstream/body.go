@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,41 +11,38 @@ import (
 	"time"
 )
 
-// body is what a source sends of a file, from some offset on.
+// body is what a mirror sends of a file, from some offset on.
 type body struct {
 	io.ReadCloser
-	modified  time.Time // the server's date, or now
-	validator string    // for If-Range; "" if the server gave none that will do
-	broke     bool      // the connection failed, as opposed to what was done with the bytes
+	modified time.Time // the server's date, or now
 }
 
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.broke = err != nil && err != io.EOF
-	return n, err
-}
+// errChanged says that the rest of a file cannot be had: it is no longer the
+// same file there.
+var errChanged = errors.New("the file changed while it was fetched")
 
-// open asks a source for the file from an offset on. A server that ignores
-// the range sends all of it again, and the beginning is skipped.
-func (f *fill) open(ctx context.Context, s source, offset int64, validator string) (*body, error) {
+// open asks for the file, or for what is missing of it: for a range only where
+// the server gave something to prove that it is of the same file. A server that
+// ignores the range sends all of it again, and the beginning is skipped.
+func (t *transfer) open(ctx context.Context) (*body, error) {
 	header := http.Header{}
-	if offset > 0 && validator != "" {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-		header.Set("If-Range", validator)
+	if t.got > 0 && t.validator != "" {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", t.got))
+		header.Set("If-Range", t.validator)
 	}
-	resp, err := f.u.fetch.request(ctx, s.base, s.path, header)
+	resp, err := t.u.fetch.request(ctx, t.base, t.path, header)
 	if err != nil {
 		return nil, err
 	}
-	b := &body{ReadCloser: resp.Body, modified: f.u.Now(), validator: validatorOf(resp.Header)}
-	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil && t.Before(b.modified) {
-		b.modified = t
+	b := &body{ReadCloser: resp.Body, modified: t.u.Now()}
+	if m, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil && m.Before(b.modified) {
+		b.modified = m
 	}
-	if offset == 0 {
-		f.size, err = f.sizeIn(resp)
+	if t.got == 0 {
+		t.size, err = t.sizeIn(resp)
 	}
 	if err == nil {
-		err = b.seek(resp, offset, f.size)
+		err = t.begin(resp)
 	}
 	if err != nil {
 		resp.Body.Close()
@@ -53,28 +51,41 @@ func (f *fill) open(ctx context.Context, s source, offset int64, validator strin
 	return b, nil
 }
 
-// seek brings the body to offset, or says why this answer is not the file.
-func (b *body) seek(resp *http.Response, offset, size int64) error {
-	switch address := resp.Request.URL.Redacted(); {
-	case resp.StatusCode == http.StatusPartialContent && offset > 0:
-		if start, ok := rangeStart(resp.Header.Get("Content-Range")); !ok || start != offset {
-			return fmt.Errorf("%s: asked for byte %d and got %q", address, offset, resp.Header.Get("Content-Range"))
+// begin brings an answer to where the file goes on, or says why it is none of
+// this file.
+func (t *transfer) begin(resp *http.Response) error {
+	from, validator := address(resp.Request.URL), validatorOf(resp.Header)
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && t.got > 0:
+		if !t.isRest(resp.Header.Get("Content-Range")) {
+			return &requestError{from, fmt.Errorf("%w: asked for byte %d of %d and got %q", errChanged, t.got, t.size, resp.Header.Get("Content-Range"))}
 		}
-		return nil
 	case resp.StatusCode != http.StatusOK:
-		return &statusError{address, resp.Status, resp.StatusCode}
-	case resp.ContentLength >= 0 && resp.ContentLength != size:
-		return fmt.Errorf("%s: the server has %d bytes, what is signed has %d; it is out of date or in the middle of an update", address, resp.ContentLength, size)
+		return newStatusError(resp)
+	case resp.ContentLength >= 0 && resp.ContentLength != t.size:
+		return fmt.Errorf("%s: the server has %d bytes, what is signed has %d; it is out of date or in the middle of an update", from, resp.ContentLength, t.size)
 	}
-	_, err := io.CopyN(io.Discard, b, offset)
+	if t.got > 0 && validator != "" && validator != t.validator {
+		return &requestError{from, errChanged}
+	}
+	if t.got == 0 || validator != "" {
+		t.validator = validator
+	}
+	if t.got == 0 || resp.StatusCode == http.StatusPartialContent {
+		return nil
+	}
+	_, err := io.CopyN(io.Discard, resp.Body, t.got)
 	return err
 }
 
-func rangeStart(contentRange string) (int64, bool) {
+// isRest reads Content-Range: everything from where the file broke off to the
+// end of a file of the right size.
+func (t *transfer) isRest(contentRange string) bool {
 	spec, ok := strings.CutPrefix(contentRange, "bytes ")
-	first, _, dash := strings.Cut(spec, "-")
+	span, total, slash := strings.Cut(spec, "/")
+	first, _, dash := strings.Cut(span, "-")
 	start, err := strconv.ParseInt(first, 10, 64)
-	return start, ok && dash && err == nil
+	return ok && slash && dash && err == nil && start == t.got && (total == "*" || total == strconv.FormatInt(t.size, 10))
 }
 
 // validatorOf picks what proves that a later part is of the same file: a

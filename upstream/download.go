@@ -137,7 +137,7 @@ func (d *download) one(ctx context.Context, f catalog.File) error {
 	if _, err := d.u.Blobs.Stat(f.Digest); !errors.Is(err, blob.ErrNotFound) {
 		return err
 	}
-	running, _, err := d.u.start(ctx, f, "", false)
+	running, _, err := d.u.start(ctx, f, demand{})
 	if err != nil {
 		return err
 	}
@@ -214,11 +214,9 @@ func (d *download) tellNowAndThen() (stop func()) {
 	}
 }
 
-// fetchWhole brings one file into the store and waits until it is there. The
-// mirror first is asked before the others, unless it is ""; evict says that
-// other files may go for this one.
-func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, first string, evict bool) error {
-	running, _, err := u.start(ctx, f, first, evict)
+// fetchWhole brings one file into the store and waits until it is there.
+func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, d demand) error {
+	running, _, err := u.start(ctx, f, d)
 	if err != nil {
 		return err
 	}

@@ -8,15 +8,15 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
 
-// Bounds of one request. A server that is slower than these is as good as down.
+// Bounds of one request up to its body.
 const (
 	connectTimeout = 10 * time.Second // name resolution and connection
 	headerTimeout  = 25 * time.Second // from the request to the answer's headers; apt gives up on us after 30 s
-	stallTimeout   = 30 * time.Second // between two pieces of a body
 	maxRedirects   = 5
 )
 
@@ -43,14 +43,21 @@ func newClient() *http.Client {
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	switch last := via[len(via)-1]; {
 	case len(via) > maxRedirects:
-		return fmt.Errorf("stopping after %d redirects", maxRedirects)
+		return &redirectError{fmt.Sprintf("stopping after %d redirects", maxRedirects)}
 	case next.URL.Scheme != "http" && next.URL.Scheme != "https":
-		return fmt.Errorf("refusing a redirect to %s", next.URL.Redacted())
+		return &redirectError{"refusing a redirect to " + address(next.URL)}
 	case last.URL.Scheme == "https" && next.URL.Scheme == "http":
-		return fmt.Errorf("refusing a redirect from https to %s", next.URL.Redacted())
+		return &redirectError{"refusing a redirect from https to " + address(next.URL)}
 	}
 	return nil
 }
+
+type redirectError struct{ text string }
+
+func (e *redirectError) Error() string { return e.text }
+
+// address leaves out what a URL may hold of secrets.
+func address(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
 
 type fetcher struct {
 	client *http.Client
@@ -60,9 +67,14 @@ type fetcher struct {
 // statusError is an answer that is neither the file nor "not changed". One of
 // 404 or 410 is fs.ErrNotExist.
 type statusError struct {
-	url    string
-	status string
-	code   int
+	url        string
+	status     string
+	code       int
+	retryAfter time.Duration // how long the server wants to be left alone
+}
+
+func newStatusError(resp *http.Response) error {
+	return &statusError{address(resp.Request.URL), resp.Status, resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 }
 
 func (e *statusError) Error() string {
@@ -73,15 +85,24 @@ func (e *statusError) Is(target error) bool {
 	return target == fs.ErrNotExist && (e.code == http.StatusNotFound || e.code == http.StatusGone)
 }
 
+// requestError is a request that got no answer, or an answer that broke off.
+type requestError struct {
+	url string
+	err error
+}
+
+func (e *requestError) Error() string { return e.url + ": " + e.err.Error() }
+func (e *requestError) Unwrap() error { return e.err }
+
 // conditions are sent to learn whether a file is still as it was.
 type conditions struct{ lastModified, etag string }
 
 // request asks for what base and a path name. The body of the answer, which
-// the caller closes, fails when the server stalls.
+// the caller closes, fails when the server is too slow.
 func (f *fetcher) request(ctx context.Context, base, path string, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	url := base + escape(path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	from := base + escape(path)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		cancel(nil)
 		return nil, err
@@ -91,9 +112,11 @@ func (f *fetcher) request(ctx context.Context, base, path string, header http.He
 	resp, err := f.client.Do(req)
 	if err != nil {
 		cancel(nil)
-		return nil, fmt.Errorf("%s: %w", url, errors.Unwrap(err))
+		return nil, &requestError{from, errors.Unwrap(err)}
 	}
-	resp.Body = newStallGuard(resp.Body, cancel, ctx)
+	body := newGuard(ctx, resp.Body, cancel)
+	body.url = address(resp.Request.URL)
+	resp.Body = body
 	return resp, nil
 }
 
@@ -116,16 +139,25 @@ func (f *fetcher) small(ctx context.Context, base, path string, limit int64, c c
 		return nil, c, nil
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, c, &statusError{base + path, resp.Status, resp.StatusCode}
+		return nil, c, newStatusError(resp)
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
-		return nil, c, fmt.Errorf("%s: %w", base+path, err)
+		return nil, c, err
 	}
 	if int64(len(data)) > limit {
-		return nil, c, fmt.Errorf("%s: the file is larger than %d bytes", base+path, limit)
+		return nil, c, &tooLongError{address(resp.Request.URL), limit}
 	}
 	return data, conditions{resp.Header.Get("Last-Modified"), resp.Header.Get("ETag")}, nil
+}
+
+type tooLongError struct {
+	url   string
+	limit int64 // bytes
+}
+
+func (e *tooLongError) Error() string {
+	return fmt.Sprintf("%s: the file is larger than %d bytes", e.url, e.limit)
 }
 
 // escape encodes a path as apt does: object stores behind some mirrors take a
@@ -144,39 +176,4 @@ func escape(path string) string {
 		}
 	}
 	return b.String()
-}
-
-var errStalled = fmt.Errorf("the server sent nothing for %s", stallTimeout)
-
-// stallGuard is a body whose request is cancelled when no read returns for
-// stallTimeout. Only the goroutine that reads may call it.
-type stallGuard struct {
-	body   io.ReadCloser
-	timer  *time.Timer
-	cancel context.CancelCauseFunc
-	ctx    context.Context
-}
-
-func newStallGuard(body io.ReadCloser, cancel context.CancelCauseFunc, ctx context.Context) *stallGuard {
-	g := &stallGuard{body: body, cancel: cancel, ctx: ctx}
-	g.timer = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
-	return g
-}
-
-func (g *stallGuard) Read(p []byte) (int, error) {
-	g.timer.Reset(stallTimeout)
-	n, err := g.body.Read(p)
-	if err != nil && err != io.EOF {
-		if cause := context.Cause(g.ctx); cause != nil {
-			err = cause
-		}
-	}
-	return n, err
-}
-
-func (g *stallGuard) Close() error {
-	g.timer.Stop()
-	err := g.body.Close()
-	g.cancel(nil)
-	return err
 }

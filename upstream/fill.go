@@ -4,28 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"path"
-	"strings"
 	"sync/atomic"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
-// maxResumes is how often one fill goes on after a connection that broke in
-// the middle.
-const maxResumes = 5
-
 // Fill brings one file that a generation names into the store and gives it to
 // be read while it comes. It returns once there is something to read, or when
 // no mirror had the file: then the error is fs.ErrNotExist if every one of them
-// said so, and blob.ErrNoSpace if the store has no room for it. All callers who want the same bytes share one fill; it goes on when
-// they leave.
+// said so, and for a while it is the same without another look; and it is
+// blob.ErrNoSpace if the store has no room for the file. All callers who want
+// the same bytes share one fill; it goes on when they leave.
 func (u *Upstream) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
 	for {
-		f, joined, err := u.start(ctx, file, "", true)
+		f, joined, err := u.start(ctx, file, demand{evict: true, patient: true})
 		if err != nil {
 			return nil, err
 		}
@@ -42,10 +36,10 @@ type fill struct {
 	u       *Upstream
 	archive *Archive
 	file    catalog.File
-	first   string // the mirror to ask first; "" for the preferred one
-	evict   bool   // other files may go for this one
-	size    int64  // of the file in this attempt, see sizeIn; of the fill's own goroutine
+	demand
+	size    int64 // of the file in this attempt, see sizeIn; of the fill's own goroutine
 	stop    context.CancelCauseFunc
+	resumes int // so far; the goroutine of run alone uses it
 
 	received atomic.Int64 // bytes that this attempt has written
 
@@ -67,8 +61,17 @@ func (u *Upstream) origin(file catalog.File) (*Archive, error) {
 	return a, nil
 }
 
+// demand is how a file is wanted.
+type demand struct {
+	first string // the mirror to ask first; "" for the preferred one
+	evict bool   // other files may go for this one
+	// patient is who rather hears again of a failure that has just been than
+	// asks upstream again.
+	patient bool
+}
+
 // start joins the fill of these bytes or begins one.
-func (u *Upstream) start(ctx context.Context, file catalog.File, first string, evict bool) (f *fill, joined bool, err error) {
+func (u *Upstream) start(ctx context.Context, file catalog.File, d demand) (f *fill, joined bool, err error) {
 	a, err := u.origin(file)
 	if err != nil {
 		return nil, false, err
@@ -81,7 +84,12 @@ func (u *Upstream) start(ctx context.Context, file catalog.File, first string, e
 	if f, ok := u.running[file.Digest]; ok {
 		return f, true, nil
 	}
-	f = &fill{u: u, archive: a, file: file, first: first, evict: evict, begun: make(chan struct{}), done: make(chan struct{})}
+	if d.patient {
+		if err := u.resting.check(restKey{file.Archive, file.Digest}, u.Now()); err != nil {
+			return nil, false, err
+		}
+	}
+	f = &fill{u: u, archive: a, file: file, demand: d, begun: make(chan struct{}), done: make(chan struct{})}
 	ctx, f.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	u.running[file.Digest] = f
 	u.fills.Go(func() { f.run(ctx) })
@@ -90,11 +98,23 @@ func (u *Upstream) start(ctx context.Context, file catalog.File, first string, e
 
 func (f *fill) run(ctx context.Context) {
 	f.err = f.intoRoom(ctx)
+	f.remember(ctx)
 	f.u.mu.Lock()
 	delete(f.u.running, f.file.Digest)
 	f.u.mu.Unlock()
 	f.stop(nil)
 	close(f.done)
+}
+
+// remember notes how the fill ended, unless somebody ended it.
+func (f *fill) remember(ctx context.Context) {
+	k := restKey{f.file.Archive, f.file.Digest}
+	switch {
+	case f.err == nil:
+		f.u.resting.succeeded(k)
+	case ctx.Err() == nil && !errors.Is(f.err, blob.ErrNoSpace):
+		f.u.resting.failed(k, f.err, f.u.Now())
+	}
 }
 
 // follow waits until there is something to read or nothing more to hope for.
@@ -123,105 +143,21 @@ func (f *fill) attempt() (begun chan struct{}, w *blob.Writer) {
 	return f.begun, f.writer
 }
 
-// source is one place that may have the file.
-type source struct{ base, path string }
-
-// sources gives every mirror, and on each the name by digest first: that one
-// cannot change while an archive is being updated.
-func (f *fill) sources() []source {
-	var all []source
-	for _, uri := range f.u.health.order(f.archive.URIs, f.first, f.u.Now()) {
-		if f.file.ByHash && (f.file.Kind == catalog.KindIndex || f.file.Kind == catalog.KindByHash) {
-			all = append(all, source{uri, byHashPath(f.file.Plain, f.file.Digest)})
-		}
-		all = append(all, source{uri, f.file.Plain})
-	}
-	return all
-}
-
-// byHashPath names an index by its digest (apt's Acquire-By-Hash).
-func byHashPath(plain string, d blob.Digest) string {
-	return path.Dir(plain) + "/by-hash/SHA256/" + d.String()
-}
-
-// fromAny takes the file from the first source that has the right bytes.
-func (f *fill) fromAny(ctx context.Context) error {
-	var failures []error
-	missing := 0
-	for _, s := range f.sources() {
-		err := f.from(ctx, s)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if errors.Is(err, blob.ErrNoSpace) { // no mirror can help
-			return err
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			missing++
-		}
-		failures = append(failures, err)
-		f.u.Log.Warn("fetching a file failed", "archive", f.archive.Name, "file", s.path, "mirror", s.base, "error", err)
-	}
-	return &fillError{f.archive.Name, f.file.Plain, failures, missing == len(failures)}
-}
-
-// fillError is why no source gave the file.
+// fillError is why no mirror gave the file.
 type fillError struct {
 	archive, file string
-	causes        []error
-	missing       bool // every source said that it has no such file
+	causes        several
+	missing       bool // every mirror said that it has no such file
 }
 
 func (e *fillError) Error() string {
-	var texts []string
-	for _, c := range e.causes {
-		texts = append(texts, c.Error())
-	}
-	return fmt.Sprintf("archive %s: fetching %s: %s", e.archive, e.file, strings.Join(texts, "; "))
+	return fmt.Sprintf("archive %s: fetching %s: %v", e.archive, e.file, e.causes)
 }
 
 func (e *fillError) Unwrap() []error { return e.causes }
 
-// Is makes the error fs.ErrNotExist only if all sources agree on that.
+// Is makes the error fs.ErrNotExist only if all mirrors agree on that.
 func (e *fillError) Is(target error) bool { return target == fs.ErrNotExist && e.missing }
-
-// from takes the file from one source, going on where a broken connection
-// left off. The digest decides in the end.
-func (f *fill) from(ctx context.Context, s source) error {
-	body, err := f.open(ctx, s, 0, "")
-	if err != nil {
-		return err
-	}
-	release, err := f.reserveUnsigned(ctx)
-	if err != nil {
-		body.Close()
-		return err
-	}
-	defer release()
-	w, err := f.u.Blobs.Create(ctx, f.file.Digest, f.size, body.modified)
-	if err != nil {
-		body.Close()
-		return err
-	}
-	err = f.copy(ctx, w, s, body)
-	f.withdraw()
-	if err == nil {
-		_, err = w.Commit()
-	}
-	if err == nil {
-		f.offer(w)
-		return nil
-	}
-	w.Abort(err)
-	if mismatch := (*blob.MismatchError)(nil); errors.As(err, &mismatch) {
-		f.u.health.lied(s.base, f.u.Now())
-		err = &RefusedError{Archive: f.archive.Name, Suite: f.file.Suite, File: s.path, URI: s.base, Reason: WrongContent, Err: err}
-	}
-	return err
-}
 
 // offer shows the writer of this attempt to those who wait and those who come.
 func (f *fill) offer(w *blob.Writer) {
@@ -240,45 +176,5 @@ func (f *fill) withdraw() {
 	defer f.u.mu.Unlock()
 	if f.writer != nil {
 		f.writer, f.begun = nil, make(chan struct{})
-	}
-}
-
-// offering is a writer that is offered with the first bytes that readers may
-// see. Until then an attempt that fails costs them nothing but time.
-type offering struct {
-	*blob.Writer
-	fill    *fill
-	left    int64 // bytes to come
-	offered bool
-}
-
-func (o *offering) Write(p []byte) (int, error) {
-	o.fill.received.Add(int64(len(p)))
-	if o.left -= int64(len(p)); o.left < 0 {
-		o.fill.withdraw()
-	}
-	n, err := o.Writer.Write(p)
-	if !o.offered && err == nil && o.fill.size > blob.HoldBack {
-		o.offered = true
-		o.fill.offer(o.Writer)
-	}
-	return n, err
-}
-
-func (f *fill) copy(ctx context.Context, w *blob.Writer, s source, body *body) error {
-	buffer := make([]byte, 128<<10)
-	f.received.Store(0)
-	to := &offering{Writer: w, fill: f, left: f.size}
-	var got int64
-	for resumes := 0; ; resumes++ {
-		n, err := io.CopyBuffer(struct{ io.Writer }{to}, body, buffer)
-		got += n
-		body.Close()
-		if err == nil || !body.broke || resumes == maxResumes || ctx.Err() != nil {
-			return err
-		}
-		if body, err = f.open(ctx, s, got, body.validator); err != nil {
-			return fmt.Errorf("going on at byte %d: %w", got, err)
-		}
 	}
 }

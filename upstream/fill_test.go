@@ -63,6 +63,7 @@ func TestWrongBytesAreNeverDeliveredWhole(t *testing.T) {
 				t.Errorf("in the store: %v", err)
 			}
 			a.ClearFaults()
+			m.rest()
 			if data, err := m.read(f); err != nil || !bytes.Equal(data, p.Deb) {
 				t.Errorf("afterwards: read %d bytes, %v", len(data), err)
 			}
@@ -102,7 +103,7 @@ func TestAMirrorThatLiesIsPassedOver(t *testing.T) {
 	if got := m.health.order(m.archive.URIs, m.archive.URIs[0], now); got[0] == m.archive.URIs[0] {
 		t.Errorf("the mirror that lied is still asked first: %q", got)
 	}
-	if got := m.health.order(m.archive.URIs, "", now.Add(2*firstPause)); got[0] != m.archive.URIs[0] {
+	if got := m.health.order(m.archive.URIs, "", now.Add(2*liePause)); got[0] != m.archive.URIs[0] {
 		t.Errorf("the mirror that lied once is set aside for ever: %q", got)
 	}
 }
@@ -113,6 +114,7 @@ func TestAMissingFileIsToldFromABrokenMirror(t *testing.T) {
 	if _, err := m.read(f); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("404: got %v", err)
 	}
+	m.rest()
 	a.Fault("*.deb", upstreamtest.Status(http.StatusServiceUnavailable, ""))
 	if _, err := m.read(f); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("503: got %v", err)

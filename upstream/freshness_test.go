@@ -58,7 +58,7 @@ func TestAChangedIdentityIsHeldUntilSomebodyAccepts(t *testing.T) {
 				t.Fatalf("held is %+v", held)
 			}
 			since := held.Since
-			m.now = time.Now().Add(time.Minute)
+			m.at(time.Now().Add(time.Minute))
 			m.refused(InfoChanged)
 			if got := m.check().Held.Since; !got.Equal(since) {
 				t.Errorf("held since %s became %s", since, got)
@@ -143,7 +143,7 @@ func TestAnExpiredReleaseIsNotHeld(t *testing.T) {
 	a, m := small(t)
 	a.Suite.ValidUntil = time.Now().Add(time.Hour)
 	a.Publish()
-	m.now = time.Now().Add(2 * time.Hour)
+	m.at(time.Now().Add(2 * time.Hour))
 	m.refused(Expired)
 	if held := m.check().Held; held != nil {
 		t.Errorf("held is %+v", held)
@@ -159,7 +159,7 @@ func TestAReleaseOlderThanMaxAgeIsFrozen(t *testing.T) {
 			m.archive.MaxAge = 24 * time.Hour
 			m.refresh()
 			a.Fault("InRelease", fault)
-			m.now = time.Now().Add(25 * time.Hour)
+			m.at(time.Now().Add(25 * time.Hour))
 			m.refused(Frozen, "max_age")
 		})
 	}

@@ -1,9 +1,13 @@
 package upstream
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +30,20 @@ type mirror struct {
 	*Upstream
 	t       *testing.T
 	archive *Archive
-	now     time.Time // zero: the system's
+	clock   atomic.Pointer[time.Time] // nil: the system's
+
+	mu    sync.Mutex // guards waits
+	waits []time.Duration
+}
+
+// at sets the clock.
+func (m *mirror) at(now time.Time) { m.clock.Store(&now) }
+
+// waited gives the pauses so far that would have been made.
+func (m *mirror) waited() []time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.waits)
 }
 
 func newMirror(t *testing.T, a *upstreamtest.Archive, uris ...string) *mirror {
@@ -54,10 +71,16 @@ func newMirror(t *testing.T, a *upstreamtest.Archive, uris ...string) *mirror {
 		Archives: []*Archive{m.archive}, Blobs: store.Blobs, Catalog: store.Catalog, Version: "test",
 		Log: slog.New(slog.NewTextHandler(testOutput{t}, nil)),
 		Now: func() time.Time {
-			if m.now.IsZero() {
-				return time.Now()
+			if now := m.clock.Load(); now != nil {
+				return *now
 			}
-			return m.now
+			return time.Now()
+		},
+		Wait: func(ctx context.Context, d time.Duration) error {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.waits = append(m.waits, d)
+			return context.Cause(ctx)
 		},
 	})
 	t.Cleanup(m.Close)
@@ -121,4 +144,10 @@ func (m *mirror) check() catalog.Check {
 		m.t.Fatal(err)
 	}
 	return c
+}
+
+// rest waits until fills are over and upstream may be asked again.
+func (m *mirror) rest() {
+	m.fills.Wait()
+	m.at(m.Now().Add(longestRest))
 }

@@ -6,32 +6,67 @@ import (
 	"time"
 )
 
-// A mirror that sent wrong bytes is asked last for a while, which doubles each
-// time up to the longest pause.
+// A mirror that fails is asked last for a while, which doubles each time up to
+// the longest pause; the pauses are longer for one that sent wrong bytes.
 const (
-	firstPause   = time.Minute
-	longestPause = time.Hour
+	downPause        = 10 * time.Second
+	longestDownPause = 10 * time.Minute
+	liePause         = time.Minute
+	longestLiePause  = time.Hour
 )
 
-// health remembers the mirrors that lied. The zero value trusts all.
+// maxWhy bounds what is kept of a mirror's failure, in bytes.
+const maxWhy = 400
+
+// health remembers the mirrors that failed. The zero value trusts all.
 type health struct {
-	mu    sync.Mutex // guards aside
-	aside map[string]lie
+	mu    sync.Mutex       // guards aside
+	aside map[string]aside // by URI
 }
 
-type lie struct {
+type aside struct {
 	until time.Time
 	pause time.Duration
+	lied  bool
+	why   string
 }
 
-func (h *health) lied(uri string, now time.Time) {
+// lied sets a mirror aside that sent what no honest one can have.
+func (h *health) lied(uri string, why error, now time.Time) {
+	h.setAside(uri, liePause, longestLiePause, true, why, now)
+}
+
+// down sets a mirror aside that could not be reached or did not answer as it
+// should, for at least as long as it wants to be left alone itself.
+func (h *health) down(uri string, why error, after time.Duration, now time.Time) {
+	h.setAside(uri, max(downPause, min(after, longestLiePause)), longestDownPause, false, why, now)
+}
+
+// setAside leaves a mirror alone that is aside already: several requests that
+// fail at the same time are one failure.
+func (h *health) setAside(uri string, first, longest time.Duration, lied bool, why error, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.aside == nil {
-		h.aside = map[string]lie{}
+	was := h.aside[uri]
+	if now.Before(was.until) && (was.lied || !lied) {
+		return
 	}
-	pause := min(max(2*h.aside[uri].pause, firstPause), longestPause)
-	h.aside[uri] = lie{now.Add(pause), pause}
+	if h.aside == nil {
+		h.aside = map[string]aside{}
+	}
+	text := why.Error()
+	pause := max(min(2*was.pause, longest), first)
+	h.aside[uri] = aside{now.Add(pause), pause, lied, text[:min(len(text), maxWhy)]}
+}
+
+// good ends the pause of a mirror that works again. What is said of one that
+// lied stands until the pause is over.
+func (h *health) good(uri string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if was, ok := h.aside[uri]; ok && (!was.lied || !now.Before(was.until)) {
+		delete(h.aside, uri)
+	}
 }
 
 // order gives the mirrors in the order to ask them: first, where it is not "",
@@ -51,4 +86,29 @@ func (h *health) order(uris []string, first string, now time.Time) []string {
 	ordered := slices.Clone(uris)
 	slices.SortStableFunc(ordered, func(a, b string) int { return rank(a) - rank(b) })
 	return ordered
+}
+
+// Mirror is one address of an archive, as it has turned out so far.
+type Mirror struct {
+	URI string
+	// LastUntil is when it will be asked again before others; it is zero for a
+	// mirror in good standing.
+	LastUntil time.Time
+	Why       string
+}
+
+// Mirrors tells how the mirrors of an archive are, in configured order.
+func (u *Upstream) Mirrors(a *Archive) []Mirror {
+	h := &u.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []Mirror
+	for _, uri := range a.URIs {
+		m := Mirror{URI: uri}
+		if was := h.aside[uri]; u.Now().Before(was.until) {
+			m.LastUntil, m.Why = was.until, was.why
+		}
+		all = append(all, m)
+	}
+	return all
 }

@@ -58,9 +58,9 @@ func (f *fill) sizeIn(resp *http.Response) (int64, error) {
 	case f.file.Size != catalog.UnknownSize || resp.StatusCode != http.StatusOK:
 		return f.file.Size, nil
 	case n < 0:
-		return 0, fmt.Errorf("%s: the server does not say how long the file is, and nothing else does", resp.Request.URL.Redacted())
+		return 0, fmt.Errorf("%s: the server does not say how long the file is, and nothing else does", address(resp.Request.URL))
 	case n > maxImage:
-		return 0, fmt.Errorf("%s: the server has %d bytes, more than the %d that a file of no signed size may have", resp.Request.URL.Redacted(), n, int64(maxImage))
+		return 0, fmt.Errorf("%s: the server has %d bytes, more than the %d that a file of no signed size may have", address(resp.Request.URL), n, int64(maxImage))
 	default:
 		return n, nil
 	}

@@ -104,6 +104,7 @@ func TestImagesWithWrongBytesAreNeverDelivered(t *testing.T) {
 				t.Error("it is in the store")
 			}
 			a.ClearFaults()
+			m.rest()
 			if data, err := m.read(m.file(g, image)); err != nil || !bytes.Equal(data, images[image]) {
 				t.Errorf("afterwards: read %d bytes, %v", len(data), err)
 			}

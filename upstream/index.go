@@ -86,5 +86,5 @@ func (in *intake) fetch(ctx context.Context, f debian.IndexFile) error {
 		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: f.Size, Digest: f.SHA256},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
-	return in.u.fetchWhole(ctx, file, in.release.uri, true)
+	return in.u.fetchWhole(ctx, file, demand{first: in.release.uri, evict: true})
 }

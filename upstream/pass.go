@@ -24,9 +24,20 @@ func (u *Upstream) Pass(ctx context.Context, file catalog.File) (blob.Stream, er
 	if err != nil {
 		return nil, err
 	}
+	k := restKey{file.Archive, file.Digest}
+	if err := u.resting.check(k, u.Now()); err != nil {
+		return nil, err
+	}
 	p := &passage{ctx: ctx, fill: &fill{u: u, archive: a, file: file}}
-	p.left = p.fill.sources()
+	for _, s := range p.fill.sources() {
+		for _, path := range s.paths {
+			p.left = append(p.left, &transfer{fill: p.fill, base: s.base, path: path})
+		}
+	}
 	if err := p.next(); err != nil {
+		if ctx.Err() == nil {
+			u.resting.failed(k, err, u.Now())
+		}
 		return nil, err
 	}
 	return p, nil
@@ -36,17 +47,17 @@ func (u *Upstream) Pass(ctx context.Context, file catalog.File) (blob.Stream, er
 type passage struct {
 	ctx      context.Context
 	fill     *fill
-	left     []source // not asked yet
-	failures []error
-	from     source
+	left     []*transfer // not tried yet
+	failures several
+	from     *transfer
 	body     *body
 }
 
-// next opens the file at the next source that answers.
+// next opens the file at the next address that answers.
 func (p *passage) next() error {
 	for len(p.left) > 0 {
 		p.from, p.left = p.left[0], p.left[1:]
-		body, err := p.fill.open(p.ctx, p.from, 0, "")
+		body, err := p.from.open(p.ctx)
 		if err == nil {
 			p.body = body
 			return nil
@@ -96,8 +107,8 @@ func (p *passage) WriteRange(to io.Writer, off, n int64) (int64, error) {
 func (p *passage) stream(out *section) error {
 	size, sum := p.fill.size, sha256.New()
 	buffer, held := make([]byte, passBuffer), []byte(nil)
-	resumes := 0
-	for got := int64(0); got < size && !out.done(); {
+	for p.from.got < size && !out.done() {
+		got := p.from.got
 		n, err := p.body.Read(buffer[:min(passBuffer, size-got)])
 		piece := buffer[:n]
 		sum.Write(piece)
@@ -106,43 +117,39 @@ func (p *passage) stream(out *section) error {
 			return err
 		}
 		held = append(held, piece[free:]...)
-		got += int64(n)
-		if err != nil && got < size {
-			if err = p.resume(got, resumes, err); err != nil {
+		p.from.got += int64(n)
+		if err != nil && p.from.got < size {
+			if err = p.resume(err); err != nil {
 				return err
 			}
-			resumes++
 		}
 	}
 	if out.done() {
 		return nil
 	}
 	if got := blob.Digest(sum.Sum(nil)); got != p.fill.file.Digest {
-		return p.lied(got)
+		return p.wrong(got)
 	}
 	_, err := out.Write(held)
 	return err
 }
 
 // resume goes on after a connection that broke.
-func (p *passage) resume(got int64, resumes int, err error) error {
-	if !p.body.broke || resumes == maxResumes || p.ctx.Err() != nil {
-		return fmt.Errorf("%s%s: ended after %d of %d bytes: %w", p.from.base, p.from.path, got, p.fill.size, err)
+func (p *passage) resume(err error) error {
+	if !p.from.mayResume(err) || p.ctx.Err() != nil {
+		return fmt.Errorf("%s%s: ended after %d of %d bytes: %w", p.from.base, p.from.path, p.from.got, p.fill.size, err)
 	}
 	p.body.Close()
-	body, err := p.fill.open(p.ctx, p.from, got, p.body.validator)
+	body, err := p.from.resume(p.ctx, err)
 	if err != nil {
-		return fmt.Errorf("going on at byte %d: %w", got, err)
+		return err
 	}
 	p.body = body
 	return nil
 }
 
-func (p *passage) lied(got blob.Digest) error {
-	u, f := p.fill.u, p.fill.file
-	u.health.lied(p.from.base, u.Now())
-	mismatch := &blob.MismatchError{Want: f.Digest, Got: got, WantSize: p.fill.size, GotSize: p.fill.size}
-	return &RefusedError{Archive: p.fill.archive.Name, Suite: f.Suite, File: p.from.path, URI: p.from.base, Reason: WrongContent, Err: mismatch}
+func (p *passage) wrong(got blob.Digest) error {
+	return p.from.judge(&blob.MismatchError{Want: p.fill.file.Digest, Got: got, WantSize: p.fill.size, GotSize: p.fill.size})
 }
 
 // section writes only what lies in a range of all that it is given.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -43,6 +44,9 @@ func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen c
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, Refreshed{}, err
 	}
+	if !u.isWhole(latest) {
+		latest = catalog.Generation{}
+	}
 	if latest.Number == 0 || latest.Scope != a.scope() || latest.Missing != nil {
 		seen.LastModified, seen.ETag = "", ""
 	}
@@ -54,7 +58,45 @@ func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen c
 		return r, Refreshed{Generation: latest}, nil
 	}
 	out, err := u.takeIn(ctx, a, suite, r, latest)
-	return r, out, err
+	if !isMidUpdate(err) {
+		return r, out, err
+	}
+	u.Log.Info("an archive seems to be in the middle of an update, trying once more", "archive", a.Name, "suite", suite, "error", err)
+	if err := u.Wait(ctx, updatePause); err != nil {
+		return r, out, err
+	}
+	seen.LastModified, seen.ETag = "", ""
+	newer, again := u.fetchRelease(ctx, a, suite, seen)
+	if again != nil {
+		return r, out, err
+	}
+	out, err = u.takeIn(ctx, a, suite, newer, latest)
+	return newer, out, err
+}
+
+// updatePause gives a mirror time to finish what it is doing, or to go on from
+// the state whose Release was read to the next one.
+const updatePause = 5 * time.Second
+
+// isMidUpdate says whether an index was not there, or was another one, although
+// a server answered.
+func isMidUpdate(err error) bool {
+	fe := (*fillError)(nil)
+	return errors.As(err, &fe) && slices.ContainsFunc(fe.causes, func(cause error) bool {
+		_, ok := transient(cause)
+		return !ok
+	})
+}
+
+// isWhole says whether what makes a generation is in the store: its indexes and
+// packages can be fetched again, but the rest cannot.
+func (u *Upstream) isWhole(g catalog.Generation) bool {
+	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Manifest} {
+		if _, err := u.Blobs.Stat(d); errors.Is(err, blob.ErrNotFound) && d != (blob.Digest{}) {
+			return false
+		}
+	}
+	return true
 }
 
 // sameAs says whether a generation already has these very bytes.

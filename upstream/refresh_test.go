@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func TestRefreshRefuses(t *testing.T) {
 		{"expired", func(t *testing.T, a *upstreamtest.Archive, m *mirror) {
 			a.Suite.ValidUntil = time.Now().Add(time.Hour)
 			a.Publish()
-			m.now = time.Now().Add(2 * time.Hour)
+			m.at(time.Now().Add(2 * time.Hour))
 		}, Expired, "valid until"},
 		{"another suite", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) {
 			a.Suite.Suite, a.Suite.Codename = "unstable", "sid"
@@ -330,4 +331,50 @@ func TestAnIndexThatNobodyNeedsMayBeMissing(t *testing.T) {
 		t.Fatalf("no longer missing: got %+v", with.Generation)
 	}
 	m.file(with.Generation, "pool/u.udeb")
+}
+
+// Between the look at Release and the look at the indexes an archive may have
+// been updated; the next Release then belongs to what is there.
+func TestAnUpdateDuringARefreshHealsByItself(t *testing.T) {
+	for name, byHash := range map[string]bool{"by hash": true, "plain": false} {
+		t.Run(name, func(t *testing.T) {
+			a := upstreamtest.New(t)
+			a.Suite.AcquireByHash = byHash
+			a.AddPackage(upstreamtest.Package{Name: "hello", Version: "1.0"})
+			a.Publish()
+			m := newMirror(t, a)
+			m.refresh()
+			a.AddPackage(upstreamtest.Package{Name: "hello", Version: "2.0"})
+			before := a.Paths()
+			a.Publish()
+			passing := bytes.Clone(a.Get("dists/stable/InRelease"))
+			for _, p := range a.Paths() {
+				if strings.Contains(p, "/by-hash/") && !slices.Contains(before, p) {
+					a.Remove(p)
+				}
+			}
+			p := a.AddPackage(upstreamtest.Package{Name: "hello", Version: "3.0"})
+			a.Publish()
+			a.FaultTimes(1, "InRelease", serving(passing))
+			m.file(m.refresh().Generation, p.Filename)
+		})
+	}
+}
+
+// The store may lose what it holds; the marks of time are not in it.
+func TestALostGenerationIsMadeAnew(t *testing.T) {
+	a, m := small(t)
+	g, err := m.Catalog.Latest(t.Context(), "test", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Blobs.Delete(t.Context(), g.InRelease); err != nil {
+		t.Fatal(err)
+	}
+	if r := m.refresh(); r.Generation.Number != 2 || r.Generation.InRelease != g.InRelease {
+		t.Errorf("got %+v", r.Generation)
+	}
+	if n := a.Count("dists/stable/InRelease"); n != 2 {
+		t.Errorf("%d requests for InRelease", n)
+	}
 }

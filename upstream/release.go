@@ -35,32 +35,34 @@ func (r *release) digest() blob.Digest { return blob.Sum(r.text) }
 // somebody must look at. A mirror that is only behind is one, too, but not as
 // long as another may still have what is newer.
 func (u *Upstream) fetchRelease(ctx context.Context, a *Archive, suite string, seen catalog.Check) (*release, error) {
+	if len(a.URIs) == 0 {
+		return nil, fmt.Errorf("archive %s has no uris", a.Name)
+	}
+	var r *release
+	failures := inTurn(ctx, u, u.health.order(a.URIs, "", u.Now()), func(uri string) (err error) {
+		r, err = u.releaseFrom(ctx, a, suite, uri, seen)
+		return err
+	})
+	if failures != nil {
+		return nil, worst(failures, a.Name, suite)
+	}
+	return r, nil
+}
+
+// worst puts the failures of all mirrors in the order of what they mean.
+func worst(failures several, archive, suite string) error {
 	var refused, failed, behind several
-	for _, uri := range u.health.order(a.URIs, "", u.Now()) {
-		r, err := u.releaseFrom(ctx, a, suite, uri, seen)
-		if err == nil {
-			return r, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+	for _, err := range failures {
 		switch re := (*RefusedError)(nil); {
 		case !errors.As(err, &re):
-			failed = append(failed, fmt.Errorf("archive %s, suite %s: %w", a.Name, suite, err))
+			failed = append(failed, fmt.Errorf("archive %s, suite %s: %w", archive, suite, err))
 		case re.Reason == RolledBack:
 			behind = append(behind, re)
 		default:
 			refused = append(refused, re)
 		}
 	}
-	return nil, worstOf(a, refused, failed, behind)
-}
-
-func worstOf(a *Archive, refused, failed, behind several) error {
-	switch {
-	case len(a.URIs) == 0:
-		return fmt.Errorf("archive %s has no uris", a.Name)
-	case len(failed) == 0:
+	if failed == nil {
 		return append(refused, behind...)
 	}
 	for _, err := range behind {
@@ -81,6 +83,9 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 		r.Release, err = debian.ParseRelease(r.text)
 	}
 	if isTransport(err) {
+		if after, ok := transient(err); ok && ctx.Err() == nil {
+			u.health.down(uri, err, after, u.Now())
+		}
 		return nil, err
 	}
 	refused := &RefusedError{Archive: a.Name, Suite: suite, File: file, URI: uri, Err: err}
@@ -88,6 +93,7 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 		refused.Err = a.checkFresh(r.Release, r.digest(), suite, seen, u.Now())
 	}
 	if refused.Err == nil {
+		u.health.good(uri, u.Now())
 		return r, nil
 	}
 	refused.Reason = reasonOf(refused.Err)
@@ -95,18 +101,19 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 		refused.held = heldFor(r, refused.Reason, refused.Err, u.Now())
 	}
 	if refused.isLie() {
-		u.health.lied(uri, u.Now())
+		u.health.lied(uri, fmt.Errorf("%s: %w", file, refused.Err), u.Now())
 	}
 	return nil, refused
 }
 
 // isTransport tells a file that could not be had from one that is not as it should be.
 func isTransport(err error) bool {
-	if pe := (*pgp.Error)(nil); errors.As(err, &pe) {
+	te := (*transportError)(nil)
+	if !errors.As(err, &te) {
 		return false
 	}
-	te := (*transportError)(nil)
-	return errors.As(err, &te)
+	private, long := (*PrivateAddressError)(nil), (*tooLongError)(nil)
+	return !errors.As(err, &private) && !errors.As(err, &long)
 }
 
 type transportError struct{ err error }

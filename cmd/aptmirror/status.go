@@ -46,7 +46,14 @@ func printStatus(w io.Writer, s admin.Status) error {
 	for _, suite := range s.Suites {
 		printSuite(w, suite)
 	}
+	printMirrors(w, s.Mirrors)
 	return nil
+}
+
+func printMirrors(w io.Writer, mirrors []admin.Mirror) {
+	for _, m := range mirrors {
+		fmt.Fprintf(w, "\nmirror %s (archive %s)\n  asked last   until %s\n  WARNING      %s\n", m.URI, m.Archive, when(m.LastUntil), m.Why)
+	}
 }
 
 func printSuite(w io.Writer, s admin.SuiteStatus) {

@@ -117,8 +117,9 @@ type Status struct {
 	Listen  []string      `json:"listen,omitempty"`
 	Access  *Access       `json:"access,omitempty"` // of a daemon that is running
 	Suites  []SuiteStatus `json:"suites"`
-	Blobs   int           `json:"blobs"` // files in the store
-	Bytes   int64         `json:"bytes"` // their sizes together
+	Mirrors []Mirror      `json:"mirrors,omitempty"` // those that failed lately
+	Blobs   int           `json:"blobs"`             // files in the store
+	Bytes   int64         `json:"bytes"`             // their sizes together
 }
 
 // SuiteStatus is the state of one suite of a repository.

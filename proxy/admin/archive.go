@@ -23,3 +23,12 @@ type Held struct {
 	Date    time.Time `json:"date"`
 	Release string    `json:"release"` // SHA-256 of its text
 }
+
+// Mirror is an address of an archive that failed lately.
+type Mirror struct {
+	Archive string `json:"archive"`
+	URI     string `json:"uri"`
+	// LastUntil is when the mirror will be asked before others again.
+	LastUntil time.Time `json:"last_until"`
+	Why       string    `json:"why"`
+}

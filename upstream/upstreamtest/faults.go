@@ -189,3 +189,15 @@ func Slow(piece int, pause time.Duration) Fault {
 		}
 	}
 }
+
+// WrongRange answers a request for a range with one that begins earlier, and says so; other requests get the file.
+func WrongRange(w http.ResponseWriter, r *http.Request, f File) {
+	if r.Header.Get("Range") == "" {
+		serve(w, r, f)
+		return
+	}
+	w.Header().Set("Content-Range", "bytes 0-"+strconv.Itoa(len(f.Data)-1)+"/"+strconv.Itoa(len(f.Data)))
+	w.Header().Set("Last-Modified", f.Modified.UTC().Format(http.TimeFormat))
+	w.WriteHeader(http.StatusPartialContent)
+	w.Write(f.Data) // the client may leave
+}

@@ -12,7 +12,7 @@ import (
 // Status tells what is served and how fresh it is.
 func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	d.mu.Lock()
-	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Suites: []admin.SuiteStatus{}}
+	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Suites: []admin.SuiteStatus{}, Mirrors: d.failingMirrors()}
 	d.mu.Unlock()
 	if r := d.reloading(); r != nil {
 		out.Access = r.state()
@@ -36,6 +36,18 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 		}
 	}
 	return out, ctx.Err()
+}
+
+// failingMirrors tells of the mirrors of all archives that failed lately.
+func (d *Daemon) failingMirrors() (all []admin.Mirror) {
+	for _, a := range d.config.Archives {
+		for _, m := range d.upstream.Mirrors(d.upstream.Archive(a.Name)) {
+			if !m.LastUntil.IsZero() {
+				all = append(all, admin.Mirror{Archive: a.Name, URI: m.URI, LastUntil: m.LastUntil, Why: m.Why})
+			}
+		}
+	}
+	return all
 }
 
 func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite string, stored map[blob.Digest]bool) (admin.SuiteStatus, error) {
