@@ -26,11 +26,13 @@ type fixture struct {
 func newFixture(t testing.TB, o Options) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: t.TempDir(), o: o, clock: testTime}
-	f.o.Now = func() time.Time { return f.clock }
+	f.o.Now = f.now
 	f.open()
 	t.Cleanup(f.close)
 	return f
 }
+
+func (f *fixture) now() time.Time { return f.clock }
 
 func (f *fixture) open() {
 	f.t.Helper()
