@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,14 +24,21 @@ type Client struct {
 	Remote bool
 }
 
-// Dial reaches the daemon on a socket. It returns ErrNoDaemon where there is none.
+// Dial reaches the daemon on a socket. It returns ErrNoDaemon where there is
+// none, as under a path too long for one.
 func Dial(ctx context.Context, socket string) (*Client, error) {
+	if len(socket) > maxSocketPath {
+		return nil, ErrNoDaemon
+	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
 	}
 	conn, err := dial(ctx, "", "")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, ErrNoDaemon
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("reaching the daemon: %w: run the command as root or as the user of the service", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reaching the daemon: %w", err)
@@ -45,7 +53,10 @@ func InProcess(h http.Handler) *Client {
 }
 
 // Call makes one call. News is given every event as it comes; result, if the
-// answer has one, is filled even if there is an error too.
+// answer has one, is filled even if there is an error too. A failure of the
+// work itself is an *Error. When ctx ends, a call to the daemon returns its
+// cause and the work goes on; inside this process the work is told to end, and
+// its outcome is returned.
 func (c *Client) Call(ctx context.Context, name string, request any, news func(Event), result any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -58,20 +69,20 @@ func (c *Client) Call(ctx context.Context, name string, request any, news func(E
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("calling the daemon: %w", err)
+		return cmp.Or(context.Cause(ctx), fmt.Errorf("calling the daemon: %w", err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("calling the daemon: it answered %s to %s; is it of another version?", resp.Status, name)
 	}
-	return read(resp.Body, news, result)
+	return read(ctx, resp.Body, news, result)
 }
 
-func read(body io.Reader, news func(Event), result any) error {
+func read(ctx context.Context, body io.Reader, news func(Event), result any) error {
 	for d := json.NewDecoder(body); ; {
 		var m Message
 		if err := d.Decode(&m); err != nil {
-			return fmt.Errorf("the daemon went away before it was done: %w", err)
+			return cmp.Or(context.Cause(ctx), fmt.Errorf("the daemon went away before it was done: %w", err))
 		}
 		if m.Event != nil {
 			news(*m.Event)
@@ -104,8 +115,8 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	}()
 	<-w.started
 	return &http.Response{
-		StatusCode: w.status, Status: http.StatusText(w.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: pr, Request: r,
+		StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: pr, ContentLength: -1, Request: r,
 	}, nil
 }
 

@@ -5,13 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // NewHandler answers calls with a backend. allowed is the user, besides root,
 // that may call.
 func NewHandler(b Backend, allowed int) http.Handler {
+	return newHandler(b, rules{allowed, callerPatience})
+}
+
+// callerPatience is how long a caller may take no news before they count as
+// gone: work must not wait for a terminal that was stopped.
+const callerPatience = 10 * time.Second
+
+// rules hold for every call.
+type rules struct {
+	uid      int           // who may call, besides root
+	patience time.Duration // for a caller to take one message
+}
+
+func newHandler(b Backend, allowed rules) http.Handler {
 	mux := http.NewServeMux()
 	handle(mux, "status", allowed, func(ctx context.Context, _ Caller, _ struct{}, _ func(Event)) (*Status, error) {
 		return b.Status(ctx)
@@ -35,12 +51,12 @@ func NewHandler(b Backend, allowed int) http.Handler {
 }
 
 // handle registers one call; do may give a result beside an error.
-func handle[Q, A any](mux *http.ServeMux, name string, allowed int, do func(context.Context, Caller, Q, func(Event)) (*A, error)) {
+func handle[Q, A any](mux *http.ServeMux, name string, allowed rules, do func(context.Context, Caller, Q, func(Event)) (*A, error)) {
 	mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
-		out := &answer{w: w, json: json.NewEncoder(w)}
-		caller, ok := r.Context().Value(callerKey{}).(Caller)
-		if !ok || caller.UID != 0 && caller.UID != allowed {
-			out.send(Message{Error: &Error{fmt.Sprintf("user %d may not administer this aptmirror: run the command as root or as the user of the service", caller.UID), ExitFailed}})
+		out := &answer{control: http.NewResponseController(w), patience: allowed.patience, w: w, json: json.NewEncoder(w)}
+		caller, err := allowed.admit(r)
+		if err != nil {
+			out.send(Message{Error: &Error{err.Error(), ExitFailed}})
 			return
 		}
 		var request Q
@@ -53,32 +69,58 @@ func handle[Q, A any](mux *http.ServeMux, name string, allowed int, do func(cont
 	})
 }
 
+func (a rules) admit(r *http.Request) (Caller, error) {
+	caller, ok := r.Context().Value(callerKey{}).(Caller)
+	if !ok {
+		return Caller{}, errors.New("the kernel does not say who is calling")
+	}
+	if caller.UID != 0 && caller.UID != a.uid {
+		return Caller{}, fmt.Errorf("user %d may not administer this aptmirror: run the command as root or as the user of the service", caller.UID)
+	}
+	return caller, nil
+}
+
 func readRequest(w http.ResponseWriter, r *http.Request, into any) error {
 	if t := r.Header.Get("Content-Type"); t != "application/json" {
 		return fmt.Errorf("content type %q, want application/json", t)
 	}
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxRequest))
 	body.DisallowUnknownFields()
-	return body.Decode(into)
+	if err := body.Decode(into); err != nil {
+		return err
+	}
+	if _, err := body.Token(); err != io.EOF {
+		return errors.New("there is more than one value")
+	}
+	return nil
 }
 
 // answer writes messages; events may come from several goroutines.
 type answer struct {
-	mu   sync.Mutex // held while one message is written
+	control  *http.ResponseController
+	patience time.Duration
+
+	mu   sync.Mutex // guards the fields below, and is held while one message is written
 	w    http.ResponseWriter
 	json *json.Encoder
+	gone bool // the caller has left, or has everything
 }
 
 // send writes one message. A caller who has left is no reason to stop the
-// work, so that errors of writing are not looked at.
+// work, so that errors only end the news. Inside one process there are neither
+// deadlines nor buffers, hence ErrNotSupported.
 func (a *answer) send(m Message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.w.Header().Set("Content-Type", "application/x-ndjson")
-	a.json.Encode(m)
-	if f, ok := a.w.(http.Flusher); ok {
-		f.Flush()
+	if a.gone {
+		return
 	}
+	a.w.Header().Set("Content-Type", "application/x-ndjson")
+	deadlineErr := a.control.SetWriteDeadline(time.Now().Add(a.patience))
+	for _, err := range []error{deadlineErr, a.json.Encode(m), a.control.Flush()} {
+		a.gone = a.gone || err != nil && !errors.Is(err, http.ErrNotSupported)
+	}
+	a.gone = a.gone || m.Event == nil // nothing follows the outcome
 }
 
 func (a *answer) finish(result any, has bool, err error) {
