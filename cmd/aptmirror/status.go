@@ -39,7 +39,7 @@ func printStatus(w io.Writer, s admin.Status) error {
 	} else {
 		fmt.Fprintf(w, "aptmirror %s, no daemon is running\n", s.Version)
 	}
-	fmt.Fprintf(w, "%d files in the store, %s\n", s.Blobs, size(s.Bytes))
+	fmt.Fprintf(w, "%d files in the store, %s\n", s.Blobs, inStore(s))
 	if s.Access != nil {
 		printAccess(w, *s.Access)
 	}
@@ -54,6 +54,19 @@ func printMirrors(w io.Writer, mirrors []admin.Mirror) {
 	for _, m := range mirrors {
 		fmt.Fprintf(w, "\nmirror %s (archive %s)\n  asked last   until %s\n  WARNING      %s\n", m.URI, m.Archive, when(m.LastUntil), m.Why)
 	}
+}
+
+// inStore tells how much there is, may be and had to go.
+func inStore(s admin.Status) string {
+	text := size(s.Bytes)
+	if s.Space.Max > 0 {
+		text += " of at most " + size(s.Space.Max)
+	}
+	text += ", " + size(s.Space.Disk) + " on disk"
+	if s.Space.EvictedFiles > 0 {
+		text += fmt.Sprintf("; %d files with %s made room for others since the start", s.Space.EvictedFiles, size(s.Space.Evicted))
+	}
+	return text
 }
 
 func printSuite(w io.Writer, s admin.SuiteStatus) {

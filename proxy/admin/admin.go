@@ -120,6 +120,17 @@ type Status struct {
 	Mirrors []Mirror      `json:"mirrors,omitempty"` // those that failed lately
 	Blobs   int           `json:"blobs"`             // files in the store
 	Bytes   int64         `json:"bytes"`             // their sizes together
+	Space   Space         `json:"space"`
+}
+
+// Space is how the store keeps to its limit, in bytes.
+type Space struct {
+	Max      int64 `json:"max"`      // 0: as much as the disk takes
+	Reserved int64 `json:"reserved"` // promised to files on their way in
+	Disk     int64 `json:"disk"`     // taken up on disk, with what is yet to come back
+	// Evicted counts what had to make room since the daemon was started.
+	Evicted      int64 `json:"evicted"`
+	EvictedFiles int64 `json:"evicted_files"`
 }
 
 // SuiteStatus is the state of one suite of a repository.

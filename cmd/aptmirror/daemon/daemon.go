@@ -68,14 +68,14 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := cache.Open(c.State, o.Log)
+	store, err := cache.OpenWith(c.State, cache.Options{MaxSize: c.Cache.MaxSize, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
 	}
 	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}}
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.upstream = upstream.New(upstream.Config{
-		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Log: o.Log, Version: o.Version, Now: o.Now,
+		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,
 	})
 	for _, a := range archives {
 		for _, s := range a.Suites {
@@ -85,7 +85,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if err := store.Catalog.Serve(ctx, d.served()); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	d.jobs.Go(func() { store.Maintain(d.life, d.maintenanceFailed) })
 	return d, nil
+}
+
+func (d *Daemon) maintenanceFailed(err error) {
+	d.Log.Warn("maintaining the store failed, it is tried again", "error", err)
 }
 
 var errClosing = errors.New("aptmirror is stopping")

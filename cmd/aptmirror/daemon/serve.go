@@ -29,7 +29,8 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 		return err
 	}
 	server := proxy.New(proxy.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Access: reloads.loaded, Log: d.Log, Now: d.Now,
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache,
+		Access: reloads.loaded, Log: d.Log, Now: d.Now,
 	})
 	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())

@@ -17,6 +17,11 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	if r := d.reloading(); r != nil {
 		out.Access = r.state()
 	}
+	space, err := d.cache.Space(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Space = admin.Space{Max: space.Max, Reserved: space.Reserved, Disk: space.Disk, Evicted: space.Evicted, EvictedFiles: space.EvictedFiles}
 	stored := map[blob.Digest]bool{}
 	for info, err := range d.cache.Blobs.All(ctx) {
 		if err == nil {
