@@ -13,8 +13,8 @@ import (
 	"aptmirror/upstream/upstreamtest"
 )
 
-// open opens a daemon that mirrors a test archive; state is kept in dir.
-func open(t *testing.T, a *upstreamtest.Archive, dir string) *Daemon {
+// opened opens a daemon that mirrors a test archive; state is kept in dir.
+func opened(t *testing.T, a *upstreamtest.Archive, dir string) *Daemon {
 	t.Helper()
 	c := &config.Config{
 		Path: filepath.Join(dir, "aptmirror.toml"), State: filepath.Join(dir, "state"),
@@ -65,7 +65,7 @@ func TestAcceptPublishesWhatWasHeld(t *testing.T) {
 	a.Publish()
 	dir := t.TempDir()
 	me := admin.Caller{UID: os.Getuid()}
-	d := open(t, a, dir)
+	d := opened(t, a, dir)
 	if _, err := d.Sync(t.Context(), me, admin.SyncRequest{}, nobody); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestAcceptPublishesWhatWasHeld(t *testing.T) {
 	}
 	mustClose(t, d)
 
-	d = open(t, a, dir)
+	d = opened(t, a, dir)
 	defer func() { mustClose(t, d) }()
 	s := suiteStatus(t, d)
 	if s.Generation != 1 || s.Held == nil || !strings.Contains(s.Held.What, "Label") || !strings.Contains(s.Advice, "archive accept debian stable") {

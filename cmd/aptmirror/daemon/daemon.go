@@ -85,6 +85,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if err := store.Catalog.Serve(ctx, d.served()); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	d.tellDamage()
 	d.jobs.Go(func() { store.Maintain(d.life, d.maintenanceFailed) })
 	return d, nil
 }

@@ -13,7 +13,7 @@ func TestStatusTellsOfAMirrorThatLied(t *testing.T) {
 	a := upstreamtest.New(t)
 	a.AddPackage(upstreamtest.Package{Name: "hello"})
 	a.Publish(upstreamtest.Tampered())
-	d := open(t, a, t.TempDir())
+	d := opened(t, a, t.TempDir())
 	defer func() { mustClose(t, d) }()
 	if _, err := d.Sync(t.Context(), admin.Caller{UID: os.Getuid()}, admin.SyncRequest{}, nobody); exit(err) != admin.ExitRefused {
 		t.Errorf("sync: %v", err)

@@ -345,7 +345,7 @@ func TestWarningsAreInTime(t *testing.T) {
 func TestReloadNeedsAServingDaemon(t *testing.T) {
 	a := upstreamtest.New(t)
 	a.Publish()
-	d := open(t, a, t.TempDir())
+	d := opened(t, a, t.TempDir())
 	defer mustClose(t, d)
 	if _, err := d.Reload(t.Context(), me); exit(err) != admin.ExitFailed {
 		t.Errorf("Reload: %v", err)

@@ -74,14 +74,18 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 	}
 	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
 	if err != nil {
-		return s, err
+		markDamaged(&s, err)
+		return s, nil
 	}
 	s.Generation, s.Published, s.Date, s.ValidUntil = g.Number, p.Published, g.Date, g.ValidUntil
 	s.Signers, s.Packages, s.Bytes = signers(g), g.Packages, g.Bytes
 	if a := d.upstream.Archive(g.Archive); a != nil {
 		s.Warning = a.AgeWarning(g.Date, g.ValidUntil, d.Now())
 	}
-	return s, d.countCached(ctx, g, stored, &s)
+	if err := d.countCached(ctx, g, stored, &s); err != nil {
+		markDamaged(&s, err)
+	}
+	return s, nil
 }
 
 // countCached counts the packages of a generation that are in the store.
