@@ -1,11 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"time"
-
 	"github.com/urfave/cli/v2"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -14,24 +9,36 @@ import (
 )
 
 func clientCommand() *cli.Command {
+	days := &cli.IntFlag{Name: "days", Usage: "valid for that many `DAYS`", DefaultText: "397; of a renewal as many as before"}
+	algorithm := &cli.StringFlag{Name: "algorithm", Usage: "`KIND` of key: p256 or ed25519", DefaultText: "p256; of a renewal as before"}
+	csr := &cli.StringFlag{Name: "csr", Usage: "the signing request, a `FILE` (PEM or DER) or - for standard input"}
 	return &cli.Command{
 		Name:  "client",
 		Usage: "certificates of the built-in CA, and what a machine needs to use this site",
 		Subcommands: []*cli.Command{
 			{
-				Name: "add", Usage: "issue a certificate; NAME becomes its DNS name", ArgsUsage: "NAME",
-				Flags:  []cli.Flag{&cli.IntFlag{Name: "days", Usage: "valid for that many `DAYS`", Value: pki.DefaultDays}},
-				Action: clientAdd,
+				Name: "add", Usage: "issue a key and a certificate; NAME becomes its DNS name", ArgsUsage: "NAME",
+				Flags: []cli.Flag{days, algorithm}, Action: clientAdd,
 			},
 			{
-				Name: "kit", Usage: "write everything that the machine called NAME needs", ArgsUsage: "NAME",
-				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "format", Usage: "dir: a folder, with a private apt.conf to try it without root", Value: "dir"},
-					&cli.StringFlag{Name: "out", Usage: "the `FOLDER` to write"},
-				},
-				Action: clientKit,
+				Name: "sign", Usage: "issue a certificate for a key that never leaves the machine called NAME", ArgsUsage: "NAME",
+				Description: "Only the public key is taken from the request; the certificate is for NAME whatever it asks for.\n\n" +
+					"   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=NAME \\\n" +
+					"      -keyout client.key -out client.csr",
+				Flags: []cli.Flag{csr, days}, Action: clientSign,
 			},
+			{
+				Name: "renew", Usage: "issue a new key and certificate to NAME, or with --csr a certificate for its new key", ArgsUsage: "NAME",
+				Description: "The old certificate stays good until it ends or is revoked, so that the new kit can be brought\nto the machine meanwhile.",
+				Flags:       []cli.Flag{csr, days, algorithm}, Action: clientRenew,
+			},
+			kitCommand(),
 			{Name: "list", Usage: "list issued certificates", Action: clientList},
+			{
+				Name: "show", Usage: "tell who NAME is, what it may read by which rule, and whether its certificates are good", ArgsUsage: "NAME",
+				Description: "NAME may also be an identity of another kind, as grants name it: uri:..., cn:...",
+				Action:      clientShow,
+			},
 			{Name: "revoke", Usage: "revoke all certificates of NAME", ArgsUsage: "NAME", Action: clientRevoke},
 		},
 		Action: unknownSubcommand,
@@ -47,82 +54,56 @@ func unknownSubcommand(c *cli.Context) error {
 
 // oneName gives the only argument.
 func oneName(c *cli.Context) (string, error) {
-	if c.NArg() != 1 {
-		return "", usagef("%s takes one NAME, got %d", c.Command.FullName(), c.NArg())
+	name, err := oneArgument(c)
+	if err == nil {
+		err = pki.CheckName(name)
 	}
-	name := c.Args().First()
-	if err := pki.CheckName(name); err != nil {
+	if err != nil {
 		return "", usageError{err}
 	}
 	return name, nil
 }
 
-func clientAdd(c *cli.Context) error {
-	name, err := oneName(c)
-	if err != nil {
-		return err
+func oneArgument(c *cli.Context) (string, error) {
+	if c.NArg() != 1 {
+		return "", usagef("%s takes one NAME, got %d", c.Command.FullName(), c.NArg())
 	}
-	loaded, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	if err := becomeOwner(loaded.Clients.Dir); err != nil {
-		return err
-	}
-	if err := addClient(loaded, name, c.Int("days")); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "issued a certificate to %s; next: aptmirror --config %s client kit %s --format dir --out FOLDER\n", name, loaded.Path, name)
-	return nil
+	return c.Args().First(), nil
 }
 
-// openClients gives the built-in CA of the configuration that the command names.
-func openClients(c *cli.Context) (*pki.Clients, error) {
+// clientAct is a command that changes something about the client called name.
+type clientAct struct {
+	name    string
+	loaded  *config.Config
+	clients *pki.Clients
+	audit   *auditLog
+}
+
+// beginAct opens the built-in CA as its owner, and the record of what is done
+// with it. The caller closes the record.
+func beginAct(c *cli.Context, name string) (*clientAct, error) {
 	loaded, err := loadConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	return site.Clients(loaded)
+	return beginActOf(loaded, name)
 }
 
-func addClient(loaded *config.Config, name string, days int) error {
-	clients, err := site.Clients(loaded)
+func beginActOf(loaded *config.Config, name string) (*clientAct, error) {
+	if loaded.Clients.Dir == "" {
+		return nil, site.ErrNoCA
+	}
+	audit, err := openAudit(loaded)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = clients.Add(name, pki.Leaf{Days: days}, time.Now())
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s has a certificate already: %w", name, err)
+	a := &clientAct{name: name, loaded: loaded, audit: audit}
+	if err = becomeOwner(loaded.Clients.Dir); err == nil {
+		a.clients, err = site.Clients(loaded)
 	}
-	return err
-}
-
-func clientKit(c *cli.Context) error {
-	name, err := oneName(c)
 	if err != nil {
-		return err
+		audit.close()
+		return nil, err
 	}
-	if c.String("out") == "" {
-		return usagef("client kit needs --out FOLDER")
-	}
-	if f := c.String("format"); f != "dir" {
-		return usagef("--format %s: only dir is known", f)
-	}
-	loaded, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	if err := writeKit(loaded, name, c.String("out")); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "wrote the kit of %s to %s; try it: APT_CONFIG=%s/apt.conf apt-get update\n", name, c.String("out"), c.String("out"))
-	return nil
-}
-
-func writeKit(loaded *config.Config, name, out string) error {
-	k, err := site.Kit(loaded, name)
-	if err != nil {
-		return err
-	}
-	return k.WriteDir(out, true)
+	return a, nil
 }

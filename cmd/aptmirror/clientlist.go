@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/pki"
 )
 
@@ -13,7 +14,11 @@ func clientList(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	clients, err := openClients(c)
+	loaded, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	clients, err := site.Clients(loaded)
 	if err != nil {
 		return err
 	}
@@ -51,45 +56,4 @@ func rowOf(k pki.Client, now time.Time) clientRow {
 		r.State = "retired"
 	}
 	return r
-}
-
-func clientRevoke(c *cli.Context) error {
-	name, err := oneName(c)
-	if err != nil {
-		return err
-	}
-	clients, err := openClients(c)
-	if err != nil {
-		return err
-	}
-	if err := becomeOwner(clients.Dir); err != nil {
-		return err
-	}
-	revoked, err := revokeAll(clients, name, time.Now())
-	if err != nil {
-		return err
-	}
-	if revoked == 0 {
-		return fmt.Errorf("%s has no certificate that could be revoked", name)
-	}
-	fmt.Fprintf(c.App.Writer, "revoked %d certificates of %s; a running daemon refuses them within seconds\n", revoked, name)
-	return nil
-}
-
-// revokeAll revokes every certificate that was issued to name, replaced ones too.
-func revokeAll(clients *pki.Clients, name string, now time.Time) (revoked int, err error) {
-	list, err := clients.List()
-	if err != nil {
-		return 0, err
-	}
-	for _, k := range list {
-		if k.Name != name || !k.RevokedAt.IsZero() {
-			continue
-		}
-		if err := clients.Revoke(k.Cert.SerialNumber, now); err != nil {
-			return revoked, err
-		}
-		revoked++
-	}
-	return revoked, nil
 }

@@ -99,7 +99,7 @@ func quickstartFinish(c *cli.Context, loaded *config.Config) error {
 		if loaded, err = firstSync(c, loaded); err != nil {
 			return err
 		}
-		if err := addClient(loaded, quickstartClient, 0); err != nil {
+		if err := addClient(loaded, quickstartClient); err != nil {
 			return err
 		}
 	}

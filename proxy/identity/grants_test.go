@@ -107,6 +107,13 @@ func TestGrantIsTheUnionOfItsRules(t *testing.T) {
 	if diff := cmp.Diff([]string{"debian", "site"}, a.Repositories([]string{"debian", "secret", "site"})); diff != "" {
 		t.Errorf("repositories (-want +got):\n%s", diff)
 	}
+	var places []string
+	for _, r := range a.Rules() {
+		places = append(places, r.Identity+" "+r.Where)
+	}
+	if diff := cmp.Diff([]string{"dns:*.example.org aptmirror.toml:93", "dns:a.example.org ", "sha256:" + sum + " "}, places); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
 	if root := g.For(Identity{Name: "cn:root"}); !root.MayAdmin() || !root.MayStatus() || root.MayRead("debian", "x") {
 		t.Errorf("wrong rights: %s", root)
 	}

@@ -50,6 +50,16 @@ type Identity struct {
 // String is the name.
 func (id Identity) String() string { return id.Name }
 
+// Of says who a certificate claims to be, without verifying anything. The error is a
+// *RefusedError.
+func Of(leaf *x509.Certificate, cnAllowed bool) (Identity, error) {
+	id, refused := newIdentity(leaf, cnAllowed)
+	if refused != nil {
+		return Identity{}, refused
+	}
+	return id, nil
+}
+
 func newIdentity(leaf *x509.Certificate, cnAllowed bool) (Identity, *RefusedError) {
 	name, refused := nameOf(leaf, cnAllowed)
 	if refused != nil {

@@ -37,8 +37,10 @@ type Clients struct {
 type Client struct {
 	Name      string // of its directory
 	Cert      *x509.Certificate
-	Retired   bool      // a newer certificate took its place
-	RevokedAt time.Time // zero = not revoked
+	Chain     []*x509.Certificate // what its holder sends: Cert, then intermediates
+	HasKey    bool                // the key is on record, too: it was made here
+	Retired   bool                // a newer certificate took its place
+	RevokedAt time.Time           // zero = not revoked
 }
 
 // Init makes the directory and an empty CRL. A CRL that exists is left alone, and none is
@@ -198,6 +200,13 @@ func (c *Clients) retire(place, name string, old *x509.Certificate) error {
 	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
 }
 
+// Of returns the certificates of one client, the current one first. There is none that is
+// current where all are retired.
+func (c *Clients) Of(name string) ([]Client, error) {
+	all, err := c.List()
+	return slices.DeleteFunc(all, func(k Client) bool { return k.Name != name }), err
+}
+
 // Files returns where the certificate and the key of a client are. The key is missing
 // when the client made its own.
 func (c *Clients) Files(name string) (certFile, keyFile string, err error) {
@@ -278,7 +287,8 @@ func listDir(dir string) ([]Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, Client{Name: e.Name(), Cert: certs[0]})
+		_, err = os.Lstat(filepath.Join(dir, e.Name(), keyName))
+		found = append(found, Client{Name: e.Name(), Cert: certs[0], Chain: certs, HasKey: err == nil})
 	}
 	return found, nil
 }

@@ -97,6 +97,16 @@ func TestAddRequestKeepsNoKey(t *testing.T) {
 	if _, err := os.Stat(keyFile); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("there is a key: %v", err)
 	}
+	add(t, c, "other")
+	if _, err := c.Renew("other", Leaf{}, request(t, key), now); err != nil {
+		t.Fatal(err)
+	}
+	if own, err := c.Of("host"); err != nil || len(own) != 1 || own[0].HasKey || len(own[0].Chain) != 1 {
+		t.Errorf("got %+v, %v", own, err)
+	}
+	if both, err := c.Of("other"); err != nil || len(both) != 2 || both[0].HasKey || both[0].Retired || !both[1].HasKey || !both[1].Retired {
+		t.Errorf("got %+v, %v", both, err)
+	}
 	if _, err := c.AddRequest("none", nil, Leaf{}, now); err == nil {
 		t.Error("an empty request made a key")
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"net"
 	"net/url"
 	"os"
@@ -287,5 +288,24 @@ func TestIssuedByOpenSSL(t *testing.T) {
 	}
 	if out, err := exec.Command(openssl, "pkey", "-in", leaf, "-check", "-noout").CombinedOutput(); err != nil {
 		t.Errorf("openssl cannot read the key: %s", out)
+	}
+}
+
+func TestKindsOfKeys(t *testing.T) {
+	for name, want := range map[string]string{"p256": "P-256", "ed25519": "Ed25519"} {
+		algorithm, err := ParseAlgorithm(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := newKey(algorithm)
+		if err != nil || KeyName(key.Public()) != want {
+			t.Errorf("%s: %v, %s", name, err, KeyName(key.Public()))
+		}
+	}
+	if _, err := ParseAlgorithm("rsa"); err == nil {
+		t.Error("made an RSA key")
+	}
+	if got := KeyName(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}); got != "RSA 2048" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -49,6 +49,30 @@ const (
 	Ed25519                  // apt 2.6 and later use it with TLS 1.2 and 1.3
 )
 
+// ParseAlgorithm reads "p256" or "ed25519".
+func ParseAlgorithm(s string) (Algorithm, error) {
+	switch s {
+	case "p256":
+		return P256, nil
+	case "ed25519":
+		return Ed25519, nil
+	}
+	return 0, fmt.Errorf("key algorithm %q: p256 and ed25519 are known", s)
+}
+
+// KeyName says what kind of key it is: "P-256", "Ed25519", "RSA 2048".
+func KeyName(public crypto.PublicKey) string {
+	switch k := public.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return k.Curve.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return fmt.Sprintf("%T", public)
+}
+
 func newKey(a Algorithm) (crypto.Signer, error) {
 	switch a {
 	case P256:

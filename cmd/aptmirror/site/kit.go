@@ -8,18 +8,43 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/identity"
 	"aptmirror/proxy/kit"
+	"aptmirror/proxy/pki"
 	"aptmirror/upstream/pgp"
 )
 
-// Kit gathers what the client called name needs to use this site.
-func Kit(c *config.Config, name string) (*kit.Kit, error) {
-	clients, err := Clients(c)
-	if err != nil {
-		return nil, err
+// Kit gathers what the client called name, whose certificate is on record,
+// needs to use this site: all that its grant lets it read, or everything where
+// it has none yet. A certificate that the server would refuse is an error, and
+// so is ErrNoCA.
+func Kit(c *config.Config, name string, now time.Time) (*kit.Kit, identity.Grant, error) {
+	k, err := emptyKit(c)
+	if err == nil {
+		k.ClientCert, k.ClientKey, err = credentials(c, name)
 	}
+	if err != nil {
+		return nil, identity.Grant{}, err
+	}
+	return fill(k, c, now)
+}
+
+// KitFor is Kit for the holder of any certificate, PEM. key may be nil: the
+// client has it.
+func KitFor(c *config.Config, cert, key []byte, now time.Time) (*kit.Kit, identity.Grant, error) {
+	k, err := emptyKit(c)
+	if err != nil {
+		return nil, identity.Grant{}, err
+	}
+	k.ClientCert, k.ClientKey = cert, key
+	return fill(k, c, now)
+}
+
+// emptyKit knows the server.
+func emptyKit(c *config.Config) (*kit.Kit, error) {
 	if c.Serve.PublicURL == "" {
 		return nil, fmt.Errorf("%s: serve.public_url is needed to tell clients where the server is", c.Path)
 	}
@@ -30,33 +55,107 @@ func Kit(c *config.Config, name string) (*kit.Kit, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kit.Kit{Host: public.Hostname(), URL: c.Serve.PublicURL}
+	ca, err := os.ReadFile(c.Serve.ServerCA)
+	if err != nil {
+		return nil, fmt.Errorf("reading serve.server_ca: %w", err)
+	}
+	return &kit.Kit{Host: public.Hostname(), URL: c.Serve.PublicURL, ServerCA: ca}, nil
+}
+
+// credentials are on record; the key is nil where it never left the client.
+func credentials(c *config.Config, name string) (cert, key []byte, err error) {
+	clients, err := Clients(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	certFile, keyFile, err := clients.Files(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for file, into := range map[string]*[]byte{certFile: &k.ClientCert, keyFile: &k.ClientKey, c.Serve.ServerCA: &k.ServerCA} {
-		*into, err = os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) && file == keyFile { // it never left the client
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("gathering the kit of %s: %w", name, err)
-		}
+	if cert, err = os.ReadFile(certFile); err != nil {
+		return nil, nil, fmt.Errorf("reading the certificate of %s: %w", name, err)
+	}
+	if key, err = os.ReadFile(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("reading the key of %s: %w", name, err)
+	}
+	return cert, key, nil
+}
+
+// fill adds the sources.
+func fill(k *kit.Kit, c *config.Config, now time.Time) (*kit.Kit, identity.Grant, error) {
+	grant, err := grantOf(c, k.ClientCert, now)
+	if err != nil {
+		return nil, grant, err
 	}
 	for _, r := range c.Repositories {
-		s, err := source(c, r)
+		a := archiveOf(c, r)
+		if !grant.Empty() {
+			a.Suites = readable(grant, r, a)
+		}
+		if len(a.Suites) == 0 {
+			continue
+		}
+		s, err := source(a, r)
 		if err != nil {
-			return nil, err
+			return nil, grant, err
 		}
 		k.Sources = append(k.Sources, s)
 	}
-	return k, nil
+	return k, grant, nil
 }
 
-func source(c *config.Config, r config.Repository) (kit.Source, error) {
+func readable(grant identity.Grant, r config.Repository, a config.Archive) []string {
+	return slices.DeleteFunc(slices.Clone(a.Suites), func(s string) bool { return !grant.MayRead(r.Name, s) })
+}
+
+// grantOf is what the server would let the holder of a certificate do. That a
+// revocation list is stale is no fault of the certificate: the daemon renews
+// the built-in CA's when it starts.
+func grantOf(c *config.Config, cert []byte, now time.Time) (identity.Grant, error) {
+	trust, err := Trust(c.Serve)
+	if err != nil {
+		return identity.Grant{}, err
+	}
+	grants, err := Grants(c)
+	if err != nil {
+		return identity.Grant{}, err
+	}
+	chain, err := pki.ReadCertificates(cert)
+	if err != nil {
+		return identity.Grant{}, err
+	}
+	refused := (*identity.RefusedError)(nil)
+	if _, err := trust.Identify(chain, now); errors.As(err, &refused) && refused.Reason != identity.StaleCRL {
+		return identity.Grant{}, fmt.Errorf("the server would refuse this certificate: %w", err)
+	}
+	id, err := identity.Of(chain[0], c.Serve.CNAllowed)
+	return grants.For(id), err
+}
+
+// Readable is what a grant comes to: repositories of the configuration, or
+// suites of those that are not readable whole.
+func Readable(c *config.Config, grant identity.Grant) (names []string) {
+	for _, r := range c.Repositories {
+		a := archiveOf(c, r)
+		suites := readable(grant, r, a)
+		if len(suites) == len(a.Suites) {
+			names = append(names, r.Name)
+			continue
+		}
+		for _, s := range suites {
+			names = append(names, r.Name+"/"+s)
+		}
+	}
+	return names
+}
+
+// archiveOf gives the archive of a repository; a valid configuration has it.
+func archiveOf(c *config.Config, r config.Repository) config.Archive {
 	i := slices.IndexFunc(c.Archives, func(a config.Archive) bool { return a.Name == r.Archive })
-	a := c.Archives[i]
+	return c.Archives[i]
+}
+
+func source(a config.Archive, r config.Repository) (kit.Source, error) {
 	keys, err := Keyring(a)
 	if err != nil {
 		return kit.Source{}, err

@@ -173,9 +173,12 @@ func TestKitHasTheSourcesOfAllRepositories(t *testing.T) {
 	if _, err := clients.Add("host", pki.Leaf{}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	k, err := Kit(c, "host")
+	k, grant, err := Kit(c, "host", time.Now())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(grant.Rules()) != 1 {
+		t.Errorf("the grant is %s", grant)
 	}
 	var got []string
 	for _, s := range k.Sources {
@@ -207,7 +210,7 @@ func TestKitSaysWhatIsMissing(t *testing.T) {
 	for _, test := range tests {
 		c := create(t, plan(t))
 		test.spoil(c)
-		if _, err := Kit(c, "host"); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, _, err := Kit(c, "host", time.Now()); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
