@@ -91,7 +91,7 @@ func (h *host) command(ctx context.Context, program string, args ...string) *exe
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = h.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "LC_ALL=C", "GORACE=" + os.Getenv("GORACE")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "LC_ALL=C", "GORACE=" + raceOptions}
 	if h.config != "" {
 		cmd.Env = append(cmd.Env, "APTMIRROR_CONFIG="+h.config)
 	}

@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -243,33 +245,57 @@ func TestBadUpstreamsAreRefused(t *testing.T) {
 	h.checkStore()
 }
 
-// A file with wrong bytes never reaches a client whole.
+// A file with wrong bytes never reaches a client whole, and the right ones do
+// as soon as a mirror has them.
 func TestWrongPackagesAreCut(t *testing.T) {
 	t.Parallel()
-	a, hello, _ := sample(t)
+	faults := map[string]upstreamtest.Fault{
+		"other-bytes": upstreamtest.WrongBytes, "one-byte-more": upstreamtest.WrongLength, "half": upstreamtest.Truncate, "endless": upstreamtest.Endless,
+		"login-page": upstreamtest.HTML200, "gone": upstreamtest.NotFound,
+	}
+	a := upstreamtest.New(t)
+	packages := map[string]upstreamtest.Package{}
+	for name := range faults {
+		packages[name] = a.AddPackage(upstreamtest.Package{Name: name, Size: 200_000})
+	}
+	a.Publish()
 	h := newHost(t, a)
 	c := h.client("client")
 	h.must("sync")
 	h.serve()
 	c.update()
-	for name, fault := range map[string]upstreamtest.Fault{
-		"other bytes": upstreamtest.WrongBytes, "one byte more": upstreamtest.WrongLength, "half": upstreamtest.Truncate, "endless": upstreamtest.Endless,
-		"login page": upstreamtest.HTML200, "gone": upstreamtest.NotFound,
-	} {
+	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
-			a.Fault(path.Base(hello.Filename), fault)
-			defer a.ClearFaults()
-			if out, ok := c.apt("apt-get", "download", "hello"); ok {
+			file := path.Base(packages[name].Filename)
+			a.Fault(file, fault)
+			if out, ok := c.apt("apt-get", "download", name); ok {
 				t.Errorf("apt-get download succeeded:\n%s", out)
 			}
-			if info, err := os.Stat(c.work(path.Base(hello.Filename))); err == nil && info.Size() >= int64(len(hello.Deb)) {
+			if info, err := os.Stat(c.work(file)); err == nil && info.Size() >= int64(len(packages[name].Deb)) {
 				t.Error("apt has as many bytes as there should be")
-			}
-			if n := data[admin.Status](h, "status").Suites[0].Cached; n != 0 {
-				t.Errorf("%d packages are in the store", n)
 			}
 		})
 	}
-	c.download(hello)
+	if n := data[admin.Status](h, "status").Suites[0].Cached; n != 0 {
+		t.Errorf("%d packages are in the store", n)
+	}
+	a.ClearFaults()
+	for name, p := range packages {
+		c.comesAgain(p)
+		if t.Failed() {
+			t.Fatalf("after %s", name)
+		}
+	}
 	h.checkStore()
+}
+
+// comesAgain waits out the pause that upstream is given after a failure.
+func (c *client) comesAgain(p upstreamtest.Package) {
+	c.t.Helper()
+	eventually(c.t, "upstream is asked again for "+p.Name, func() bool {
+		resp := c.get(p.Filename)
+		io.Copy(io.Discard, resp.Body) // only the status counts
+		return resp.StatusCode == http.StatusOK
+	})
+	c.download(p)
 }

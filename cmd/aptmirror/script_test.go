@@ -58,6 +58,7 @@ func runScript(t *testing.T, file string) {
 			e.Setenv("KEYRING", s.archive.KeyringFile())
 			e.Setenv("ARCH", s.archive.Arch)
 			e.Setenv("PORT", freePort(t))
+			e.Setenv("GORACE", raceOptions)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -54,7 +54,7 @@ func TestStopWhileNothingHappens(t *testing.T) {
 func TestStopDuringSlowDownloads(t *testing.T) {
 	t.Parallel()
 	a := upstreamtest.New(t)
-	hit := a.AddPackage(upstreamtest.Package{Name: "hit", Size: 24 << 20})
+	hit := a.AddPackage(upstreamtest.Package{Name: "hit", Size: 12 << 20})
 	fill := a.AddPackage(upstreamtest.Package{Name: "fill", Size: 1 << 20})
 	a.Publish()
 	a.Fault(path.Base(fill.Filename), upstreamtest.Stall)
@@ -131,7 +131,7 @@ func TestInterruptSync(t *testing.T) {
 }
 
 // rounds of kill -9; each is a daemon of its own.
-const rounds = 4
+const rounds = 3
 
 // What was published stays so, whatever the moment the daemon is killed at.
 func TestKill(t *testing.T) {
