@@ -81,10 +81,14 @@ func (in *intake) fetch(ctx context.Context, f debian.IndexFile) error {
 		return err
 	}
 	in.fetched.Add(f.Size)
+	return in.u.fetchWhole(ctx, in.fileOf(f), demand{first: in.release.uri, evict: true})
+}
+
+// fileOf gives an index as something that can be fetched.
+func (in *intake) fileOf(f debian.IndexFile) catalog.File {
 	p := in.dir + f.Path
-	file := catalog.File{
+	return catalog.File{
 		Entry:   catalog.Entry{Path: p, Plain: p, Kind: catalog.KindIndex, Size: f.Size, Digest: f.SHA256},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,
 	}
-	return in.u.fetchWhole(ctx, file, demand{first: in.release.uri, evict: true})
 }

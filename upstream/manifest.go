@@ -26,7 +26,7 @@ func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error
 	in.addRelease(&m)
 	in.addIndexes(&m)
 	for _, t := range targets {
-		err := in.addNamed(ctx, &m, t)
+		err := in.addStored(ctx, &m, t)
 		switch {
 		case err == nil:
 			in.indexes = append(in.indexes, in.dir+t.file.Path)
@@ -75,20 +75,25 @@ func (in *intake) addIndexes(m *catalog.Manifest) {
 	}
 }
 
-// addNamed reads one index and lists the files it names. The index has been
-// checked against its digest when it was stored; its uncompressed form is
-// checked here, before anything read from it counts.
-func (in *intake) addNamed(ctx context.Context, m *catalog.Manifest, t target) error {
+// addStored lists the files that an index in the store names.
+func (in *intake) addStored(ctx context.Context, m *catalog.Manifest, t target) error {
 	stored, err := in.u.Blobs.Open(t.file.SHA256)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", t.file.Path, err)
 	}
 	defer stored.Close()
+	return in.addNamed(ctx, m, t, stored)
+}
+
+// addNamed reads one index and lists the files it names. The index is checked
+// against its digest by whoever gives it; its uncompressed form is checked here,
+// before anything read from it counts.
+func (in *intake) addNamed(ctx context.Context, m *catalog.Manifest, t target, index io.Reader) error {
 	limit := int64(maxIndex)
 	if t.plain.HasSHA256 {
 		limit = t.plain.Size
 	}
-	plain, err := compress.NewReader(t.format(), stored, limit)
+	plain, err := compress.NewReader(t.format(), index, limit)
 	if err != nil {
 		return in.refuse(t.file.Path, Malformed, err)
 	}

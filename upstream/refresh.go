@@ -40,22 +40,9 @@ func (u *Upstream) Refresh(ctx context.Context, a *Archive, suite string) (Refre
 }
 
 func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen catalog.Check) (*release, Refreshed, error) {
-	latest, err := u.Catalog.Latest(ctx, a.Name, suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-		return nil, Refreshed{}, err
-	}
-	if !u.isWhole(latest) {
-		latest = catalog.Generation{}
-	}
-	if latest.Number == 0 || latest.Scope != a.scope() || latest.Missing != nil {
-		seen.LastModified, seen.ETag = "", ""
-	}
-	r, err := u.fetchRelease(ctx, a, suite, seen)
-	if err != nil {
-		return nil, Refreshed{}, err
-	}
-	if r.unchanged || latest.Missing == nil && latest.Scope == a.scope() && r.sameAs(latest) {
-		return r, Refreshed{Generation: latest}, nil
+	r, latest, current, err := u.look(ctx, a, suite, seen)
+	if err != nil || current {
+		return r, Refreshed{Generation: latest}, err
 	}
 	out, err := u.takeIn(ctx, a, suite, r, latest)
 	if !isMidUpdate(err) {
@@ -72,6 +59,26 @@ func (u *Upstream) refresh(ctx context.Context, a *Archive, suite string, seen c
 	}
 	out, err = u.takeIn(ctx, a, suite, newer, latest)
 	return newer, out, err
+}
+
+// look fetches what the suite's Release is now. It is current if the latest
+// generation was made of it and lacks nothing.
+func (u *Upstream) look(ctx context.Context, a *Archive, suite string, seen catalog.Check) (r *release, latest catalog.Generation, current bool, err error) {
+	latest, err = u.Catalog.Latest(ctx, a.Name, suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, latest, false, err
+	}
+	if !u.isWhole(latest) {
+		latest = catalog.Generation{}
+	}
+	if latest.Number == 0 || latest.Scope != a.scope() || latest.Missing != nil {
+		seen.LastModified, seen.ETag = "", ""
+	}
+	r, err = u.fetchRelease(ctx, a, suite, seen)
+	if err != nil {
+		return nil, catalog.Generation{}, false, err
+	}
+	return r, latest, r.unchanged || latest.Missing == nil && latest.Scope == a.scope() && r.sameAs(latest), nil
 }
 
 // updatePause gives a mirror time to finish what it is doing, or to go on from
