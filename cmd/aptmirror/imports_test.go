@@ -47,6 +47,7 @@ var owners = map[string][]string{
 	"github.com/dgraph-io/badger":     {"cache/blob", "cache/catalog"},
 	"github.com/ProtonMail/go-crypto": {"upstream/pgp", "resign", "upstream/upstreamtest"},
 	"github.com/urfave/cli":           {"cmd/aptmirror"},
+	"github.com/vbauerster/mpb":       {"cmd/aptmirror"},
 	"github.com/pelletier/go-toml":    {"cmd/aptmirror/config"},
 	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon"},
 }

@@ -38,6 +38,17 @@ type Event struct {
 	Text string `json:"text"`
 	// Failed marks news of something that went wrong.
 	Failed bool `json:"failed,omitempty"`
+	// Progress, on news of a download, says how far it is; such news comes
+	// about twice a second.
+	Progress *Progress `json:"progress,omitempty"`
+}
+
+// Progress counts files that are downloaded ahead of time, and their bytes.
+type Progress struct {
+	Wanted       int   `json:"wanted"`
+	Present      int   `json:"present"`
+	WantedBytes  int64 `json:"wanted_bytes"`
+	PresentBytes int64 `json:"present_bytes"` // of files that are half here too
 }
 
 // Error is a failure with the exit code that a command should end with.
@@ -76,14 +87,18 @@ type Backend interface {
 // SyncRequest names the archives to refresh; none means all.
 type SyncRequest struct {
 	Archives []string `json:"archives,omitempty"`
+	// DryRun only looks what would come.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // SyncResult is the outcome for every suite.
 type SyncResult struct {
+	DryRun bool          `json:"dry_run,omitempty"` // nothing was changed
 	Suites []SuiteResult `json:"suites"`
 }
 
-// SuiteResult is the outcome of refreshing one suite.
+// SuiteResult is the outcome of refreshing one suite, or after a dry run what
+// it would be.
 type SuiteResult struct {
 	Archive    string    `json:"archive"`
 	Suite      string    `json:"suite"`
@@ -94,9 +109,16 @@ type SuiteResult struct {
 	Packages   int       `json:"packages,omitempty"`
 	// Wanted and Present count the files of an archive that is downloaded
 	// ahead of time, and those of them that are in the store.
-	Wanted  int    `json:"wanted,omitempty"`
-	Present int    `json:"present,omitempty"`
-	Error   string `json:"error,omitempty"`
+	Wanted       int   `json:"wanted,omitempty"`
+	Present      int   `json:"present,omitempty"`
+	WantedBytes  int64 `json:"wanted_bytes,omitempty"`
+	PresentBytes int64 `json:"present_bytes,omitempty"`
+	// IndexBytes is what a dry run found that a refresh would fetch.
+	IndexBytes int64 `json:"index_bytes,omitempty"`
+	// Missing are optional indexes that no mirror has; what they name is not
+	// part of the suite.
+	Missing []string `json:"missing,omitempty"`
+	Error   string   `json:"error,omitempty"`
 	// Refused says that upstream sent something that did not verify.
 	Refused bool   `json:"refused,omitempty"`
 	Reason  string `json:"reason,omitempty"` // class of the error, one of a fixed set

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
@@ -12,26 +12,49 @@ import (
 	"aptmirror/upstream"
 )
 
-// progressInterval is how often a long download says how far it is.
-const progressInterval = 5 * time.Second
-
 // download fetches ahead of time what an archive is configured to have whole.
 func (d *Daemon) download(ctx context.Context, g catalog.Generation, result *admin.SuiteResult, news func(admin.Event)) error {
-	i := slices.IndexFunc(d.config.Archives, func(a config.Archive) bool { return a.Name == g.Archive })
-	if d.config.Archives[i].Download != config.All {
+	c := d.configOf(g.Archive)
+	if c.Download != config.All {
 		return nil
 	}
-	told := d.Now()
-	count, err := d.upstream.Download(ctx, g, d.config.Archives[i].Languages, func(c upstream.Downloaded) {
-		if now := d.Now(); now.Sub(told) >= progressInterval {
-			told = now
-			news(admin.Event{Archive: g.Archive, Suite: g.Suite, Text: fmt.Sprintf("%s %s: %d of %d files, %d of %d MB",
-				g.Archive, g.Suite, c.Present, c.Wanted, c.PresentBytes/1e6, c.WantedBytes/1e6)})
-		}
+	count, err := d.upstream.Download(ctx, g, c.Languages, func(now upstream.Downloaded) {
+		news(progressOf(g.Archive, g.Suite, now))
 	})
-	result.Wanted, result.Present = count.Wanted, count.Present
+	countFiles(result, count)
 	if err != nil {
 		return fmt.Errorf("archive %s, suite %s: %w", g.Archive, g.Suite, err)
 	}
+	if lacks := essential(g.Missing); len(lacks) > 0 {
+		return fmt.Errorf("archive %s, suite %s: all %d files are here but for what is named by %s, which no mirror has", g.Archive, g.Suite, count.Present, strings.Join(lacks, ", "))
+	}
 	return nil
+}
+
+func (d *Daemon) configOf(archive string) config.Archive {
+	i := slices.IndexFunc(d.config.Archives, func(a config.Archive) bool { return a.Name == archive })
+	return d.config.Archives[i]
+}
+
+func countFiles(r *admin.SuiteResult, c upstream.Downloaded) {
+	r.Wanted, r.Present, r.WantedBytes, r.PresentBytes = c.Wanted, c.Present, c.WantedBytes, c.PresentBytes
+}
+
+func progressOf(archive, suite string, c upstream.Downloaded) admin.Event {
+	return admin.Event{
+		Archive: archive, Suite: suite,
+		Text:     fmt.Sprintf("%s %s: %d of %d files, %s of %s", archive, suite, c.Present, c.Wanted, admin.Size(c.PresentBytes), admin.Size(c.WantedBytes)),
+		Progress: &admin.Progress{Wanted: c.Wanted, Present: c.Present, WantedBytes: c.WantedBytes, PresentBytes: c.PresentBytes},
+	}
+}
+
+// essential leaves out of the indexes that no mirror has those of patches: who
+// cannot have a patch fetches the whole index.
+func essential(missing []string) (lacks []string) {
+	for _, name := range missing {
+		if !strings.HasSuffix(name, ".diff/Index") {
+			lacks = append(lacks, name)
+		}
+	}
+	return lacks
 }

@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"aptmirror/proxy/admin"
 )
@@ -18,15 +20,20 @@ func eventOf(r admin.SuiteResult) admin.Event {
 		}
 	case r.New:
 		e.Text = fmt.Sprintf("%s %s: verified, dated %s, signed by %s; %d packages, generation %d",
-			r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), signedBy(r.Signers), r.Packages, r.Generation)
+			r.Archive, r.Suite, stamp(r.Date), signedBy(r.Signers), r.Packages, r.Generation)
 	default:
-		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, r.Date.UTC().Format("2006-01-02 15:04:05 UTC"), r.Generation)
+		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, stamp(r.Date), r.Generation)
 	}
 	if r.Error == "" && r.Wanted > 0 {
 		e.Text += fmt.Sprintf("; all %d files are here", r.Present)
 	}
+	if lacks := essential(r.Missing); r.Error == "" && len(lacks) > 0 {
+		e.Text += "; without what is named by " + strings.Join(lacks, ", ") + ", which no mirror has"
+	}
 	return e
 }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func signedBy(signers []admin.Signer) string {
 	text := ""

@@ -17,8 +17,11 @@ import (
 // parallelSuites is how many suites are refreshed at a time.
 const parallelSuites = 4
 
-// Sync refreshes archives and publishes what is new.
+// Sync refreshes archives and publishes what is new, or looks what that would be.
 func (d *Daemon) Sync(_ context.Context, by admin.Caller, r admin.SyncRequest, news func(admin.Event)) (*admin.SyncResult, error) {
+	if r.DryRun {
+		return d.preview(r.Archives, news)
+	}
 	return d.sync(callerName(by), r.Archives, news)
 }
 
@@ -29,7 +32,7 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	}
 	result := &admin.SyncResult{}
 	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
-		result.Suites = d.refreshAll(ctx, archives, func(e admin.Event) {
+		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, func(e admin.Event) {
 			e.Time, e.Job = d.Now().UTC(), job
 			news(e)
 		})
@@ -54,8 +57,12 @@ func (d *Daemon) chosen(names []string) ([]*upstream.Archive, error) {
 	return slices.DeleteFunc(chosen, func(a *upstream.Archive) bool { return len(a.URIs) == 0 }), nil
 }
 
-// refreshAll looks at every suite and gives the outcomes in configured order.
-func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, news func(admin.Event)) []admin.SuiteResult {
+// forEach works on every suite and gives the outcomes in configured order; each
+// is told as soon as it is there.
+func (d *Daemon) forEach(ctx context.Context, archives []*upstream.Archive,
+	do func(context.Context, *upstream.Archive, string, func(admin.Event)) admin.SuiteResult,
+	eventOf func(admin.SuiteResult) admin.Event, news func(admin.Event),
+) []admin.SuiteResult {
 	var suites []suiteKey
 	for _, a := range archives {
 		for _, suite := range a.Suites {
@@ -73,7 +80,7 @@ func (d *Daemon) refreshAll(ctx context.Context, archives []*upstream.Archive, n
 	group.SetLimit(parallelSuites)
 	for i, k := range suites {
 		group.Go(func() error {
-			results[i] = d.refreshSuite(ctx, d.upstream.Archive(k.archive), k.suite, tell)
+			results[i] = do(ctx, d.upstream.Archive(k.archive), k.suite, tell)
 			tell(eventOf(results[i]))
 			return nil
 		})
@@ -101,6 +108,7 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 		return result
 	}
 	g := refreshed.Generation
+	result.Missing = g.Missing
 	if err := d.download(ctx, g, &result, news); err != nil {
 		failed(&result, err)
 		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
