@@ -192,6 +192,11 @@ func TestRefusalReachesClientsThatAskForSeveralFilesAtOnce(t *testing.T) {
 		t.Errorf("got %s", a.status)
 	}
 	c.closed()
+	for range 100 { // the server still listens, so that nothing resets the connection
+		if _, err := io.WriteString(c, one); err != nil {
+			t.Fatalf("after the answer: %v", err)
+		}
+	}
 }
 
 func TestReasonsAreOnePrintableLine(t *testing.T) {

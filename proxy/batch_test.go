@@ -63,7 +63,12 @@ func TestPiecesLargerThanTheBuffer(t *testing.T) {
 func TestWritersDoNotWaitForWhatIsBeingSent(t *testing.T) {
 	w := &wire{}
 	b := &batch{Conn: w}
-	w.whileOut = func() { io.WriteString(b, "alert") }
+	w.whileOut = func() {
+		io.WriteString(b, "alert")
+		if len(w.sent) != 1 {
+			t.Error("a second writer waits for the connection")
+		}
+	}
 	b.together(writing(b, "body"))
 	if want := []string{"body", "alert"}; !slices.Equal(w.sent, want) {
 		t.Errorf("sent %q, want %q", w.sent, want)

@@ -94,6 +94,7 @@ func TestFilesThatDoNotCome(t *testing.T) {
 		"mirror down":      {&source{err: errors.New("no route to host")}, 503},
 		"no space":         {&source{err: blob.ErrNoSpace}, 503},
 		"fails at once":    {&source{send: func(_ context.Context, w *blob.Writer) { w.Abort(errors.New("reset")) }}, 503},
+		"gone meanwhile":   {&source{send: func(_ context.Context, w *blob.Writer) { w.Abort(fs.ErrNotExist) }}, 404},
 		"wrong bytes": {&source{send: func(_ context.Context, w *blob.Writer) {
 			w.Write(make([]byte, 1000)) // all of it is held back
 			w.Abort(errors.New("not what was asked for"))

@@ -79,6 +79,30 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	}
 }
 
+func TestBusyDaemonIsNotTakenForADeadOne(t *testing.T) {
+	socket := socketPath(t)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrUnix{Name: socket}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil { // until its queue is full, since it takes none
+		var conn net.Conn
+		if conn, err = net.Dial("unix", socket); err == nil {
+			defer conn.Close()
+		}
+	}
+	if _, err := Listen(socket); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("Listen: %v", err)
+	}
+	if _, err := os.Lstat(socket); err != nil {
+		t.Errorf("its socket was removed: %v", err)
+	}
+}
+
 func TestWhatIsNoSocketStays(t *testing.T) {
 	socket := socketPath(t)
 	for name, make := range map[string]func() error{
