@@ -20,8 +20,8 @@ type Collected struct {
 	Bytes       int64
 }
 
-// errUnknownNeeds ends a collection: a generation that cannot be read may need
-// any file.
+// errUnknownNeeds ends a collection: a current generation that cannot be read
+// may need any file.
 var errUnknownNeeds = errors.New("no file is removed before it is mended, see aptmirror verify --repair")
 
 // Collect removes generations that clients can no longer ask for, and then the
@@ -44,6 +44,9 @@ func (c *Cache) collect(ctx context.Context, dryRun bool) (out Collected, err er
 		return out, err
 	}
 	m := &marks{cache: c, seen: map[catalog.Ref]bool{}}
+	if m.spare, err = c.retained(ctx); err != nil {
+		return out, err
+	}
 	if err := m.add(ctx, kept); err != nil {
 		return out, err
 	}
@@ -75,6 +78,21 @@ func (c *Cache) oldGenerations(ctx context.Context, dryRun bool) (old, kept []ca
 		return slices.ContainsFunc(old, func(o catalog.Generation) bool { return o.Ref() == g.Ref() })
 	})
 	return old, kept, err
+}
+
+// retained gives the generations that are retained and nowhere current.
+func (c *Cache) retained(ctx context.Context) (map[catalog.Ref]bool, error) {
+	publications, err := c.Catalog.Publications(ctx)
+	retained := map[catalog.Ref]bool{}
+	for _, p := range publications {
+		for _, r := range p.Retained {
+			retained[r.Ref] = true
+		}
+	}
+	for _, p := range publications {
+		delete(retained, p.Current)
+	}
+	return retained, err
 }
 
 func (c *Cache) unneeded(ctx context.Context) ([]catalog.Generation, error) {

@@ -15,6 +15,9 @@ import (
 // many stays.
 type marks struct {
 	cache *Cache
+	// spare are the generations that may be unreadable: they are not served, so
+	// that nobody can ask for what only they name.
+	spare map[catalog.Ref]bool
 	seen  map[catalog.Ref]bool
 	begin []uint64 // ascending
 }
@@ -41,12 +44,18 @@ func (m *marks) add(ctx context.Context, generations []catalog.Generation) error
 }
 
 func (m *marks) addGeneration(ctx context.Context, g catalog.Generation) error {
-	t, err := m.cache.Catalog.Table(ctx, g)
-	if err != nil {
-		return fmt.Errorf("%w: %w", err, errUnknownNeeds)
-	}
 	for _, d := range parts(g) {
 		m.begin = append(m.begin, beginning(d))
+	}
+	t, err := m.cache.Catalog.Table(ctx, g)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && m.spare[g.Ref()]:
+		slices.Sort(m.begin)
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: %w", err, errUnknownNeeds)
 	}
 	for e := range t.All() {
 		m.begin = append(m.begin, beginning(e.Digest))

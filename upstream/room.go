@@ -52,6 +52,11 @@ func (f *fill) reserveUnsigned(ctx context.Context) (release func(), err error) 
 	return f.u.Room.Reserve(ctx, f.size, f.evict)
 }
 
+// Restore brings a file back that the store has lost.
+func (u *Upstream) Restore(ctx context.Context, f catalog.File) error {
+	return u.fetchWhole(ctx, f, demand{evict: true})
+}
+
 // put stores a part of a generation, which the caller holds.
 func (in *intake) put(ctx context.Context, data []byte) (blob.Digest, error) {
 	release, err := in.u.Room.Reserve(ctx, int64(len(data)), true)

@@ -107,7 +107,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			jobsCommand(), verifyCommand(), clientCommand(), versionCommand(),
+			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(),
 		},
 	}
 	for _, c := range everyCommand(app.Commands) {

@@ -78,7 +78,8 @@ type Backend interface {
 	Status(ctx context.Context) (*Status, error)
 	Sync(ctx context.Context, by Caller, r SyncRequest, news func(Event)) (*SyncResult, error)
 	Accept(ctx context.Context, by Caller, r AcceptRequest, news func(Event)) (*AcceptResult, error)
-	Verify(ctx context.Context, by Caller, news func(Event)) (*VerifyResult, error)
+	Verify(ctx context.Context, by Caller, r VerifyRequest, news func(Event)) (*VerifyResult, error)
+	GC(ctx context.Context, by Caller, r GCRequest) (*GCResult, error)
 	Jobs(ctx context.Context) (*Jobs, error)
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
@@ -176,21 +177,6 @@ type SuiteStatus struct {
 	Advice     string    `json:"advice,omitempty"`  // what to do about the error
 	Warning    string    `json:"warning,omitempty"` // what will be wrong soon
 	Held       *Held     `json:"held,omitempty"`    // what "archive accept" would accept
-}
-
-// VerifyResult is what reading the store back found.
-type VerifyResult struct {
-	Generations int       `json:"generations"`
-	Paths       int       `json:"paths"`
-	Blobs       int       `json:"blobs"`
-	Bytes       int64     `json:"bytes"`
-	Problems    []Problem `json:"problems"`
-}
-
-// Problem is one thing in the store that is not as it should be.
-type Problem struct {
-	Where string `json:"where"`
-	What  string `json:"what"`
 }
 
 // Jobs are the newest jobs, newest first.

@@ -38,8 +38,11 @@ func newHandler(b Backend, allowed rules) http.Handler {
 	handle(mux, "accept", allowed, func(ctx context.Context, by Caller, r AcceptRequest, news func(Event)) (*AcceptResult, error) {
 		return b.Accept(ctx, by, r, news)
 	})
-	handle(mux, "verify", allowed, func(ctx context.Context, by Caller, _ struct{}, news func(Event)) (*VerifyResult, error) {
-		return b.Verify(ctx, by, news)
+	handle(mux, "verify", allowed, func(ctx context.Context, by Caller, r VerifyRequest, news func(Event)) (*VerifyResult, error) {
+		return b.Verify(ctx, by, r, news)
+	})
+	handle(mux, "gc", allowed, func(ctx context.Context, by Caller, r GCRequest, _ func(Event)) (*GCResult, error) {
+		return b.GC(ctx, by, r)
 	})
 	handle(mux, "jobs", allowed, func(ctx context.Context, _ Caller, _ struct{}, _ func(Event)) (*Jobs, error) {
 		return b.Jobs(ctx)

@@ -21,7 +21,7 @@ type backend struct {
 	Backend
 	status func(context.Context) (*Status, error)
 	sync   func(context.Context, Caller, SyncRequest, func(Event)) (*SyncResult, error)
-	verify func(context.Context, Caller, func(Event)) (*VerifyResult, error)
+	verify func(context.Context, Caller, VerifyRequest, func(Event)) (*VerifyResult, error)
 }
 
 func (b *backend) Status(ctx context.Context) (*Status, error) { return b.status(ctx) }
@@ -30,8 +30,8 @@ func (b *backend) Sync(ctx context.Context, by Caller, r SyncRequest, news func(
 	return b.sync(ctx, by, r, news)
 }
 
-func (b *backend) Verify(ctx context.Context, by Caller, news func(Event)) (*VerifyResult, error) {
-	return b.verify(ctx, by, news)
+func (b *backend) Verify(ctx context.Context, by Caller, r VerifyRequest, news func(Event)) (*VerifyResult, error) {
+	return b.verify(ctx, by, r, news)
 }
 
 // socketPath is short enough for the kernel, whatever the test is called.

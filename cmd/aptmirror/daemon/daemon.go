@@ -49,6 +49,8 @@ type Daemon struct {
 	// suites has one slot for each archive and suite, taken while it is
 	// refreshed; it is not changed after Open.
 	suites map[suiteKey]chan struct{}
+	// whole has one slot, for who reads the whole store or removes from it.
+	whole chan struct{}
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
@@ -72,7 +74,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
 	}
-	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}}
+	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,

@@ -169,7 +169,7 @@ func TestClose(t *testing.T) {
 	if err != nil || status.Running || len(status.Suites) != 1 || status.Suites[0].Generation != 1 || status.Blobs == 0 {
 		t.Errorf("got %+v, %v", status, err)
 	}
-	report, err := again.Verify(t.Context(), admin.Caller{}, func(admin.Event) {})
+	report, err := again.Verify(t.Context(), admin.Caller{}, admin.VerifyRequest{}, func(admin.Event) {})
 	if err != nil || report.Generations != 1 || len(report.Problems) != 0 {
 		t.Errorf("got %+v, %v", report, err)
 	}

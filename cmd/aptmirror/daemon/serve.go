@@ -88,6 +88,8 @@ func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners [
 		return nil
 	})
 	group.Go(func() error { return d.reloading().watch(ctx) })
+	group.Go(func() error { return d.collectForever(ctx) })
+	group.Go(func() error { return d.scrubForever(ctx) })
 	for _, a := range d.config.Archives {
 		if len(a.URIs) > 0 {
 			group.Go(func() error { return d.refreshForever(ctx, a) })

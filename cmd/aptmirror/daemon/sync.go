@@ -120,13 +120,7 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 
 // take waits until nothing else works on a suite; free ends the turn.
 func (d *Daemon) take(ctx context.Context, k suiteKey) (free func(), err error) {
-	slot := d.suites[k]
-	select {
-	case slot <- struct{}{}:
-		return func() { <-slot }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return takeSlot(ctx, d.suites[k])
 }
 
 // failed notes an error and what to do about it.

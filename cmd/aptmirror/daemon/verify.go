@@ -9,23 +9,45 @@ import (
 	"aptmirror/proxy/admin"
 )
 
-// Verify reads the store back.
-func (d *Daemon) Verify(_ context.Context, by admin.Caller, news func(admin.Event)) (*admin.VerifyResult, error) {
-	var report *cache.Report
-	err := d.run(catalog.Job{Kind: "verify", By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
-		var err error
-		report, err = d.cache.Verify(ctx, d.keyring, func(text string) {
-			news(admin.Event{Time: d.Now().UTC(), Job: job, Text: text})
-		})
-		if err == nil && len(report.Problems) > 0 {
-			err = &admin.Error{Text: fmt.Sprintf("%d problems in the store", len(report.Problems)), Exit: admin.ExitRefused}
+// Verify reads the store back, after it repaired what it can where that is
+// asked for.
+func (d *Daemon) Verify(_ context.Context, by admin.Caller, r admin.VerifyRequest, news func(admin.Event)) (*admin.VerifyResult, error) {
+	var out *admin.VerifyResult
+	err := d.run(catalog.Job{Kind: "verify", By: callerName(by)}, func(ctx context.Context, job uint64) (summary string, err error) {
+		tell := func(text string) { news(admin.Event{Time: d.Now().UTC(), Job: job, Text: text}) }
+		out, err = d.verify(ctx, r, tell)
+		if err == nil && len(out.Problems) > 0 {
+			err = &admin.Error{Text: fmt.Sprintf("%d problems in the store", len(out.Problems)), Exit: admin.ExitRefused}
 		}
 		return "", err
 	})
-	if report == nil {
+	return out, err
+}
+
+// verify has the store to itself but for clients and refreshes: generations do
+// not go while it looks at them.
+func (d *Daemon) verify(ctx context.Context, r admin.VerifyRequest, tell func(string)) (*admin.VerifyResult, error) {
+	free, err := takeSlot(ctx, d.whole)
+	if err != nil {
 		return nil, err
 	}
-	out := &admin.VerifyResult{Generations: report.Generations, Paths: report.Paths, Blobs: report.Blobs, Bytes: report.Bytes, Problems: []admin.Problem{}}
+	defer free()
+	var mended mended
+	if r.Repair {
+		if mended, err = d.repair(ctx, r.Quick, tell); err != nil {
+			return nil, err
+		}
+	}
+	var report *cache.Report
+	if r.Quick {
+		report, err = d.cache.VerifyQuick(ctx, tell)
+	} else {
+		report, err = d.cache.Verify(ctx, d.keyring, tell)
+	}
+	out := &admin.VerifyResult{
+		Generations: report.Generations, Paths: report.Paths, Blobs: report.Blobs, Bytes: report.Bytes,
+		Problems: []admin.Problem{}, Dropped: mended.dropped, Restored: mended.restored,
+	}
 	for _, p := range report.Problems {
 		out.Problems = append(out.Problems, admin.Problem(p))
 	}

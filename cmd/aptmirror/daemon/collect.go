@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"aptmirror/cache"
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+)
+
+const (
+	// collectEvery is how often a serving daemon removes what is no longer
+	// needed, and collectLook how often it looks whether that is due.
+	collectEvery = 24 * time.Hour
+	collectLook  = 10 * time.Minute
+	// collectNote is the name of the time of the last collection in the catalog.
+	collectNote = "collected"
+)
+
+// GC removes what is no longer needed, or tells what that is.
+func (d *Daemon) GC(ctx context.Context, by admin.Caller, r admin.GCRequest) (*admin.GCResult, error) {
+	collected, err := cache.Collected{}, error(nil)
+	if r.DryRun {
+		collected, err = d.collect(ctx, true)
+	} else {
+		collected, err = d.collectJob(callerName(by))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.GCResult{DryRun: r.DryRun, Generations: []admin.Generation{}, Files: collected.Files, Bytes: collected.Bytes}
+	for _, g := range collected.Generations {
+		out.Generations = append(out.Generations, admin.Generation(g))
+	}
+	return out, nil
+}
+
+func (d *Daemon) collectJob(by string) (collected cache.Collected, err error) {
+	err = d.run(catalog.Job{Kind: "gc", By: by}, func(ctx context.Context, _ uint64) (string, error) {
+		if collected, err = d.collect(ctx, false); err != nil {
+			return "", err
+		}
+		summary := fmt.Sprintf("%d generations and %d files with %d MB removed", len(collected.Generations), collected.Files, collected.Bytes/1e6)
+		return summary, d.cache.Catalog.SaveNote(collectNote, d.Now().UTC())
+	})
+	return collected, err
+}
+
+// collect keeps out of Verify's way.
+func (d *Daemon) collect(ctx context.Context, dryRun bool) (cache.Collected, error) {
+	free, err := takeSlot(ctx, d.whole)
+	if err != nil {
+		return cache.Collected{}, err
+	}
+	defer free()
+	return d.cache.Collect(ctx, dryRun)
+}
+
+// collectForever collects once a day until ctx ends.
+func (d *Daemon) collectForever(ctx context.Context) error {
+	for wait(ctx, collectLook) {
+		var last time.Time
+		err := d.cache.Catalog.Note(collectNote, &last)
+		if err == nil && d.Now().Sub(last) < collectEvery {
+			continue
+		}
+		if err == nil || errors.Is(err, catalog.ErrNotFound) {
+			_, err = d.collectJob(bySchedule)
+		}
+		if err != nil && ctx.Err() == nil {
+			d.Log.Warn("removing what is no longer needed failed, it is tried again", "error", err)
+		}
+	}
+	return nil
+}
+
+// takeSlot takes the one slot of a channel, which free gives back.
+func takeSlot(ctx context.Context, slot chan struct{}) (free func(), err error) {
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/proxy/admin"
+)
+
+const (
+	// scrubRate is what the slow reading of the store may take, in bytes a
+	// second; 200 GB then take half a day.
+	scrubRate = 4 << 20
+	// scrubEvery is the time between the end of one reading and the next, and
+	// scrubRetry that after a failure or a start.
+	scrubEvery = 7 * 24 * time.Hour
+	scrubRetry = 10 * time.Minute
+)
+
+// mended counts what a repair did.
+type mended struct {
+	dropped  int // damaged files
+	restored int // files and generations that were incomplete without them
+}
+
+// repair drops what is damaged, which quick does not look for, and brings back
+// what is needed and missing.
+func (d *Daemon) repair(ctx context.Context, quick bool, tell func(string)) (m mended, err error) {
+	if !quick {
+		damaged, err := d.cache.Damaged(ctx, tell)
+		if err != nil {
+			return m, err
+		}
+		for _, digest := range damaged {
+			tell(fmt.Sprintf("file %s is damaged and is dropped", digest))
+		}
+		if err := d.cache.Drop(ctx, damaged...); err != nil {
+			return m, err
+		}
+		m.dropped = len(damaged)
+	}
+	m.restored, err = d.restore(ctx, tell)
+	return m, err
+}
+
+// restore brings back what generations consist of and the store has lost: an
+// index by its digest, while upstream has it, and the rest by another refresh.
+// What cannot be had is told; Verify will name it too.
+func (d *Daemon) restore(ctx context.Context, tell func(string)) (restored int, err error) {
+	lost, err := d.cache.Lost(ctx)
+	if err != nil {
+		return 0, err
+	}
+	again := map[suiteKey]bool{}
+	for _, g := range lost.Generations {
+		again[suiteKey{g.Archive, g.Suite}] = true
+	}
+	for k := range again {
+		d.refreshLost(ctx, k, tell)
+	}
+	for _, f := range lost.Files {
+		if err := d.upstream.Restore(ctx, f); err != nil {
+			tell(fmt.Sprintf("archive %s, suite %s: %s cannot be restored: %v", f.Archive, f.Suite, f.Path, err))
+		}
+	}
+	left, err := d.cache.Lost(ctx)
+	return len(lost.Files) + len(lost.Generations) - len(left.Files) - len(left.Generations), err
+}
+
+func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string)) {
+	a := d.upstream.Archive(k.archive)
+	if a == nil || len(a.URIs) == 0 || d.suites[k] == nil {
+		tell(fmt.Sprintf("archive %s, suite %s cannot be restored: the configuration does not say where to fetch it", k.archive, k.suite))
+		return
+	}
+	result := d.refreshSuite(ctx, a, k.suite, func(e admin.Event) { tell(e.Text) })
+	tell(eventOf(result).Text)
+}
+
+// scrubForever reads the store back, slowly and over and over, until ctx ends.
+func (d *Daemon) scrubForever(ctx context.Context) error {
+	for pause := scrubRetry; wait(ctx, pause); {
+		s, err := d.cache.Scrubbed()
+		if err == nil && s.Next == (blob.Digest{}) && d.Now().Sub(s.Finished) < scrubEvery {
+			pause = scrubEvery - d.Now().Sub(s.Finished)
+			continue
+		}
+		if err == nil {
+			err = d.cache.Scrub(ctx, scrubRate, d.mendDamaged)
+		}
+		if err != nil && ctx.Err() == nil {
+			d.Log.Warn("reading the store back failed, it is tried again", "error", err)
+		}
+		pause = scrubRetry
+	}
+	return nil
+}
+
+// mendDamaged is what happens to a damaged file that nobody has asked for yet.
+func (d *Daemon) mendDamaged(ctx context.Context, damage *blob.CorruptError) error {
+	d.Log.Error("a stored file is damaged and is dropped", "digest", damage.Digest, "error", damage)
+	if err := d.cache.Drop(ctx, damage.Digest); err != nil {
+		return err
+	}
+	_, err := d.restore(ctx, func(text string) { d.Log.Warn("mending the store", "outcome", text) })
+	return err
+}
