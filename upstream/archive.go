@@ -45,6 +45,8 @@ type Archive struct {
 	// MaxAge is how long ago a Release may be dated, whatever its Valid-Until
 	// says (apt's Acquire::Max-ValidTime); 0 is no bound.
 	MaxAge time.Duration
+	// Route is how its mirrors are reached.
+	Route Route
 }
 
 // wantsArchitecture says whether files for an architecture are part of the mirror.
@@ -83,15 +85,16 @@ type Config struct {
 type Upstream struct {
 	Config
 	archives map[string]*Archive
-	fetch    *fetcher
 	health   health
 	resting  resting
 
 	fills sync.WaitGroup // one for each running fill; Close waits for it
-	mu    sync.Mutex     // guards running and closed
+	mu    sync.Mutex     // guards the fields below
 	// running holds the fills under way, by what they bring.
 	running map[blob.Digest]*fill
-	closed  bool
+	// fetchers are made when an archive is first asked for something.
+	fetchers map[*Archive]*fetcher
+	closed   bool
 }
 
 // New prepares the archives; it fetches nothing.
@@ -107,7 +110,7 @@ func New(c Config) *Upstream {
 	}
 	u := &Upstream{
 		Config: c, archives: map[string]*Archive{}, running: map[blob.Digest]*fill{},
-		fetch: &fetcher{client: newClient(), agent: "aptmirror/" + c.Version},
+		fetchers: map[*Archive]*fetcher{},
 	}
 	for _, a := range c.Archives {
 		u.archives[a.Name] = a
@@ -127,7 +130,11 @@ func (u *Upstream) Close() {
 	}
 	u.mu.Unlock()
 	u.fills.Wait()
-	u.fetch.client.CloseIdleConnections()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, f := range u.fetchers {
+		f.client.CloseIdleConnections()
+	}
 }
 
 var errClosed = fmt.Errorf("aptmirror is stopping")

@@ -30,7 +30,7 @@ func (t *transfer) open(ctx context.Context) (*body, error) {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", t.got))
 		header.Set("If-Range", t.validator)
 	}
-	resp, err := t.u.fetch.request(ctx, t.base, t.path, header)
+	resp, err := t.u.fetcherOf(t.archive).request(ctx, t.base, t.path, header)
 	if err != nil {
 		return nil, err
 	}

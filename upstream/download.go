@@ -137,7 +137,7 @@ func (d *download) one(ctx context.Context, f catalog.File) error {
 	if _, err := d.u.Blobs.Stat(f.Digest); !errors.Is(err, blob.ErrNotFound) {
 		return err
 	}
-	running, _, err := d.u.start(ctx, f, demand{})
+	running, _, err := d.u.start(ctx, f, demand{ahead: true})
 	if err != nil {
 		return err
 	}

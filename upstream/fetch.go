@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,26 +18,6 @@ const (
 	headerTimeout  = 25 * time.Second // from the request to the answer's headers; apt gives up on us after 30 s
 	maxRedirects   = 5
 )
-
-// newClient makes a client that keeps connections open, never decodes bodies
-// and follows a bounded number of redirects, none of them from https to http.
-func newClient() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-			TLSHandshakeTimeout:    connectTimeout,
-			ResponseHeaderTimeout:  headerTimeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			MaxIdleConnsPerHost:    8,
-			IdleConnTimeout:        90 * time.Second,
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			ReadBufferSize:         64 << 10,
-		},
-		CheckRedirect: checkRedirect,
-	}
-}
 
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	switch last := via[len(via)-1]; {
@@ -59,9 +38,14 @@ func (e *redirectError) Error() string { return e.text }
 // address leaves out what a URL may hold of secrets.
 func address(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
 
+// fetcher makes the requests to one archive.
 type fetcher struct {
 	client *http.Client
 	agent  string
+	auth   *Auth
+	slots  chan struct{} // one is taken from before a request until its body is closed
+	ahead  chan struct{} // fewer; one is taken, too, for what no client waits for
+	limit  *limiter      // nil: no bound
 }
 
 // statusError is an answer that is neither the file nor "not changed". One of
@@ -97,9 +81,22 @@ func (e *requestError) Unwrap() error { return e.err }
 // conditions are sent to learn whether a file is still as it was.
 type conditions struct{ lastModified, etag string }
 
-// request asks for what base and a path name. The body of the answer, which
+// request asks for what base and a path name, once there is a slot. The body of the answer, which
 // the caller closes, fails when the server is too slow.
 func (f *fetcher) request(ctx context.Context, base, path string, header http.Header) (*http.Response, error) {
+	select {
+	case f.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	resp, err := f.send(ctx, base, path, header)
+	if err != nil {
+		<-f.slots
+	}
+	return resp, err
+}
+
+func (f *fetcher) send(ctx context.Context, base, path string, header http.Header) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	from := base + escape(path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
@@ -109,13 +106,14 @@ func (f *fetcher) request(ctx context.Context, base, path string, header http.He
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", f.agent)
+	f.auth.authorise(req)
 	resp, err := f.client.Do(req)
 	if err != nil {
 		cancel(nil)
 		return nil, &requestError{from, errors.Unwrap(err)}
 	}
 	body := newGuard(ctx, resp.Body, cancel)
-	body.url = address(resp.Request.URL)
+	body.url, body.limit, body.done = address(resp.Request.URL), f.limit, func() { <-f.slots }
 	resp.Body = body
 	return resp, nil
 }

@@ -65,6 +65,7 @@ func (u *Upstream) origin(file catalog.File) (*Archive, error) {
 type demand struct {
 	first string // the mirror to ask first; "" for the preferred one
 	evict bool   // other files may go for this one
+	ahead bool   // no client waits for it
 	// patient is who rather hears again of a failure that has just been than
 	// asks upstream again.
 	patient bool

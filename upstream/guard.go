@@ -89,7 +89,12 @@ func (g *guard) Close() error {
 	g.timer.Stop()
 	err := g.body.Close()
 	g.cancel(nil)
+	g.freeSlot()
+	return err
+}
+
+// freeSlot lets another request begin while this one goes on.
+func (g *guard) freeSlot() {
 	g.done()
 	g.done = func() {}
-	return err
 }

@@ -60,6 +60,7 @@ func (p *passage) next() error {
 		body, err := p.from.open(p.ctx)
 		if err == nil {
 			p.body = body
+			freeSlot(body) // how long this takes is up to the client
 			return nil
 		}
 		if p.ctx.Err() != nil {
@@ -145,8 +146,11 @@ func (p *passage) resume(err error) error {
 		return err
 	}
 	p.body = body
+	freeSlot(body)
 	return nil
 }
+
+func freeSlot(b *body) { b.ReadCloser.(*guard).freeSlot() }
 
 func (p *passage) wrong(got blob.Digest) error {
 	return p.from.judge(&blob.MismatchError{Want: p.fill.file.Digest, Got: got, WantSize: p.fill.size, GotSize: p.fill.size})

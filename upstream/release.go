@@ -129,7 +129,7 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 	if seen.URI == uri {
 		c = conditions{seen.LastModified, seen.ETag}
 	}
-	data, validator, err := u.fetch.small(ctx, uri, dir+"InRelease", maxRelease, c)
+	data, validator, err := u.fetcherOf(a).small(ctx, uri, dir+"InRelease", maxRelease, c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u.detachedFrom(ctx, a, dir, uri)
 	}
@@ -168,7 +168,7 @@ func (u *Upstream) storedInRelease(ctx context.Context, archive, suite string) (
 // the same text (the mirror is in the middle of an update) is left out: clients
 // of InRelease do not need it, and a mixture must not be served.
 func (u *Upstream) detachedFor(ctx context.Context, a *Archive, dir, uri string, text []byte) []byte {
-	gpg, _, err := u.fetch.small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
+	gpg, _, err := u.fetcherOf(a).small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
 	if err != nil {
 		return nil
 	}
@@ -179,11 +179,11 @@ func (u *Upstream) detachedFor(ctx context.Context, a *Archive, dir, uri string,
 }
 
 func (u *Upstream) detachedFrom(ctx context.Context, a *Archive, dir, uri string) (*release, string, error) {
-	text, _, err := u.fetch.small(ctx, uri, dir+"Release", maxRelease, conditions{})
+	text, _, err := u.fetcherOf(a).small(ctx, uri, dir+"Release", maxRelease, conditions{})
 	if err != nil {
 		return nil, "Release", &transportError{err}
 	}
-	gpg, _, err := u.fetch.small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
+	gpg, _, err := u.fetcherOf(a).small(ctx, uri, dir+"Release.gpg", maxRelease, conditions{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "Release", &pgp.Error{Reason: pgp.Unsigned, Detail: "the archive has neither InRelease nor Release.gpg"}
 	}

@@ -48,6 +48,15 @@ func byHashPath(plain string, d blob.Digest) string {
 
 // fromAny takes the file from the first mirror that has the right bytes.
 func (f *fill) fromAny(ctx context.Context) error {
+	if f.ahead {
+		turns := f.u.fetcherOf(f.archive).ahead
+		select {
+		case turns <- struct{}{}:
+			defer func() { <-turns }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	failures := inTurn(ctx, f.u, f.sources(), func(s source) error { return f.fromMirror(ctx, s) })
 	if failures == nil || ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -55,6 +55,7 @@ func initialise(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		allowPrivate(c.Context, archives)
 		plan.Archives, plan.Embedded = archives, embedded
 		for _, line := range leftOut {
 			fmt.Fprintln(c.App.ErrWriter, "left out:", line)

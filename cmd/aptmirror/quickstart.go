@@ -65,6 +65,7 @@ func quickstartNew(c *cli.Context) error {
 	if err := plan.Check(); err != nil {
 		return usageError{err}
 	}
+	allowPrivate(c.Context, plan.Archives)
 	reachable, refused := probe(c.Context, plan, c.App.ErrWriter)
 	for _, line := range append(leftOut, refused...) {
 		fmt.Fprintln(c.App.ErrWriter, "left out:", line)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -80,6 +81,14 @@ func namedArchive(c *cli.Context) (config.Archive, error) {
 	return a, nil
 }
 
+// allowPrivate writes down that an archive is on the site's own network where
+// its own address is: then it is meant.
+func allowPrivate(ctx context.Context, archives []config.Archive) {
+	for i, a := range archives {
+		archives[i].AllowPrivate = slices.ContainsFunc(a.URIs, func(uri string) bool { return upstream.IsPrivate(ctx, uri) })
+	}
+}
+
 var notInNames = regexp.MustCompile(`[^a-z0-9.-]+`)
 
 // archiveName calls an archive by the last part of its address.
@@ -106,9 +115,14 @@ func probe(ctx context.Context, plan site.Plan, w io.Writer) (good []config.Arch
 			refused = append(refused, err.Error())
 			continue
 		}
+		archive, err := daemon.ArchiveOf(a, keys)
+		if err != nil {
+			refused = append(refused, err.Error())
+			continue
+		}
 		var suites []string
 		for _, s := range a.Suites {
-			if _, err := up.Probe(ctx, daemon.ArchiveOf(a, keys), s); err != nil {
+			if _, err := up.Probe(ctx, archive, s); err != nil {
 				refused = append(refused, strings.ReplaceAll(err.Error(), "\n", "; "))
 				continue
 			}

@@ -131,6 +131,21 @@ type Archive struct {
 	Installer bool
 	// MaxAge is how long ago a Release may be dated, at least MinMaxAge. 0: whatever its Valid-Until says.
 	MaxAge time.Duration
+
+	// AllowPrivate allows connections to addresses that are not on the public net. Defaults to false.
+	AllowPrivate bool
+	// Proxy is http, https or socks5://HOST[:PORT], or DirectProxy. Empty: what the environment says.
+	Proxy string
+	// Auth is the absolute path of names and passwords in apt's auth.conf format. Optional.
+	Auth string
+	// ClientCert and ClientKey are shown to mirrors that ask for them, absolute paths to PEM. Both or none.
+	ClientCert, ClientKey string
+	// CA has the certificates that mirrors must chain to, an absolute path to PEM. Empty: the system's.
+	CA string
+	// Bandwidth is the most that comes, in bytes a second. 0: as much as comes.
+	Bandwidth int64
+	// Connections is the most requests at a time. 0: the default of 8.
+	Connections int
 }
 
 // Repository is one [[repository]]: what clients see under /NAME/, upstream's bytes with upstream's signature.

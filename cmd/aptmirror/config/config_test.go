@@ -50,6 +50,14 @@ refresh       = "1d12h"
 download      = "all"
 installer     = true
 max_age       = "30d"
+allow_private = true
+proxy         = "http://Proxy.example.org:3128/"
+auth          = "auth.conf"
+client_cert   = "tls/upstream.crt"
+client_key    = "tls/upstream.key"
+ca            = "tls/upstream-ca.crt"
+bandwidth     = "1500kB/s"
+connections   = 12
 
 [[archive]]
 name          = "vendor"
@@ -110,6 +118,14 @@ func fullConfig() *Config {
 			Download:      All,
 			Installer:     true,
 			MaxAge:        30 * day,
+			AllowPrivate:  true,
+			Proxy:         "http://proxy.example.org:3128",
+			Auth:          "/etc/aptmirror/auth.conf",
+			ClientCert:    "/etc/aptmirror/tls/upstream.crt",
+			ClientKey:     "/etc/aptmirror/tls/upstream.key",
+			CA:            "/etc/aptmirror/tls/upstream-ca.crt",
+			Bandwidth:     1_500_000,
+			Connections:   12,
 		}, {
 			Name:          "vendor",
 			Suites:        []string{"./"},

@@ -125,6 +125,7 @@ func (d *decoder) archive(t *table) Archive {
 	}
 	d.required(t, "name", "uris", "suites", "architectures", "signed_by")
 	d.notEmpty(t, "suites", "architectures", "signed_by")
+	d.route(t, &a)
 	d.checkFlat(t, a)
 	d.checkKeyring(t, a)
 	return a

@@ -175,7 +175,7 @@ func (b *builder) keyValue(t *table, e *unstable.Node) {
 func (b *builder) value(v *unstable.Node, at place) *node {
 	n := &node{place: at, kind: v.Kind}
 	switch v.Kind {
-	case unstable.String, unstable.Bool:
+	case unstable.String, unstable.Bool, unstable.Integer:
 		n.text = string(v.Data)
 	case unstable.Array:
 		for it := v.Children(); it.Next(); {

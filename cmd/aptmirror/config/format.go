@@ -100,6 +100,7 @@ func (f *formatter) archiveValues(a Archive) values {
 	if a.MaxAge > 0 {
 		v["max_age"] = quote(formatDuration(a.MaxAge))
 	}
+	f.routeValues(v, a)
 	return v
 }
 

@@ -69,6 +69,14 @@ var archiveSection = section{
 		{"download", `"on-demand" fetches a package file when a client first asks for it, "all" ahead of time. Default "on-demand".`, `"on-demand"`},
 		{"installer", "true adds the images of the Debian installer (main/installer-ARCH). Default false.", "true"},
 		{"max_age", `Refuse a Release that is dated longer ago, at least 1h: "30d". Default: only its own Valid-Until counts.`, `"30d"`},
+		{"allow_private", "true allows connections to loopback, link-local and private addresses that a mirror's name or a redirect leads to. Default false.", "true"},
+		{"proxy", `Proxy "http://HOST:PORT", also https and socks5, or "direct" for none. Default: what the environment says (http_proxy).`, `"http://proxy.example.org:3128"`},
+		{"auth", "Names, passwords and tokens for mirrors and the proxy, in the format of apt_auth.conf(5); not readable for everybody. Read at start. Default: none.", `"auth.conf"`},
+		{"client_cert", "Certificate to show to mirrors that ask for one, PEM. Default: none.", `"tls/upstream.crt"`},
+		{"client_key", "Its private key, PEM. Required with client_cert.", `"tls/upstream.key"`},
+		{"ca", "CA certificates that mirrors must chain to, PEM. Default: those of the system.", `"tls/upstream-ca.crt"`},
+		{"bandwidth", `The most that comes, in all: "10MB/s", "500kB/s", at least 10kB/s. Default: no limit.`, `"10MB/s"`},
+		{"connections", "The most requests at a time, 1 to 100. Default 8.", "8"},
 	},
 }
 

@@ -114,7 +114,7 @@ func parseURL(s string, schemes ...string) (*url.URL, error) {
 	switch {
 	case u.User != nil:
 		return nil, fmt.Errorf("has a user name or password before the host: credentials do not belong into a configuration, "+
-			"write %q and let a proxy on this host add them", u.Scheme+"://"+u.Host+u.EscapedPath())
+			"write %q, and them into the file that an archive's key auth names", u.Scheme+"://"+u.Host+u.EscapedPath())
 	case !slices.Contains(schemes, u.Scheme) || u.Opaque != "":
 		return nil, fmt.Errorf("%q must begin with %s://", s, strings.Join(schemes, ":// or "))
 	case strings.ContainsAny(s, "?#"):

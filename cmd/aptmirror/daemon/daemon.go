@@ -126,19 +126,30 @@ func archivesOf(c *config.Config) ([]*upstream.Archive, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ArchiveOf(a, keys))
+		u, err := ArchiveOf(a, keys)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
 	}
 	return all, nil
 }
 
 // ArchiveOf turns what the configuration says of an archive into what upstream
-// works with.
-func ArchiveOf(a config.Archive, keys *pgp.Keyring) *upstream.Archive {
-	u := &upstream.Archive{Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Installer: a.Installer, Keyring: keys, MaxAge: a.MaxAge}
+// works with. It reads the files that say how the archive is reached.
+func ArchiveOf(a config.Archive, keys *pgp.Keyring) (*upstream.Archive, error) {
+	route, err := routeOf(a)
+	if err != nil {
+		return nil, err
+	}
+	u := &upstream.Archive{
+		Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Installer: a.Installer,
+		Keyring: keys, MaxAge: a.MaxAge, Route: route,
+	}
 	for _, uri := range a.URIs {
 		u.URIs = append(u.URIs, uri+"/")
 	}
-	return u
+	return u, nil
 }
 
 // keyring gives the keys of an archive for cache.Verify.
