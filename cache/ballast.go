@@ -10,20 +10,20 @@ import (
 	"syscall"
 )
 
-// The ballast is a file that does nothing but take space up. Opening the
-// databases needs some, and without it would crash; where others have filled the
-// disk, the ballast is removed first. Both sizes are in bytes.
+// The ballast is a file that does nothing but take space up. Opening and closing
+// the databases needs some, and without it would crash; where others have filled
+// the disk, the ballast is removed first. Both sizes are in bytes.
 const (
 	ballastSize = 96 << 20
-	roomToOpen  = 96 << 20
+	roomNeeded  = 96 << 20
 )
 
 func ballastPath(dir string) string { return filepath.Join(dir, "ballast") }
 
-// makeRoomToOpen removes the ballast where the disk is nearly full.
-func makeRoomToOpen(dir string) error {
+// makeRoom removes the ballast where the disk is nearly full.
+func makeRoom(dir string) error {
 	free, err := freeSpace(dir)
-	if err != nil || free >= roomToOpen {
+	if err != nil || free >= roomNeeded {
 		return err
 	}
 	if err := os.Remove(ballastPath(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -85,7 +85,7 @@ func OpenWith(dir string, o Options) (*Cache, error) {
 			return nil, fmt.Errorf("making the state directory: %w", err)
 		}
 	}
-	if err := makeRoomToOpen(dir); err != nil {
+	if err := makeRoom(dir); err != nil {
 		return nil, err
 	}
 	// The blobs go first: they tell a locked and a full disk from other faults.
@@ -121,4 +121,7 @@ func fileSizeFor(maxSize int64) int64 {
 
 // Close closes both; nothing may be under way any more. What was learnt of the
 // use of files and is not yet stored is lost: see Maintain.
-func (c *Cache) Close() error { return errors.Join(c.Catalog.Close(), c.Blobs.Close()) }
+func (c *Cache) Close() error {
+	// Closing writes too, as opening does.
+	return errors.Join(makeRoom(c.dir), c.Catalog.Close(), c.Blobs.Close())
+}

@@ -190,3 +190,19 @@ func TestNothingNeededGoesWhileEverythingHappens(t *testing.T) {
 		f.wantWhole(g)
 	}
 }
+
+// A retained generation that cannot be read is not served, and must not keep
+// everything else for ever.
+func TestCollectGoesOnBesideARetainedGenerationThatCannotBeRead(t *testing.T) {
+	f := newFixture(t, Options{})
+	generations, own, common := history(f)
+	f.drop(generations[3].Manifest)
+	f.put([]byte("what nothing names"))
+	if out := f.collected(false); out.Files == 0 {
+		t.Errorf("%+v", out)
+	}
+	if diff := cmp.Diff([]string{"own-2", "own-4", "common"}, f.stored(own[2], own[4], common)); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+	f.wantWhole(generations[4])
+}

@@ -14,7 +14,7 @@ const (
 	wasteBytes = 32 << 20
 	// reclaimPause is the least time between two reclaimings, each of which
 	// holds reads up for up to 300 ms, and reclaimAgain that for one of which
-	// nothing new is to be expected.
+	// nothing new is to be expected, or after one that failed.
 	reclaimPause = 5 * time.Second
 	reclaimAgain = 15 * time.Minute
 	// diskMeasure is for how long a measured disk usage counts.
@@ -32,6 +32,7 @@ type reclaims struct {
 	mu       sync.Mutex // guards the fields below
 	urgent   bool       // a file found no room
 	tried    time.Time  // the last reclaiming
+	failed   bool       // it ended in an error
 	measured time.Time
 	bytes    int64
 }
@@ -66,16 +67,16 @@ func (r *reclaims) due(waiting int64) (urgent, due bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pause := reclaimAgain
-	if waiting > 0 {
+	if waiting > 0 && !r.failed {
 		pause = reclaimPause
 	}
 	return r.urgent, time.Since(r.tried) >= pause
 }
 
-func (r *reclaims) done() {
+func (r *reclaims) done(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.urgent, r.tried, r.measured = false, time.Now(), time.Time{}
+	r.urgent, r.tried, r.failed, r.measured = false, time.Now(), err != nil, time.Time{}
 }
 
 // reclaim gives the space of removed files back to the disk where it is worth it.
@@ -98,7 +99,7 @@ func (c *Cache) reclaim(ctx context.Context) error {
 		}
 		reached("reclaiming")
 		err = c.Blobs.ReclaimAbove(ctx, share)
-		c.reclaims.done()
+		c.reclaims.done(err)
 		if err != nil {
 			return fmt.Errorf("giving the space of removed files back: %w", err)
 		}

@@ -116,7 +116,12 @@ func TestChildThatIsKilled(t *testing.T) {
 			select {}
 		}
 	})
-	openSite(t, os.Getenv("CATALOG_TEST_DIR"), os.Getenv("CATALOG_TEST_URI"), os.Getenv("CATALOG_TEST_KEYRING"), os.Getenv("CATALOG_TEST_ARCH")).sync()
+	s := openSite(t, os.Getenv("CATALOG_TEST_DIR"), os.Getenv("CATALOG_TEST_URI"), os.Getenv("CATALOG_TEST_KEYRING"), os.Getenv("CATALOG_TEST_ARCH"))
+	if os.Getenv("CATALOG_TEST_COLLECT") == "" {
+		s.sync()
+	} else if _, err := s.Collect(t.Context(), false); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestKilledWhilePublishingServesTheOldStateOrTheNew(t *testing.T) {
