@@ -107,10 +107,12 @@ func TestFilesThatDoNotCome(t *testing.T) {
 			if test.source != nil {
 				s.filler.set(body, *test.source)
 			}
-			c := s.dial(s.client("a.example.org"))
-			a := c.get("/debian/" + deb)
-			if a.code != test.code || a.body == "" || a.closes {
+			a := s.get("a.example.org", "/debian/"+deb)
+			if a.code != test.code || a.body == "" || a.closes != (test.code == 503) {
 				t.Errorf("got %s %q, closes %v", a.status, a.body, a.closes)
+			}
+			if test.code == 503 && !strings.Contains(a.status, "try again later") {
+				t.Errorf("apt would show no reason: %s", a.status)
 			}
 			if (a.header.Get("Retry-After") != "") != (test.code == 503) {
 				t.Errorf("Retry-After: %q", a.header.Get("Retry-After"))
@@ -121,7 +123,7 @@ func TestFilesThatDoNotCome(t *testing.T) {
 				}
 			}
 			s.filler.give(body)
-			if a := c.get("/debian/" + deb); a.code != 200 || a.body != string(body) {
+			if a := s.get("a.example.org", "/debian/"+deb); a.code != 200 || a.body != string(body) {
 				t.Errorf("once upstream has it: %s", a.status)
 			}
 		})

@@ -23,22 +23,30 @@ const (
 // refuse answers with the reason in the status line and closes the connection.
 // net/http cannot send such a line, so it is written to the connection itself.
 func (e *entry) refuse(status int, why error) {
-	e.status, e.err = status, why
+	e.err = why
+	e.tell(status, why.Error())
+}
+
+func (e *entry) tell(status int, why string) {
+	e.status = status
 	conn, _, err := http.NewResponseController(e.ResponseWriter).Hijack()
 	if err != nil {
-		e.plain(status, why.Error())
+		e.plain(status, why)
 		return
 	}
 	conn.SetDeadline(time.Now().Add(lingerTimeout))
-	io.WriteString(conn, refusal(e.request.Method, status, printable(why.Error())))
-	go linger(conn)
+	io.WriteString(conn, refusal(e.request.Method, status, printable(why)))
+	e.server.lingering.Go(func() { linger(conn) })
 }
 
 func refusal(method string, status int, reason string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "HTTP/1.1 %d %s\r\n", status, reason)
-	if status == http.StatusMethodNotAllowed {
+	switch status {
+	case http.StatusMethodNotAllowed:
 		text.WriteString("Allow: GET, HEAD\r\n")
+	case http.StatusServiceUnavailable:
+		text.WriteString("Retry-After: 30\r\n")
 	}
 	fmt.Fprintf(&text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(reason)+1)
 	if method != http.MethodHead {
@@ -68,8 +76,7 @@ func (e *entry) plain(status int, text string) {
 // with one it tries again and otherwise keeps what it had.
 func (e *entry) comeAgain(why string) {
 	clear(e.Header())
-	e.Header().Set("Retry-After", "30")
-	http.Error(e, why, http.StatusServiceUnavailable)
+	e.tell(http.StatusServiceUnavailable, why)
 }
 
 // printable keeps what a client sent from doing anything but being read.

@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,9 +90,10 @@ const (
 // Server answers clients.
 type Server struct {
 	Config
-	access atomic.Pointer[inForce]
-	http   *http.Server
-	stall  time.Duration // stallTimeout, shorter in tests
+	access    atomic.Pointer[inForce]
+	http      *http.Server
+	stall     time.Duration  // stallTimeout, shorter in tests
+	lingering sync.WaitGroup // one for each refused connection that is not closed yet
 }
 
 // inForce is an Access with the TLS configuration made from it.
@@ -138,8 +140,10 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Shutdown lets requests under way finish until ctx ends, then cuts them.
+// Shutdown lets requests under way finish until ctx ends, then cuts them. It
+// waits for refused clients to hang up, lingerTimeout at most.
 func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.lingering.Wait()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
