@@ -108,14 +108,19 @@ Dir::Etc::trustedparts "%[1]s/etc/trusted.gpg.d";
 Dir::Etc::netrc "%[1]s/etc/auth.conf";
 Dir::Etc::netrcparts "%[1]s/etc/auth.conf.d";
 
-// Run by root, apt would fetch as user _apt, who cannot read the private key: the key
-// belongs to the owner of this directory and to nobody else (0600).
-APT::Sandbox::User "root";
-
 // dpkg does not know of this directory: installing would change the machine itself.
 APT::Get::Download-Only "true";
 
-%[2]s`, dir, tlsOptions(host, dir+"/tls"))
+%[2]s`, dir, connection(host, dir))
+}
+
+// connection is what any apt on this machine needs to use the private form's certificate.
+func connection(host, dir string) []byte {
+	return []byte(`// Run by root, apt would fetch as user _apt, who cannot read the private key: the key
+// belongs to the owner of this directory and to nobody else (0600).
+APT::Sandbox::User "root";
+
+` + tlsOptions(host, dir+"/tls"))
 }
 
 // private lists the files of the private form, apt.conf first: with it in place, an
@@ -123,6 +128,7 @@ APT::Get::Download-Only "true";
 func (k *Kit) private(host, dir string) []File {
 	files := []File{
 		{"apt.conf", 0o600, privateConf(host, dir)},
+		{"tls.conf", 0o600, connection(host, dir)},
 		{"etc/sources.list.d/aptmirror.sources", 0o600, k.sourcesText(dir + "/keyrings")},
 	}
 	return append(append(files, k.tlsFiles("tls")...), k.keyringFiles("keyrings")...)

@@ -8,6 +8,7 @@
 // place, for apt as it runs there: as user _apt.
 //
 //	DIR/apt.conf                              private apt.conf(5), absolute paths
+//	DIR/tls.conf                              its part about the connection, for other tools' apt
 //	DIR/etc/sources.list.d/aptmirror.sources  deb822 sources.list(5)
 //	DIR/keyrings/aptmirror-REPOSITORY.gpg     binary OpenPGP
 //	DIR/tls/{ca.pem,client.pem,client.key}
