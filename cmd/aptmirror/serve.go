@@ -22,6 +22,9 @@ func serveCommand() *cli.Command {
 		Description: "Runs in the foreground until SIGTERM or SIGINT, and logs to standard error.\n" +
 			"SIGHUP does what the command reload does.\n" +
 			"Requests under way may finish; stopping takes less than ten seconds.",
+		Flags: []cli.Flag{&cli.StringFlag{
+			Name: "log-format", Usage: "log as text, or as json: one object a line, in `FORMAT`", Value: "text", EnvVars: []string{"APTMIRROR_LOG_FORMAT"},
+		}},
 		Action: func(c *cli.Context) error {
 			loaded, err := loadConfig(c)
 			if err != nil {
@@ -30,7 +33,11 @@ func serveCommand() *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			return serve(c, loaded)
+			log, err := serveLog(c)
+			if err != nil {
+				return err
+			}
+			return serve(c, loaded, log)
 		},
 	}
 }
@@ -42,18 +49,30 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
-func serve(c *cli.Context, loaded *config.Config) (err error) {
-	if loaded.Serve.Cert == "" {
-		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
-	}
+// serveLog is the daemon's log: requests, jobs and what goes wrong.
+func serveLog(c *cli.Context) (*slog.Logger, error) {
 	level := slog.LevelInfo
 	if c.Bool("verbose") {
 		level = slog.LevelDebug
 	}
+	switch format := c.String("log-format"); format {
+	case "text":
+		return newLog(c.App.ErrWriter, level), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: level})), nil
+	default:
+		return nil, usagef("--log-format %s: text and json are known", format)
+	}
+}
+
+func serve(c *cli.Context, loaded *config.Config, log *slog.Logger) (err error) {
+	if loaded.Serve.Cert == "" {
+		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
+	}
 	hangup := make(chan os.Signal, 1) // a second one before the first was seen asks for the same
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: newLog(c.App.ErrWriter, level), Hangup: hangup})
+	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: log, Hangup: hangup})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func flat(c *Config) settings {
 	if c.Serve.Cert != "" {
 		s = s.add("serve", serveSection, f.serveValues(c.Serve))
 	}
+	if c.Cache != (Cache{}) {
+		s = s.add("cache", cacheSection, cacheValues(c.Cache))
+	}
 	if c.Clients != (Clients{}) {
 		s = s.add("clients", clientsSection, f.clientsValues(c.Clients))
 	}

@@ -59,8 +59,10 @@ func (f *formatter) cache(c Cache) {
 		f.section(cacheSection, nil)
 		return
 	}
-	f.section(cacheSection, values{"max_size": quoteSet(formatSize(c.MaxSize))})
+	f.section(cacheSection, cacheValues(c))
 }
+
+func cacheValues(c Cache) values { return values{"max_size": quoteSet(formatSize(c.MaxSize))} }
 
 func (f *formatter) clients(c Clients) {
 	if c == (Clients{}) {
