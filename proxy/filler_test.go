@@ -40,7 +40,7 @@ func (f *filler) give(body []byte) {
 	}})
 }
 
-func (f *filler) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
+func (f *filler) Fill(ctx context.Context, file catalog.File) (blob.Stream, error) {
 	f.calls.Add(1)
 	f.mu.Lock()
 	s, ok := f.upstream[file.Digest]

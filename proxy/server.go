@@ -41,7 +41,7 @@ type Filler interface {
 	// The error is fs.ErrNotExist if there is no such file any more, and
 	// blob.ErrNoSpace if the store cannot take it. What a Follower reads ends
 	// when ctx does.
-	Fill(ctx context.Context, f catalog.File) (*blob.Follower, error)
+	Fill(ctx context.Context, f catalog.File) (blob.Stream, error)
 }
 
 // Usage is told which files are being sent, so that none of them is removed.

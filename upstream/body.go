@@ -14,7 +14,7 @@ import (
 // body is what a mirror sends of a file, from some offset on.
 type body struct {
 	io.ReadCloser
-	modified time.Time // the server's date, or now
+	modified time.Time // of this attempt, see date
 }
 
 // errChanged says that the rest of a file cannot be had: it is no longer the
@@ -34,11 +34,9 @@ func (t *transfer) open(ctx context.Context) (*body, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &body{ReadCloser: resp.Body, modified: t.u.Now()}
-	if m, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil && m.Before(b.modified) {
-		b.modified = m
-	}
+	b := &body{ReadCloser: resp.Body}
 	if t.got == 0 {
+		b.modified = t.date()
 		t.size, err = t.sizeIn(resp)
 	}
 	if err == nil {
@@ -49,6 +47,15 @@ func (t *transfer) open(ctx context.Context) (*body, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// date gives every attempt at a file another date, which is what a client knows
+// the bytes by that it has of it (If-Range). The server's date would be the
+// same for wrong bytes and right ones, and whoever was cut off in the middle of
+// the wrong ones would be sent the rest of the right ones.
+func (f *fill) date() time.Time {
+	f.attempts++
+	return f.u.Now().Add(time.Duration(f.attempts-1) * time.Second)
 }
 
 // begin brings an answer to where the file goes on, or says why it is none of

@@ -138,6 +138,9 @@ func (d *download) one(ctx context.Context, f catalog.File) error {
 		return err
 	}
 	running, _, err := d.u.start(ctx, f, demand{ahead: true})
+	if errors.Is(err, errStored) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -217,6 +220,9 @@ func (d *download) tellNowAndThen() (stop func()) {
 // fetchWhole brings one file into the store and waits until it is there.
 func (u *Upstream) fetchWhole(ctx context.Context, f catalog.File, d demand) error {
 	running, _, err := u.start(ctx, f, d)
+	if errors.Is(err, errStored) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -17,18 +17,36 @@ import (
 // said so, and for a while it is the same without another look; and it is
 // blob.ErrNoSpace if the store has no room for the file. All callers who want
 // the same bytes share one fill; it goes on when they leave.
-func (u *Upstream) Fill(ctx context.Context, file catalog.File) (*blob.Follower, error) {
+func (u *Upstream) Fill(ctx context.Context, file catalog.File) (blob.Stream, error) {
 	for {
 		f, joined, err := u.start(ctx, file, demand{evict: true, patient: true})
+		if errors.Is(err, errStored) {
+			return u.stored(file.Digest)
+		}
 		if err != nil {
 			return nil, err
 		}
 		follower, err := f.follow(ctx)
 		// A fill that was under way may have failed for reasons that are gone.
-		if err == nil || !joined || ctx.Err() != nil {
-			return follower, err
+		if err == nil {
+			return follower, nil
+		}
+		if !joined || ctx.Err() != nil {
+			return nil, err
 		}
 	}
+}
+
+// errStored says that there is nothing to fetch: a fill that the caller did
+// not see has just ended.
+var errStored = errors.New("in the store already")
+
+func (u *Upstream) stored(d blob.Digest) (blob.Stream, error) {
+	r, err := u.Blobs.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // fill is one file on its way in.
@@ -37,9 +55,10 @@ type fill struct {
 	archive *Archive
 	file    catalog.File
 	demand
-	size    int64 // of the file in this attempt, see sizeIn; of the fill's own goroutine
-	stop    context.CancelCauseFunc
-	resumes int // so far; the goroutine of run alone uses it
+	size int64 // of the file in this attempt, see sizeIn; of the fill's own goroutine
+	stop context.CancelCauseFunc
+	// Of the goroutine of run alone, both so far.
+	resumes, attempts int
 
 	received atomic.Int64 // bytes that this attempt has written
 
@@ -84,6 +103,9 @@ func (u *Upstream) start(ctx context.Context, file catalog.File, d demand) (f *f
 	}
 	if f, ok := u.running[file.Digest]; ok {
 		return f, true, nil
+	}
+	if _, err := u.Blobs.Stat(file.Digest); err == nil {
+		return nil, false, errStored
 	}
 	if d.patient {
 		if err := u.resting.check(restKey{file.Archive, file.Digest}, u.Now()); err != nil {

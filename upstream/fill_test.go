@@ -157,7 +157,7 @@ func TestAFillGoesOnWhenItsReaderLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(follower, make([]byte, 1<<20)); err != nil {
+	if _, err := follower.WriteRange(io.Discard, 0, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -171,6 +171,55 @@ func TestAFillGoesOnWhenItsReaderLeaves(t *testing.T) {
 	}
 }
 
+// A request can miss a file in the store and come here when the fill that
+// brought it has just ended.
+func TestAFillOfWhatIsStoredAsksNobody(t *testing.T) {
+	a, m, p, f := published(t, 1<<20)
+	for range 2 {
+		if data, err := m.read(f); err != nil || !bytes.Equal(data, p.Deb) {
+			t.Errorf("read %d bytes, %v", len(data), err)
+		}
+		m.fills.Wait()
+	}
+	if n := a.Count(p.Filename); n != 1 {
+		t.Errorf("%d requests upstream, want 1", n)
+	}
+}
+
+// Wrong bytes and right ones must not have the same date: a client that holds
+// the beginning of the wrong ones asks for the rest by that date.
+func TestEveryAttemptHasADateOfItsOwn(t *testing.T) {
+	a := upstreamtest.New(t)
+	p := a.AddPackage(upstreamtest.Package{Name: "big", Size: 3 << 20})
+	a.Publish()
+	second := a.Mirror()
+	a.Fault("*.deb", upstreamtest.WrongBytes)
+	release := make(chan struct{})
+	second.Fault("*.deb", func(w http.ResponseWriter, r *http.Request, file upstreamtest.File) {
+		<-release
+		w.Write(file.Data)
+	})
+	m := newMirror(t, a, second.URL())
+	f := m.file(m.refresh().Generation, p.Filename)
+	wrong, err := m.Fill(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wrong.Close()
+	if _, err := wrong.WriteRange(io.Discard, 0, f.Size); err == nil {
+		t.Fatal("wrong bytes were delivered whole")
+	}
+	close(release)
+	right, err := m.Fill(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer right.Close()
+	if w, r := wrong.Info().Modified, right.Info().Modified; !r.After(w) {
+		t.Errorf("wrong bytes are dated %s, right ones %s", w, r)
+	}
+}
+
 func TestCloseEndsFills(t *testing.T) {
 	a, m, _, f := published(t, 3<<20)
 	a.Fault("*.deb", upstreamtest.Stall)
@@ -180,7 +229,7 @@ func TestCloseEndsFills(t *testing.T) {
 	}
 	defer follower.Close()
 	m.Close()
-	if _, err := io.ReadAll(follower); !errors.Is(err, errClosed) {
+	if _, err := follower.WriteRange(io.Discard, 0, f.Size); !errors.Is(err, errClosed) {
 		t.Errorf("the reader got %v", err)
 	}
 	if _, err := m.Fill(t.Context(), f); !errors.Is(err, errClosed) {

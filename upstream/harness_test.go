@@ -1,8 +1,8 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -133,7 +133,9 @@ func (m *mirror) read(f catalog.File) ([]byte, error) {
 		return nil, err
 	}
 	defer follower.Close()
-	return io.ReadAll(follower)
+	var data bytes.Buffer
+	_, err = follower.WriteRange(&data, 0, follower.Info().Size)
+	return data.Bytes(), err
 }
 
 // check gives what is remembered of the suite.

@@ -67,7 +67,7 @@ func (s *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer follower.Close()
-		from = follower
+		from = follower.(io.ReadSeeker)
 	}
 	http.ServeContent(w, r, "", f.Modified, from)
 }
