@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -13,6 +14,9 @@ const (
 	longestDownPause = 10 * time.Minute
 	liePause         = time.Minute
 	longestLiePause  = time.Hour
+	// longestLeave bounds how long a mirror is not asked at all because it
+	// said so: Retry-After must not take an archive away for good.
+	longestLeave = 10 * time.Minute
 )
 
 // maxWhy bounds what is kept of a mirror's failure, in bytes.
@@ -26,6 +30,7 @@ type health struct {
 
 type aside struct {
 	until time.Time
+	leave time.Time // until then it is not asked at all
 	pause time.Duration
 	lied  bool
 	why   string
@@ -39,7 +44,25 @@ func (h *health) lied(uri string, why error, now time.Time) {
 // down sets a mirror aside that could not be reached or did not answer as it
 // should, for at least as long as it wants to be left alone itself.
 func (h *health) down(uri string, why error, after time.Duration, now time.Time) {
-	h.setAside(uri, max(downPause, min(after, longestLiePause)), longestDownPause, false, why, now)
+	h.setAside(uri, max(downPause, min(after, longestLeave)), longestDownPause, false, why, now)
+	if after <= longestWait { // that much was waited for
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was := h.aside[uri]
+	was.leave = now.Add(min(after, longestLeave))
+	h.aside[uri] = was
+}
+
+// leftAlone is an error as long as a mirror wants not to be asked.
+func (h *health) leftAlone(uri string, now time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if was := h.aside[uri]; now.Before(was.leave) {
+		return fmt.Errorf("%s: the mirror wants not to be asked before %s: %s", uri, stamp(was.leave), was.why)
+	}
+	return nil
 }
 
 // setAside leaves a mirror alone that is aside already: several requests that
@@ -56,7 +79,7 @@ func (h *health) setAside(uri string, first, longest time.Duration, lied bool, w
 	}
 	text := why.Error()
 	pause := max(min(2*was.pause, longest), first)
-	h.aside[uri] = aside{now.Add(pause), pause, lied, text[:min(len(text), maxWhy)]}
+	h.aside[uri] = aside{until: now.Add(pause), leave: was.leave, pause: pause, lied: lied, why: text[:min(len(text), maxWhy)]}
 }
 
 // good ends the pause of a mirror that works again. What is said of one that

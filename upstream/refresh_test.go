@@ -134,6 +134,15 @@ func TestRefreshRefuses(t *testing.T) {
 			a.Fault("InRelease", upstreamtest.WrongBytes)
 		}, Reason(pgp.BadSignature), ""},
 		{"captive portal", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Fault("InRelease", upstreamtest.HTML200) }, Reason(pgp.Unsigned), "login"},
+		{"endless", func(t *testing.T, a *upstreamtest.Archive, _ *mirror) { a.Fault("InRelease", upstreamtest.Endless) }, Malformed, "larger than"},
+		{"re-keyed with 304", func(t *testing.T, a *upstreamtest.Archive, m *mirror) {
+			keys, err := pgp.LoadKeyring(upstreamtest.New(t).KeyringFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.archive.Keyring = keys
+			a.Fault("InRelease", upstreamtest.Always304)
+		}, Reason(pgp.UnknownKey), ""},
 		{"replayed", func(t *testing.T, a *upstreamtest.Archive, m *mirror) {
 			a.Publish()
 			m.refresh()

@@ -124,6 +124,9 @@ func (e *transportError) Unwrap() error { return e.err }
 // signedFrom gets the signed text: from InRelease, or, only where the mirror
 // says that it has no InRelease, from Release and Release.gpg.
 func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string, seen catalog.Check) (*release, string, error) {
+	if err := u.health.leftAlone(uri, u.Now()); err != nil {
+		return nil, "InRelease", &transportError{err}
+	}
 	dir := catalog.SuiteDir(suite)
 	c := conditions{}
 	if seen.URI == uri {

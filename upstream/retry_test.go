@@ -95,12 +95,22 @@ func TestALongRetryAfterEndsTheAttempt(t *testing.T) {
 	if _, err := m.read(f); err == nil {
 		t.Error("no error")
 	}
-	if n := a.Count(p.Filename); n != 1 {
-		t.Errorf("%d requests, want 1", n)
+	m.fills.Wait()
+	m.at(m.Now().Add(longestLeave - time.Minute))
+	requests := len(a.Requests())
+	if _, err := m.read(f); err == nil || !strings.Contains(err.Error(), "wants not to be asked before") {
+		t.Errorf("a second fill: %v", err)
 	}
-	if got := m.Mirrors(m.archive)[0].LastUntil; got.Before(m.Now().Add(59 * time.Minute)) {
-		t.Errorf("the mirror is set aside until %s", got)
+	_, err := m.Refresh(t.Context(), m.archive, "stable")
+	if re := (*RefusedError)(nil); err == nil || errors.As(err, &re) {
+		t.Errorf("a refresh: %v", err)
 	}
+	if n := len(a.Requests()); n != requests || a.Count(p.Filename) != 1 {
+		t.Errorf("%d more requests", n-requests)
+	}
+	a.ClearFaults()
+	m.at(m.Now().Add(time.Minute))
+	m.refresh()
 }
 
 func TestRetryAfterForms(t *testing.T) {
