@@ -14,6 +14,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
+	"aptmirror/upstream"
 )
 
 // quickstartClient is the name of the one client that quickstart makes.
@@ -66,15 +67,18 @@ func quickstartNew(c *cli.Context) error {
 		return usageError{err}
 	}
 	allowPrivate(c.Context, plan.Archives)
-	reachable, refused := probe(c.Context, plan, c.App.ErrWriter)
-	for _, line := range append(leftOut, refused...) {
+	reachable, failed := probe(c.Context, plan)
+	for _, err := range failed {
+		leftOut = append(leftOut, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	for _, line := range leftOut {
 		fmt.Fprintln(c.App.ErrWriter, "left out:", line)
 	}
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
 	if len(reachable) == 0 {
-		return errors.New("nothing is left to mirror; name an archive with --uri, --suite, --component and --keyring")
+		return nothingLeft(failed)
 	}
 	plan.Archives = reachable
 	loaded, err := site.Create(plan, time.Now())
@@ -83,6 +87,18 @@ func quickstartNew(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.Writer, "made a site in %s\n", c.String("dir"))
 	return quickstartFinish(c, loaded)
+}
+
+// nothingLeft ends a quickstart without archives; with the exit code of a
+// refusal if something was there but did not verify.
+func nothingLeft(failed []error) error {
+	end := &admin.Error{Text: "nothing is left to mirror; name an archive with --uri, --suite, --component and --keyring", Exit: admin.ExitFailed}
+	for _, err := range failed {
+		if refused := (*upstream.RefusedError)(nil); errors.As(err, &refused) {
+			end.Exit = admin.ExitRefused
+		}
+	}
+	return end
 }
 
 // quickstartFinish does what the site still lacks, which is everything if it

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -105,25 +105,25 @@ func archiveName(uri string) string {
 }
 
 // probe looks which suites can be reached and verified now. It gives the
-// archives with those, and a line for each that is left out.
-func probe(ctx context.Context, plan site.Plan, w io.Writer) (good []config.Archive, refused []string) {
-	up := upstream.New(upstream.Config{Version: buildVersion(), Log: newLog(w, 12)})
+// archives with those, and why the others are left out.
+func probe(ctx context.Context, plan site.Plan) (good []config.Archive, leftOut []error) {
+	up := upstream.New(upstream.Config{Version: buildVersion(), Log: slog.New(slog.DiscardHandler)})
 	defer up.Close()
 	for _, a := range plan.Archives {
 		keys, err := keyringOf(a, plan.Embedded[a.Name])
 		if err != nil {
-			refused = append(refused, err.Error())
+			leftOut = append(leftOut, err)
 			continue
 		}
 		archive, err := daemon.ArchiveOf(a, keys)
 		if err != nil {
-			refused = append(refused, err.Error())
+			leftOut = append(leftOut, err)
 			continue
 		}
 		var suites []string
 		for _, s := range a.Suites {
 			if _, err := up.Probe(ctx, archive, s); err != nil {
-				refused = append(refused, strings.ReplaceAll(err.Error(), "\n", "; "))
+				leftOut = append(leftOut, err)
 				continue
 			}
 			suites = append(suites, s)
@@ -132,7 +132,7 @@ func probe(ctx context.Context, plan site.Plan, w io.Writer) (good []config.Arch
 			good = append(good, a)
 		}
 	}
-	return good, refused
+	return good, leftOut
 }
 
 func keyringOf(a config.Archive, embedded []byte) (*pgp.Keyring, error) {

@@ -82,7 +82,7 @@ func outcome(ctx context.Context, results []admin.SuiteResult) error {
 	}
 	switch {
 	case refused > 0:
-		return &admin.Error{Text: fmt.Sprintf("%d of %d suites were refused; what was served before still is", refused, len(results)), Exit: admin.ExitRefused}
+		return &admin.Error{Text: fmt.Sprintf("of %d of %d suites, something did not verify and was refused; what was served before still is", refused, len(results)), Exit: admin.ExitRefused}
 	case failed > 0 && nothing:
 		return &admin.Error{Text: "no suite could be refreshed; what was served before still is", Exit: admin.ExitFailed}
 	case failed > 0:

@@ -26,8 +26,8 @@ func TestOutcomeIsTheExitCode(t *testing.T) {
 		{"all failed", []admin.SuiteResult{failed, failed}, admin.ExitFailed, "no suite could be refreshed"},
 		{"some failed", []admin.SuiteResult{good, failed}, admin.ExitPartly, "1 of 2 suites"},
 		{"refreshed, not downloaded", []admin.SuiteResult{partly}, admin.ExitPartly, "1 of 1 suites"},
-		{"refused before failed", []admin.SuiteResult{failed, refused, good}, admin.ExitRefused, "1 of 3 suites were refused"},
-		{"all refused", []admin.SuiteResult{refused}, admin.ExitRefused, "1 of 1 suites were refused"},
+		{"refused before failed", []admin.SuiteResult{failed, refused, good}, admin.ExitRefused, "of 1 of 3 suites, something did not verify"},
+		{"all refused", []admin.SuiteResult{refused}, admin.ExitRefused, "of 1 of 1 suites, something did not verify"},
 	}
 	for _, test := range tests {
 		err := outcome(t.Context(), test.results)

@@ -73,7 +73,7 @@ func credentials(c *config.Config, name string) (cert, key []byte, err error) {
 		return nil, nil, err
 	}
 	if cert, err = os.ReadFile(certFile); err != nil {
-		return nil, nil, fmt.Errorf("reading the certificate of %s: %w", name, err)
+		return nil, nil, fmt.Errorf("reading the certificate of %s, see client add: %w", name, err)
 	}
 	if key, err = os.ReadFile(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("reading the key of %s: %w", name, err)

@@ -65,7 +65,11 @@ func Create(p Plan, now time.Time) (*config.Config, error) {
 		}
 	}
 	for _, step := range []func(*config.Config, time.Time) error{p.serverCertificate, clientAuthority, signingKey, p.embeddedKeys} {
-		if err := step(c, now); err != nil {
+		err := step(c, now)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w; it may be left from a run that was broken off: remove the folder, or choose another", err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("making a site in %s: %w", p.Dir, err)
 		}
 	}
