@@ -144,6 +144,10 @@ func (p *prover) packageNoter() func(*deb822.Stanza) error {
 		if err := debian.ParsePackage(s, &bin); err != nil {
 			return err
 		}
+		if !bin.HasSHA256 && bin.SHA512 != nil {
+			p.noteSHA512(bin.Filename, bin.Size, bin.SHA512)
+			return nil
+		}
 		return p.note(bin.Filename, content{bin.Size, bin.SHA256}, bin.HasSHA256)
 	}
 }
@@ -155,6 +159,10 @@ func (p *prover) sourceNoter() func(*deb822.Stanza) error {
 			return err
 		}
 		for _, f := range src.Files {
+			if !f.HasSHA256 && f.SHA512 != nil {
+				p.noteSHA512(f.Path, f.Size, f.SHA512)
+				continue
+			}
 			if err := p.note(f.Path, content{f.Size, f.SHA256}, f.HasSHA256); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +27,8 @@ type prover struct {
 	release map[string]content // InRelease, Release, Release.gpg, as stored
 	signed  *debian.Release
 	table   *catalog.Table
-	named   []bool // rows of the table that an index names
+	named   []bool                            // rows of the table that an index names
+	sha512  map[blob.Digest][sha512.Size]byte // of stored files for which that is what is signed
 }
 
 type content struct {
@@ -173,7 +175,10 @@ func (p *prover) listed(name string) (debian.IndexFile, bool) {
 		return debian.IndexFile{}, false
 	}
 	f, ok := p.signed.File(inside)
-	return f, ok && f.HasSHA256
+	if ok && !f.HasSHA256 {
+		ok = p.addSHA256(name, &f)
+	}
+	return f, ok
 }
 
 func (p *prover) proveIndex(e catalog.Entry) {

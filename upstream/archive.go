@@ -8,6 +8,9 @@
 // digest in Release, a package by its digest in an index. Headers, status texts
 // and lengths that a server sends decide nothing. A refresh that fails at any
 // point leaves what was served before.
+//
+// Files that are signed by SHA-512 alone are read once when they are first seen,
+// since the store knows files by their SHA-256.
 package upstream
 
 import (

@@ -61,6 +61,7 @@ type fill struct {
 	resumes, attempts int
 
 	received atomic.Int64 // bytes that this attempt has written
+	stored   blob.Digest  // what it brought, once done is closed without an error
 
 	done chan struct{} // closed when the fill ended; err is set before
 	err  error
@@ -85,6 +86,9 @@ type demand struct {
 	first string // the mirror to ask first; "" for the preferred one
 	evict bool   // other files may go for this one
 	ahead bool   // no client waits for it
+	// sha512 signs a file of which no SHA-256 is known; its Digest then only
+	// stands for it. Nobody but who started such a fill can read what it brings.
+	sha512 []byte
 	// patient is who rather hears again of a failure that has just been than
 	// asks upstream again.
 	patient bool

@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"hash"
@@ -35,6 +37,9 @@ func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error
 		default:
 			return nil, err
 		}
+	}
+	if err := in.namePackages(ctx, &m); err != nil {
+		return nil, err
 	}
 	raw, err := m.Encode()
 	if err != nil {
@@ -90,7 +95,7 @@ func (in *intake) addStored(ctx context.Context, m *catalog.Manifest, t target) 
 // before anything read from it counts.
 func (in *intake) addNamed(ctx context.Context, m *catalog.Manifest, t target, index io.Reader) error {
 	limit := int64(maxIndex)
-	if t.plain.HasSHA256 {
+	if t.plain.Path != "" {
 		limit = t.plain.Size
 	}
 	plain, err := compress.NewReader(t.format(), index, limit)
@@ -98,18 +103,26 @@ func (in *intake) addNamed(ctx context.Context, m *catalog.Manifest, t target, i
 		return in.refuse(t.file.Path, Malformed, err)
 	}
 	defer plain.Close()
-	sum := sha256.New()
+	sum, want := t.plainSum()
 	if err := in.readNames(ctx, m, t, io.TeeReader(plain, sum)); err != nil {
 		return in.refuse(t.file.Path, Malformed, err)
 	}
-	return in.checkPlain(t, sum)
-}
-
-func (in *intake) checkPlain(t target, sum hash.Hash) error {
-	if got := blob.Digest(sum.Sum(nil)); t.plain.HasSHA256 && got != blob.Digest(t.plain.SHA256) {
-		return in.refuse(t.file.Path, WrongContent, fmt.Errorf("uncompressed it has SHA-256 %s, Release says %x", got, t.plain.SHA256))
+	if got := sum.Sum(nil); want != nil && !bytes.Equal(got, want) {
+		return in.refuse(t.file.Path, WrongContent, fmt.Errorf("uncompressed it has the digest %x, Release says %x", got, want))
 	}
 	return nil
+}
+
+// plainSum gives the strongest sum that Release has of the uncompressed form,
+// nil for none, and how to compute it.
+func (t target) plainSum() (sum hash.Hash, want []byte) {
+	switch {
+	case t.plain.HasSHA256:
+		return sha256.New(), t.plain.SHA256[:]
+	case t.plain.SHA512 != nil:
+		return sha512.New(), t.plain.SHA512
+	}
+	return sha256.New(), nil
 }
 
 func (in *intake) readNames(ctx context.Context, m *catalog.Manifest, t target, r io.Reader) error {
@@ -144,7 +157,7 @@ func (in *intake) packageAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 		if err := debian.ParsePackage(s, &p); err != nil {
 			return err
 		}
-		return in.addFile(m, s.Line, p.Filename, p.Size, p.SHA256, p.HasSHA256)
+		return in.addFile(m, s.Line, debian.SourceFile{Path: p.Filename, Size: p.Size, SHA256: p.SHA256, HasSHA256: p.HasSHA256, SHA512: p.SHA512})
 	}
 }
 
@@ -155,7 +168,7 @@ func (in *intake) sourceAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 			return err
 		}
 		for _, f := range src.Files {
-			if err := in.addFile(m, s.Line, f.Path, f.Size, f.SHA256, f.HasSHA256); err != nil {
+			if err := in.addFile(m, s.Line, f); err != nil {
 				return err
 			}
 		}
@@ -163,14 +176,23 @@ func (in *intake) sourceAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 	}
 }
 
-var errNoSHA256 = errors.New("it has no SHA-256, so it can never be verified")
+var errNoHash = errors.New("it has neither SHA-256 nor SHA-512, so it can never be verified")
 
-func (in *intake) addFile(m *catalog.Manifest, line int, p string, size int64, sum blob.Digest, has bool) error {
-	if !has {
-		return fmt.Errorf("line %d: %s: %w", line, p, errNoSHA256)
+// addFile lists a file of a package, or keeps it for namePackages.
+func (in *intake) addFile(m *catalog.Manifest, line int, f debian.SourceFile) error {
+	switch {
+	case f.HasSHA256:
+		in.addPackage(m, f.Path, f.Size, f.SHA256)
+	case f.SHA512 != nil:
+		in.unnamed = append(in.unnamed, unnamed{f.Path, f.Size, f.SHA512})
+	default:
+		return fmt.Errorf("line %d: %s: %w", line, f.Path, errNoHash)
 	}
+	return nil
+}
+
+func (in *intake) addPackage(m *catalog.Manifest, p string, size int64, sum blob.Digest) {
 	m.Add(catalog.Entry{Path: p, Plain: p, Kind: catalog.KindPackage, Size: size, Digest: sum})
 	in.packages++
 	in.bytes += size
-	return nil
 }

@@ -59,8 +59,16 @@ func (u *Upstream) Preview(ctx context.Context, a *Archive, suite string, langua
 // previewIndexes counts the indexes that are not in the store, without looking
 // for them.
 func (in *intake) previewIndexes(p *Preview) error {
-	targets, err := in.targets()
+	unknown, err := in.nameKnown()
 	if err != nil {
+		return err
+	}
+	for _, f := range unknown {
+		p.Indexes++
+		p.IndexBytes += f.Size
+	}
+	targets, err := in.targets()
+	if err != nil && len(unknown) == 0 {
 		return err
 	}
 	for _, t := range targets {
@@ -96,6 +104,13 @@ func (in *intake) previewFiles(ctx context.Context, p *Preview, latest catalog.G
 
 // preview makes the table of a generation that will not be.
 func (in *intake) preview(ctx context.Context, p *Preview) (*catalog.Table, error) {
+	unknown, err := in.nameKnown()
+	if err != nil {
+		return nil, err
+	}
+	if needed := in.neededIndexes(); slices.ContainsFunc(unknown, func(f *debian.IndexFile) bool { return needed[baseOf(f)] }) {
+		return nil, errUnforeseeable
+	}
 	targets, err := in.targets()
 	if err != nil {
 		return nil, err
@@ -105,6 +120,9 @@ func (in *intake) preview(ctx context.Context, p *Preview) (*catalog.Table, erro
 		if err := in.previewAnyForm(ctx, &m, t, p); err != nil {
 			return nil, err
 		}
+	}
+	if err := in.nameForPreview(&m); err != nil {
+		return nil, err
 	}
 	in.addRelease(&m)
 	in.addIndexes(&m)
@@ -182,4 +200,42 @@ func (a *arriving) Close() error {
 	err := a.PipeReader.Close()
 	<-a.done
 	return err
+}
+
+var errUnforeseeable = errors.New("it signs indexes by SHA-512 alone, and what they name is known only once they have been taken in")
+
+// nameKnown does what nameIndexes does as far as nothing has to be read; of the
+// other indexes it gives the form that would be read first.
+func (in *intake) nameKnown() (unknown []*debian.IndexFile, err error) {
+	for _, all := range in.unnamedIndexes() {
+		found, err := in.nameKnownForms(all)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			unknown = append(unknown, all[0])
+		}
+	}
+	in.named = true
+	return unknown, nil
+}
+
+// nameForPreview lists files that indexes name by SHA-512 alone. Those that were
+// never read are not in the store under any name.
+func (in *intake) nameForPreview(m *catalog.Manifest) error {
+	files, err := in.unnamedPackages()
+	if err != nil {
+		return err
+	}
+	for _, n := range files {
+		d, err := in.known(n)
+		if errors.Is(err, catalog.ErrNotFound) {
+			d, err = n.standIn(), nil
+		}
+		if err != nil {
+			return err
+		}
+		in.addPackage(m, n.path, n.size, d)
+	}
+	return nil
 }

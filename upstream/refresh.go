@@ -122,7 +122,11 @@ func sumOrZero(data []byte) blob.Digest {
 // unless it would be the latest once more.
 func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release, latest catalog.Generation) (Refreshed, error) {
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
-	targets, err := in.targets()
+	err := in.nameIndexes(ctx)
+	var targets []target
+	if err == nil {
+		targets, err = in.targets()
+	}
 	if err == nil {
 		defer in.hold(targets)()
 		targets, err = in.fetchAll(ctx, targets)
@@ -130,16 +134,24 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 	if err != nil {
 		return Refreshed{}, err
 	}
-	if latest.Scope == a.scope() && r.sameAs(latest) && slices.Equal(in.missing, latest.Missing) {
+	if in.would(latest) {
 		return Refreshed{Generation: latest}, nil
 	}
 	manifest, err := in.manifest(ctx, targets)
 	if err != nil {
 		return Refreshed{}, err
 	}
+	if in.would(latest) {
+		return Refreshed{Generation: latest}, nil
+	}
 	defer u.Room.Hold(blob.Sum(manifest))()
 	g, err := in.store(ctx, manifest)
 	return Refreshed{Generation: g, New: true, Fetched: in.fetched.Load()}, err
+}
+
+// would says whether the generation would be the latest once more.
+func (in *intake) would(be catalog.Generation) bool {
+	return be.Scope == in.archive.scope() && in.release.sameAs(be) && slices.Equal(in.missing, be.Missing)
 }
 
 // intake is one Release on its way to becoming a generation.
@@ -150,6 +162,8 @@ type intake struct {
 	dir      string
 	release  *release
 	fetched  atomic.Int64 // bytes of indexes that were not in the store
+	named    bool         // all files that Release lists have a SHA-256 that is known, or are left out
+	unnamed  []unnamed    // files that indexes name by SHA-512 alone
 	indexes  []string     // those that were read, in the form that is in the store
 	missing  []string     // optional indexes that no mirror has
 	packages int          // files that the indexes name

@@ -83,9 +83,17 @@ func (s *web) asked() (paths string) {
 // verify reads the store back and fails the test if it finds anything wrong.
 func (m *mirror) verify() {
 	m.t.Helper()
+	if report := m.report(); len(report.Problems) > 0 {
+		m.t.Errorf("verifying the store: %+v", report.Problems)
+	}
+}
+
+func (m *mirror) report() *cache.Report {
+	m.t.Helper()
 	c := &cache.Cache{Blobs: m.Blobs, Catalog: m.Catalog}
 	report, err := c.Verify(m.t.Context(), func(string) *pgp.Keyring { return m.archive.Keyring }, func(string) {})
-	if err != nil || len(report.Problems) > 0 {
-		m.t.Errorf("verifying the store: %v, %+v", err, report.Problems)
+	if err != nil {
+		m.t.Fatal(err)
 	}
+	return report
 }

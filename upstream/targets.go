@@ -82,7 +82,7 @@ func (in *intake) findForms(name string, t *target) bool {
 	for _, ending := range forms {
 		f, ok := in.release.File(name + ending)
 		switch {
-		case !ok || !f.HasSHA256:
+		case !ok || !f.HasSHA256 && in.named:
 		case t.file.Path == "":
 			t.file = f
 		default:

@@ -2,8 +2,10 @@ package upstream
 
 import (
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -28,7 +30,7 @@ type source struct {
 func (f *fill) sources() []source {
 	paths := []string{f.file.Plain}
 	if f.file.ByHash && f.isIndex() {
-		paths = []string{byHashPath(f.file.Plain, f.file.Digest), f.file.Plain}
+		paths = []string{f.byHashPath(), f.file.Plain}
 	}
 	var all []source
 	for _, uri := range f.u.health.order(f.archive.URIs, f.first, f.u.Now()) {
@@ -103,19 +105,20 @@ func (f *fill) from(ctx context.Context, base, path string) error {
 		return err
 	}
 	defer release()
-	w, err := f.u.Blobs.Create(ctx, f.file.Digest, f.size, body.modified)
+	w, err := f.create(ctx, body)
 	if err != nil {
 		body.Close()
 		return err
 	}
 	err = t.copy(ctx, w, body)
 	f.withdraw()
+	var info blob.Info
 	if err == nil {
-		_, err = w.Commit()
+		info, err = w.Commit()
 	}
 	if err == nil {
 		f.offer(w)
-		return nil
+		return f.learn(info.Digest)
 	}
 	err = t.judge(err)
 	w.Abort(err)
@@ -135,8 +138,8 @@ type transfer struct {
 // package's name and that of an index by its digest always mean the same bytes,
 // and parts of several answers may be of different files.
 func (t *transfer) judge(err error) error {
-	mismatch := (*blob.MismatchError)(nil)
-	if !errors.As(err, &mismatch) {
+	mismatch, mismatch512 := (*blob.MismatchError)(nil), (*sha512Error)(nil)
+	if !errors.As(err, &mismatch) && !errors.As(err, &mismatch512) {
 		return err
 	}
 	if t.resumed {
@@ -154,11 +157,17 @@ func (t *transfer) copy(ctx context.Context, w *blob.Writer, b *body) error {
 	buffer := make([]byte, 128<<10)
 	t.received.Store(0)
 	to := &offering{Writer: w, fill: t.fill, left: t.size}
+	if t.sha512 != nil {
+		to.sum = sha512.New()
+	}
 	for {
 		n, err := io.CopyBuffer(struct{ io.Writer }{to}, b, buffer)
 		t.got += n
 		b.Close()
-		if err == nil || !t.mayResume(err) || ctx.Err() != nil {
+		if err == nil {
+			return to.check()
+		}
+		if !t.mayResume(err) || ctx.Err() != nil {
 			return err
 		}
 		if b, err = t.resume(ctx, err); err != nil {
@@ -204,6 +213,7 @@ type offering struct {
 	fill    *fill
 	left    int64 // bytes to come
 	offered bool
+	sum     hash.Hash // SHA-512 of what was written; nil where SHA-256 decides
 }
 
 func (o *offering) Write(p []byte) (int, error) {
@@ -212,6 +222,10 @@ func (o *offering) Write(p []byte) (int, error) {
 		o.fill.withdraw()
 	}
 	n, err := o.Writer.Write(p)
+	if o.sum != nil {
+		o.sum.Write(p[:n])
+		return n, err
+	}
 	if !o.offered && err == nil && o.fill.size > blob.HoldBack {
 		o.offered = true
 		o.fill.offer(o.Writer)

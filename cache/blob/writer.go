@@ -27,9 +27,10 @@ const (
 type Writer struct {
 	store *Store
 	ctx   context.Context // ends the writer
-	want  Digest
-	row   row       // of our own chunks
-	hash  hash.Hash // SHA-256 of everything written; nil where the caller computed want from the bytes
+	want  Digest          // of a writer without a name: not before Commit
+	named bool            // want is what the bytes must have, not what they turn out to have
+	row   row             // of our own chunks
+	hash  hash.Hash       // SHA-256 of everything written; nil where the caller computed want from the bytes
 
 	pending chan error // the result of storing the chunk on its way; nil = none
 
@@ -60,13 +61,24 @@ func (s *Store) Create(ctx context.Context, want Digest, size int64, modified ti
 	if err != nil {
 		return nil, fmt.Errorf("creating blob %v: %w", want, err)
 	}
-	w.hash = sha256.New()
+	w.hash, w.named = sha256.New(), true
 	// An empty blob needs no Write and no waiting, so it has to be right from the start.
 	if size == 0 {
 		if err := w.check(); err != nil {
 			return nil, w.fail(err)
 		}
 	}
+	return w, nil
+}
+
+// CreateUnnamed starts a blob of which only the size is known: Commit names it by what was written. That these are the
+// right bytes the caller knows by other means, before Commit. Nobody can follow such a writer.
+func (s *Store) CreateUnnamed(ctx context.Context, size int64, modified time.Time) (*Writer, error) {
+	w, err := s.newWriter(ctx, Digest{}, size, modified)
+	if err != nil {
+		return nil, fmt.Errorf("creating a blob: %w", err)
+	}
+	w.hash = sha256.New()
 	return w, nil
 }
 
@@ -222,7 +234,11 @@ func (w *Writer) check() error {
 	if w.hash == nil {
 		return nil
 	}
-	if got := Digest(w.hash.Sum(nil)); got != w.want {
+	got := Digest(w.hash.Sum(nil))
+	if !w.named {
+		w.want = got
+	}
+	if got != w.want {
 		return &MismatchError{Want: w.want, Got: got, WantSize: w.row.size, GotSize: w.row.size}
 	}
 	return nil

@@ -34,6 +34,8 @@ type Archive struct {
 	Suite *Suite
 	// Arch is the architecture of apt on this machine, as dpkg names it.
 	Arch string
+	// SHA512Only makes Packages and Sources name files by SHA-512 alone. See Suite.Hashes for Release.
+	SHA512Only bool
 	// Clock dates what is published. The default stands still one hour before New was called, so that the thousands of
 	// publications that are each a second newer than the last do not reach the future.
 	Clock func() time.Time

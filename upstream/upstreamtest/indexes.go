@@ -42,18 +42,25 @@ func (a *Archive) packagesIndex(want func(*Package) bool) []byte {
 	var out bytes.Buffer
 	for i := range a.binaries {
 		if p := &a.binaries[i]; want(p) {
-			out.Write(p.stanza())
+			out.Write(p.stanza(a.strongHash()))
 		}
 	}
 	return out.Bytes()
 }
 
+func (a *Archive) strongHash() string {
+	if a.SHA512Only {
+		return "SHA512"
+	}
+	return "SHA256"
+}
+
 // stanza is the control data with where and what the file is.
-func (p *Package) stanza() []byte {
+func (p *Package) stanza(hash string) []byte {
 	var out bytes.Buffer
 	out.WriteString(p.control(false))
-	fmt.Fprintf(&out, "Description-md5: %s\nFilename: %s\nSize: %d\nMD5sum: %s\nSHA256: %s\n\n", descriptionMD5(p.Description),
-		p.listedFilename(), len(p.Deb), hexDigest("MD5Sum", p.Deb), hexDigest("SHA256", p.Deb))
+	fmt.Fprintf(&out, "Description-md5: %s\nFilename: %s\nSize: %d\nMD5sum: %s\n%s: %s\n\n", descriptionMD5(p.Description),
+		p.listedFilename(), len(p.Deb), hexDigest("MD5Sum", p.Deb), hash, hexDigest(hash, p.Deb))
 	return out.Bytes()
 }
 
@@ -91,7 +98,7 @@ func (a *Archive) sourcesIndex(s *Suite, component string) []byte {
 	var out bytes.Buffer
 	for i := range a.sources {
 		if src := &a.sources[i]; src.suite == s.Name && (component == "" || src.component == component) {
-			out.Write(src.stanza())
+			out.Write(src.stanza(a.strongHash()))
 		}
 	}
 	return out.Bytes()

@@ -57,7 +57,7 @@ func (a *Archive) buildSource(src *source) {
 		{src.name + "_" + upstream + ".orig.tar.gz", gzipped(orig)},
 		{src.name + "_" + full + ".debian.tar.gz", gzipped(debian)},
 	}
-	src.dsc = []byte("Format: 3.0 (quilt)\nSource: " + src.name + "\n" + src.fields() + src.checksums())
+	src.dsc = []byte("Format: 3.0 (quilt)\nSource: " + src.name + "\n" + src.fields() + src.checksums("SHA256"))
 	src.files = append([]entry{{src.name + "_" + full + ".dsc", src.dsc}}, src.files...)
 }
 
@@ -67,9 +67,9 @@ func (src *source) fields() string {
 		src.name, src.version)
 }
 
-func (src *source) checksums() string {
+func (src *source) checksums(strong string) string {
 	var out strings.Builder
-	for _, section := range []struct{ field, kind string }{{"Files", "MD5Sum"}, {"Checksums-Sha256", "SHA256"}} {
+	for _, section := range []struct{ field, kind string }{{"Files", "MD5Sum"}, {"Checksums-Sha" + strong[len("SHA"):], strong}} {
 		out.WriteString(section.field + ":\n")
 		for _, f := range src.files {
 			fmt.Fprintf(&out, " %s %d %s\n", hexDigest(section.kind, f.data), len(f.data), f.name)
@@ -78,9 +78,9 @@ func (src *source) checksums() string {
 	return out.String()
 }
 
-func (src *source) stanza() []byte {
+func (src *source) stanza(hash string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "Package: %s\nFormat: 3.0 (quilt)\n%s%sDirectory: %s\nPriority: optional\nSection: misc\n\n",
-		src.name, src.fields(), src.checksums(), src.dir())
+		src.name, src.fields(), src.checksums(hash), src.dir())
 	return out.Bytes()
 }
