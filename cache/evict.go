@@ -17,9 +17,9 @@ const (
 	// maxVictims is how many files one look through the store picks; it bounds
 	// the memory of that (64 bytes each) and how often all rows are read.
 	maxVictims = 8192
-	// barrenPause is how long to wait after all files that could go were found
-	// in use, before all rows are read again.
-	barrenPause = 5 * time.Second
+	// barrenShare bounds the part of the time that is spent on reading all rows
+	// in vain, while all that could go is in use: one in so many.
+	barrenShare = 10
 	// evictBatch is how many files are removed while no generation can be
 	// recorded.
 	evictBatch = 64
@@ -30,13 +30,14 @@ const (
 type victims struct {
 	mu     sync.Mutex // held while files are evicted
 	queue  []victim
-	barren time.Time // when a look through the store was in vain
+	look   time.Duration // what the last look through the store took
+	barren time.Time     // until then another is not worth it
 }
 
 func (v *victims) inVain() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.barren = time.Now()
+	v.barren = time.Now().Add(barrenShare * v.look)
 }
 
 type victim struct {
@@ -52,7 +53,7 @@ func (c *Cache) evict(ctx context.Context, n int64) (freed int64, err error) {
 	defer c.victims.mu.Unlock()
 	for looked := false; freed < n; {
 		if len(c.victims.queue) == 0 {
-			if looked || time.Since(c.victims.barren) < barrenPause {
+			if looked || time.Now().Before(c.victims.barren) {
 				break
 			}
 			if err := c.pickVictims(ctx); err != nil {
@@ -113,6 +114,7 @@ func (c *Cache) evictOne(ctx context.Context, v victim) (freed int64, err error)
 
 // pickVictims fills the queue with the files that were unused for longest.
 func (c *Cache) pickVictims(ctx context.Context) error {
+	defer func(began time.Time) { c.victims.look = time.Since(began) }(time.Now())
 	// What cannot be stored now is looked up for every victim.
 	if err := c.storeUses(ctx); err != nil {
 		return err

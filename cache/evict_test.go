@@ -92,7 +92,7 @@ func TestFilesThatAreReadStay(t *testing.T) {
 		t.Errorf("with everything in use: %v", err)
 	}
 	f.End(all[0].digest())
-	f.victims.barren = time.Time{} // as if some seconds had passed
+	f.victims.barren = time.Time{} // as if some time had passed
 	f.mustFill(all[3])
 	if diff := cmp.Diff([]string{"package-02", "package-03"}, f.stored(all...)); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)

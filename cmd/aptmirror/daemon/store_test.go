@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,4 +189,60 @@ func take(t *testing.T, from func(context.Context, catalog.File) (blob.Stream, e
 		t.Fatalf("%s: %v", path.Base(f.Path), err)
 	}
 	return out.Bytes()
+}
+
+// Far more is asked for than the store can hold, all at once.
+func TestASmallStoreServesEverybodyAndKeepsToItsLimit(t *testing.T) {
+	a := upstreamtest.New(t)
+	var all []upstreamtest.Package
+	for i := range 30 {
+		all = append(all, a.AddPackage(upstreamtest.Package{Name: fmt.Sprint("p", i), Size: 50_000 * (1 + i%10)}))
+	}
+	a.Publish()
+	c := newSite(t, a, "stable")
+	c.Cache.MaxSize = 2_000_000
+	d := openDaemon(t, c)
+	d.mustSync(t)
+	var clients sync.WaitGroup
+	for client := range 12 {
+		clients.Go(func() {
+			for i := range 25 {
+				p := all[(client*7+i*11)%len(all)]
+				data, err := d.asClient(t.Context(), resolve(t, d, p.Filename))
+				if err != nil || !bytes.Equal(data, p.Deb) {
+					t.Errorf("%s: %d of %d bytes, %v", p.Name, len(data), len(p.Deb), err)
+				}
+				if _, stored := d.cache.Blobs.Stored(); stored > c.Cache.MaxSize {
+					t.Errorf("%d bytes are stored", stored)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	status, err := d.Status(t.Context())
+	if err != nil || status.Space.Reserved != 0 || status.Space.EvictedFiles == 0 || status.Bytes > c.Cache.MaxSize {
+		t.Errorf("%+v, %v", status.Space, err)
+	}
+	gc(t, d, false)
+	verify(t, d, admin.VerifyRequest{}, 0)
+}
+
+// asClient reads a file as the server of clients does.
+func (d *Daemon) asClient(ctx context.Context, f catalog.File) ([]byte, error) {
+	d.cache.Begin(f.Digest)
+	defer d.cache.End(f.Digest)
+	s, err := blob.Stream(nil), error(nil)
+	if s, err = d.cache.Blobs.Open(f.Digest); errors.Is(err, blob.ErrNotFound) {
+		s, err = d.upstream.Fill(ctx, f)
+	}
+	if errors.Is(err, blob.ErrNoSpace) {
+		s, err = d.upstream.Pass(ctx, f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var out bytes.Buffer
+	_, err = s.WriteRange(&out, 0, f.Size)
+	return out.Bytes(), err
 }
