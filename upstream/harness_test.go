@@ -3,8 +3,10 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +31,7 @@ func TestMain(m *testing.M) {
 type mirror struct {
 	*Upstream
 	t       *testing.T
+	dir     string // of the store
 	archive *Archive
 	clock   atomic.Pointer[time.Time] // nil: the system's
 
@@ -48,7 +51,8 @@ func (m *mirror) waited() []time.Duration {
 
 func newMirror(t *testing.T, a *upstreamtest.Archive, uris ...string) *mirror {
 	t.Helper()
-	store, err := cache.Open(t.TempDir(), nil)
+	dir := t.TempDir()
+	store, err := cache.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +65,7 @@ func newMirror(t *testing.T, a *upstreamtest.Archive, uris ...string) *mirror {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mirror{t: t, archive: &Archive{
+	m := &mirror{t: t, dir: dir, archive: &Archive{
 		Name: "test", Suites: []string{"stable"}, Components: []string{"main"}, Architectures: []string{a.Arch, "source"}, Keyring: keys,
 	}}
 	for _, u := range append([]string{a.URL()}, uris...) {
@@ -152,4 +156,39 @@ func (m *mirror) check() catalog.Check {
 func (m *mirror) rest() {
 	m.fills.Wait()
 	m.at(m.Now().Add(longestRest))
+}
+
+// damage changes a byte of a stored file on disk, under the open store.
+func (m *mirror) damage(data []byte) {
+	m.t.Helper()
+	if err := m.Blobs.Sync(); err != nil {
+		m.t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(m.dir, "blobs", "*.vlog"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, name := range logs {
+		stored, err := os.ReadFile(name)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if at := bytes.Index(stored, data); at >= 0 {
+			m.overwrite(name, int64(at+len(data)/2), data[len(data)/2]^1)
+			return
+		}
+	}
+	m.t.Fatal("the bytes are not on disk")
+}
+
+func (m *mirror) overwrite(name string, at int64, b byte) {
+	m.t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	_, err = f.WriteAt([]byte{b}, at)
+	if err := errors.Join(err, f.Close()); err != nil {
+		m.t.Fatal(err)
+	}
 }

@@ -70,7 +70,7 @@ func (in *intake) addIndexes(m *catalog.Manifest) {
 		e.Plain = e.Path
 		m.Add(e)
 		e.Kind = catalog.KindByHash
-		dir := path.Dir(e.Plain) + "/by-hash/"
+		dir := path.Join(path.Dir(e.Plain), "by-hash") + "/"
 		e.Path = dir + "SHA256/" + e.Digest.String()
 		m.Add(e)
 		if f.SHA512 != nil {

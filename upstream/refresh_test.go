@@ -387,3 +387,26 @@ func TestALostGenerationIsMadeAnew(t *testing.T) {
 		t.Errorf("%d requests for InRelease", n)
 	}
 }
+
+// "Not changed" must not keep a suite whose stored InRelease cannot be read.
+func TestADamagedInReleaseComesAgain(t *testing.T) {
+	a := upstreamtest.New(t)
+	// The bytes must be of the size that the store keeps in its files.
+	a.Suite.Fields = append(a.Suite.Fields, "Note: "+strings.Repeat("long ", 1000)+".")
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	a.Publish()
+	m := newMirror(t, a)
+	first := m.refresh().Generation
+	inRelease := a.Get("dists/stable/InRelease")
+	m.damage(inRelease)
+	again := m.refresh()
+	if !again.New || again.Generation.InRelease != first.InRelease {
+		t.Errorf("got generation %d, new %v", again.Generation.Number, again.New)
+	}
+	if data, err := m.Blobs.ReadAll(t.Context(), first.InRelease, maxRelease); err != nil || !bytes.Equal(data, inRelease) {
+		t.Errorf("read %d bytes, %v", len(data), err)
+	}
+	if once := m.refresh(); once.New {
+		t.Errorf("and once more, generation %d", once.Generation.Number)
+	}
+}

@@ -129,7 +129,8 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 	}
 	dir := catalog.SuiteDir(suite)
 	c := conditions{}
-	if seen.URI == uri {
+	stored := u.storedInRelease(ctx, a.Name, suite)
+	if seen.URI == uri && stored != nil {
 		c = conditions{seen.LastModified, seen.ETag}
 	}
 	data, validator, err := u.fetcherOf(a).small(ctx, uri, dir+"InRelease", maxRelease, c)
@@ -141,10 +142,7 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 	}
 	r := &release{uri: uri, validator: validator, inRelease: data}
 	if data == nil {
-		r.unchanged = true
-		if r.inRelease, err = u.storedInRelease(ctx, a.Name, suite); err != nil {
-			return nil, "InRelease", &transportError{err}
-		}
+		r.unchanged, r.inRelease = true, stored
 	}
 	signed, err := a.Keyring.VerifyClearsigned(r.inRelease, u.Now())
 	if err != nil {
@@ -158,13 +156,25 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 }
 
 // storedInRelease reads what the newest generation has: an answer of "not
-// changed" is judged by those bytes as if they had just come.
-func (u *Upstream) storedInRelease(ctx context.Context, archive, suite string) ([]byte, error) {
+// changed" is judged by those bytes as if they had just come. Where they cannot
+// be read, there is nothing to compare with; damaged ones are dropped, so that
+// the suite is taken in again.
+func (u *Upstream) storedInRelease(ctx context.Context, archive, suite string) []byte {
 	g, err := u.Catalog.Latest(ctx, archive, suite)
 	if err != nil {
-		return nil, fmt.Errorf("reading the stored InRelease: %w", err)
+		return nil
 	}
-	return u.Blobs.ReadAll(ctx, g.InRelease, maxRelease)
+	data, err := u.Blobs.ReadAll(ctx, g.InRelease, maxRelease)
+	if corrupt := (*blob.CorruptError)(nil); errors.As(err, &corrupt) {
+		u.Log.Error("a stored InRelease is damaged and is dropped", "archive", archive, "suite", suite, "error", err)
+		if err := u.Blobs.Delete(ctx, g.InRelease); err != nil {
+			u.Log.Error("dropping a damaged file failed", "digest", g.InRelease, "error", err)
+		}
+	}
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 // detachedFor gets Release.gpg beside an InRelease. One that does not belong to

@@ -269,7 +269,7 @@ func (e *sha512Error) Error() string {
 // byHashPath names the file, an index, by its signed digest.
 func (f *fill) byHashPath() string {
 	if f.sha512 != nil {
-		return fmt.Sprintf("%s/by-hash/SHA512/%x", path.Dir(f.file.Plain), f.sha512)
+		return path.Join(path.Dir(f.file.Plain), fmt.Sprintf("by-hash/SHA512/%x", f.sha512))
 	}
 	return byHashPath(f.file.Plain, f.file.Digest)
 }

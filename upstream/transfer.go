@@ -45,7 +45,7 @@ func (f *fill) isIndex() bool {
 
 // byHashPath names an index by its digest (apt's Acquire-By-Hash).
 func byHashPath(plain string, d blob.Digest) string {
-	return path.Dir(plain) + "/by-hash/SHA256/" + d.String()
+	return path.Join(path.Dir(plain), "by-hash/SHA256", d.String())
 }
 
 // fromAny takes the file from the first mirror that has the right bytes.
