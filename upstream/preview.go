@@ -135,7 +135,8 @@ func (in *intake) preview(ctx context.Context, p *Preview) (*catalog.Table, erro
 
 // previewAnyForm lists what an index names in the first form that can be had.
 func (in *intake) previewAnyForm(ctx context.Context, m *catalog.Manifest, t target, p *Preview) (err error) {
-	for _, f := range append([]debian.IndexFile{t.file}, t.others...) {
+	first := t.file
+	for _, f := range append([]debian.IndexFile{first}, t.others...) {
 		t.file = f
 		if err = in.previewForm(ctx, m, t, p); !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -147,7 +148,7 @@ func (in *intake) previewAnyForm(ctx context.Context, m *catalog.Manifest, t tar
 	case t.content.extra() && !errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
-	p.Missing = append(p.Missing, in.dir+t.file.Path)
+	p.Missing = append(p.Missing, in.dir+first.Path)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,15 +114,20 @@ func TestPreviewRefusesWhatRefreshDoes(t *testing.T) {
 func TestPreviewWithoutWhatIsOptional(t *testing.T) {
 	a, patch := patched(t)
 	a.Suite.AcquireByHash = false
+	udebs := "main/debian-installer/binary-" + a.Arch + "/Packages"
+	a.Suite.Files[udebs], a.Suite.Files[udebs+".gz"] = []byte("unread"), []byte("unread")
 	a.Publish()
 	a.Fault("Index", upstreamtest.NotFound)
+	a.Fault("dists/stable/"+udebs+"*", upstreamtest.NotFound)
 	m := newMirror(t, a)
 	p := m.preview()
-	if len(p.Missing) != 1 || p.Packages != 61 || !p.New {
+	if len(p.Missing) != 2 || p.Packages != 61 || !p.New {
 		t.Errorf("%s: got %+v", patch, p)
 	}
-	m.refresh()
-	if p := m.preview(); p.New || len(p.Missing) != 1 {
+	if g := m.refresh().Generation; !slices.Equal(g.Missing, p.Missing) {
+		t.Errorf("the preview misses %q, the refresh %q", p.Missing, g.Missing)
+	}
+	if p := m.preview(); p.New || len(p.Missing) != 2 {
 		t.Errorf("after a refresh: %+v", p)
 	}
 }
