@@ -128,10 +128,12 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 		return nil, "InRelease", &transportError{err}
 	}
 	dir := catalog.SuiteDir(suite)
-	c := conditions{}
-	stored := u.storedInRelease(ctx, a.Name, suite)
-	if seen.URI == uri && stored != nil {
-		c = conditions{seen.LastModified, seen.ETag}
+	var c conditions
+	var stored []byte
+	if seen.URI == uri {
+		if stored = u.storedInRelease(ctx, a.Name, suite); stored != nil {
+			c = conditions{seen.LastModified, seen.ETag}
+		}
 	}
 	data, validator, err := u.fetcherOf(a).small(ctx, uri, dir+"InRelease", maxRelease, c)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,20 +159,13 @@ func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string
 
 // storedInRelease reads what the newest generation has: an answer of "not
 // changed" is judged by those bytes as if they had just come. Where they cannot
-// be read, there is nothing to compare with; damaged ones are dropped, so that
-// the suite is taken in again.
+// be read, there is nothing to compare with.
 func (u *Upstream) storedInRelease(ctx context.Context, archive, suite string) []byte {
 	g, err := u.Catalog.Latest(ctx, archive, suite)
 	if err != nil {
 		return nil
 	}
 	data, err := u.Blobs.ReadAll(ctx, g.InRelease, maxRelease)
-	if corrupt := (*blob.CorruptError)(nil); errors.As(err, &corrupt) {
-		u.Log.Error("a stored InRelease is damaged and is dropped", "archive", archive, "suite", suite, "error", err)
-		if err := u.Blobs.Delete(ctx, g.InRelease); err != nil {
-			u.Log.Error("dropping a damaged file failed", "digest", g.InRelease, "error", err)
-		}
-	}
 	if err != nil {
 		return nil
 	}
