@@ -11,7 +11,7 @@
 //
 // A file goes for one of three reasons. Reserve evicts least recently used
 // files where max_size or the disk leaves no room for a new one. Collect removes
-// files that no generation names. Repair drops damaged ones. None of them
+// files that no generation names. Drop removes damaged ones. None of them
 // fetches anything, and no generation loses what it consists of: Release, its
 // signatures, its manifest and the indexes it was made from are evicted never,
 // and collected only after the generation's own row is gone.
