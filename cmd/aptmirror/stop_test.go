@@ -178,9 +178,23 @@ func killDuringSync(t *testing.T, a *upstreamtest.Archive, c *client, p *process
 		arrived <- struct{}{}
 		upstreamtest.Stall(w, r, f)
 	})
+	before := commandsJobs(c)
 	go c.run("sync")
 	<-arrived
+	// What arrived may be of the daemon's own first refresh. A command that
+	// comes only after the kill would open the store itself.
+	eventually(t, "the daemon has the command's job", func() bool { return commandsJobs(c) > before })
 	p.kill()
+}
+
+// commandsJobs counts the jobs that commands asked for, not the schedule.
+func commandsJobs(c *client) (n int) {
+	for _, j := range data[admin.Jobs](c.host, "jobs").Jobs {
+		if strings.HasPrefix(j.By, "uid") {
+			n++
+		}
+	}
+	return n
 }
 
 func killDuringFill(t *testing.T, a *upstreamtest.Archive, c *client, p *process) {
