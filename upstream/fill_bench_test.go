@@ -1,0 +1,290 @@
+package upstream
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"aptmirror/cache"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/pgp"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// Every benchmark has the archive's server in the same process: what it
+// allocates and computes counts, too.
+
+// bench is an archive of files that are no real packages, and a store.
+type bench struct {
+	*Upstream
+	b       *testing.B
+	archive *Archive
+	store   *cache.Cache
+}
+
+// noises serves files of one size that do not compress, and a signed suite that
+// names them.
+func noises(b *testing.B, count, size int) *upstreamtest.Archive {
+	b.Helper()
+	a := upstreamtest.New(b)
+	random := rand.NewChaCha8([32]byte{})
+	var text bytes.Buffer
+	for i := range count {
+		data := make([]byte, size)
+		random.Read(data) // never fails
+		a.Set(noisePath(i), data)
+		writeStanza(&text, a.Arch, i, size, sha256.Sum256(data))
+	}
+	publishIndex(b, a, text.Bytes())
+	return a
+}
+
+func noisePath(i int) string {
+	return fmt.Sprintf("pool/main/n/noise%05d/noise%05d_1.0-1_all.deb", i, i)
+}
+
+// writeStanza is as long as the average one of Debian's main.
+func writeStanza(w io.Writer, arch string, i, size int, sum [32]byte) {
+	fmt.Fprintf(w, `Package: noise%05d
+Version: 1.0-1
+Installed-Size: 1234
+Maintainer: Tester <tester@mirror.example.org>
+Architecture: %s
+Depends: libc6 (>= 2.34), libgcc-s1 (>= 3.0), libstdc++6 (>= 11), zlib1g (>= 1:1.2.0), noise%05d | noise
+Description: random bytes that no program can make anything of, number %d
+Homepage: https://mirror.example.org/noise/%05d
+Description-md5: %032x
+Tag: implemented-in::c++, interface::commandline, role::program, scope::utility, use::checking, works-with::file
+Section: misc
+Priority: optional
+Filename: %s
+Size: %d
+MD5sum: %032x
+SHA256: %x
+
+`, i, arch, i+1, i, i, i, noisePath(i), size, sum[:16], sum)
+}
+
+// publishIndex signs a suite that has this index alone.
+func publishIndex(b *testing.B, a *upstreamtest.Archive, index []byte) {
+	b.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(index) // a bytes.Buffer takes everything
+	w.Close()
+	name := "main/binary-" + a.Arch + "/Packages"
+	a.Suite.Components, a.Suite.ListedComponents = nil, []string{"main"}
+	a.Suite.Files = map[string][]byte{name: index, name + ".gz": packed.Bytes()}
+	a.Publish()
+}
+
+// newBench makes an empty store, to be closed by who asked for it.
+func newBench(b *testing.B, a *upstreamtest.Archive) *bench {
+	b.Helper()
+	store, err := cache.Open(b.TempDir(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys, err := pgp.LoadKeyring(a.KeyringFile())
+	if err != nil {
+		b.Fatal(err)
+	}
+	archive := &Archive{
+		Name: "test", URIs: []string{a.URL() + "/"}, Suites: []string{"stable"}, Components: []string{"main"},
+		Architectures: []string{a.Arch}, Keyring: keys,
+	}
+	u := New(Config{Archives: []*Archive{archive}, Blobs: store.Blobs, Catalog: store.Catalog, Log: slog.New(slog.DiscardHandler)})
+	return &bench{u, b, archive, store}
+}
+
+func (x *bench) close() {
+	x.b.Helper()
+	x.Upstream.Close()
+	if err := x.store.Close(); err != nil {
+		x.b.Fatal(err)
+	}
+}
+
+func (x *bench) refresh() catalog.Generation {
+	x.b.Helper()
+	r, err := x.Refresh(x.b.Context(), x.archive, "stable")
+	if err != nil {
+		x.b.Fatal(err)
+	}
+	return r.Generation
+}
+
+// only gives the one file of the archive.
+func (x *bench) only() catalog.File {
+	x.b.Helper()
+	g := x.refresh()
+	table, err := x.Catalog.Table(x.b.Context(), g)
+	if err != nil {
+		x.b.Fatal(err)
+	}
+	e, ok := table.Find(noisePath(0))
+	if !ok {
+		x.b.Fatal("the generation lacks the file")
+	}
+	return catalog.File{Entry: e, Archive: g.Archive, Suite: g.Suite, ByHash: g.ByHash}
+}
+
+// forget makes a file cold again.
+func (x *bench) forget(f catalog.File) {
+	x.b.Helper()
+	x.fills.Wait()
+	if err := x.Blobs.Delete(x.b.Context(), f.Digest); err != nil {
+		x.b.Fatal(err)
+	}
+}
+
+// stopwatch counts bytes and notes when the first came.
+type stopwatch struct {
+	start time.Time
+	first time.Duration
+	bytes int64
+}
+
+func (w *stopwatch) Write(p []byte) (int, error) {
+	if w.bytes == 0 {
+		w.first = time.Since(w.start)
+	}
+	w.bytes += int64(len(p))
+	return len(p), nil
+}
+
+// read fills a file and reads all of it.
+func (x *bench) read(f catalog.File) *stopwatch {
+	w := &stopwatch{start: time.Now()}
+	stream, err := x.Fill(x.b.Context(), f)
+	if err != nil {
+		x.b.Error(err)
+		return w
+	}
+	defer stream.Close()
+	if _, err := stream.WriteRange(w, 0, f.Size); err != nil || w.bytes != f.Size {
+		x.b.Errorf("read %d bytes, %v", w.bytes, err)
+	}
+	return w
+}
+
+// direct reads a file from the archive without the mirror.
+func direct(b *testing.B, url string, size int64) *stopwatch {
+	w := &stopwatch{start: time.Now()}
+	resp, err := http.Get(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.CopyBuffer(w, struct{ io.Reader }{resp.Body}, make([]byte, 128<<10)); err != nil || w.bytes != size {
+		b.Fatalf("read %d bytes, %v", w.bytes, err)
+	}
+	return w
+}
+
+// The time is that of fills alone; x-direct is their throughput in parts of
+// that of direct downloads in between.
+func BenchmarkColdFill(b *testing.B) {
+	const size = 100 << 20
+	a := noises(b, 1, size)
+	x := newBench(b, a)
+	defer x.close()
+	f := x.only()
+	b.SetBytes(size)
+	b.ReportAllocs()
+	var first, directFirst, took, directTook time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		w := direct(b, a.URL()+"/"+f.Path, size)
+		directFirst, directTook = directFirst+w.first, directTook+time.Since(w.start)
+		b.StartTimer()
+		w = x.read(f)
+		b.StopTimer()
+		first, took = first+w.first, took+time.Since(w.start)
+		x.forget(f)
+		b.StartTimer()
+	}
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(b.N) }
+	b.ReportMetric(ms(first), "first-byte-ms")
+	b.ReportMetric(ms(directFirst), "direct-first-byte-ms")
+	b.ReportMetric(directTook.Seconds()/took.Seconds(), "x-direct")
+}
+
+func BenchmarkColdFill200Clients(b *testing.B) {
+	const size, clients = 8 << 20, 200
+	a := noises(b, 1, size)
+	x := newBench(b, a)
+	defer x.close()
+	f := x.only()
+	b.SetBytes(size * clients)
+	b.ReportAllocs()
+	for b.Loop() {
+		var all sync.WaitGroup
+		for range clients {
+			all.Go(func() { x.read(f) })
+		}
+		all.Wait()
+		b.StopTimer()
+		x.forget(f)
+		b.StartTimer()
+	}
+	requests := float64(a.Count(f.Path)) / float64(b.N)
+	b.ReportMetric(requests, "requests")
+	if requests != 1 {
+		b.Errorf("%g requests upstream for each file, want 1", requests)
+	}
+}
+
+// Bytes are those of the uncompressed index.
+func BenchmarkRefresh60000(b *testing.B) {
+	const packages = 60_000
+	a := upstreamtest.New(b)
+	var text bytes.Buffer
+	for i := range packages {
+		writeStanza(&text, a.Arch, i, 1000+i, sha256.Sum256(fmt.Append(nil, i)))
+	}
+	publishIndex(b, a, text.Bytes())
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		x := newBench(b, a)
+		b.StartTimer()
+		g := x.refresh()
+		b.StopTimer()
+		if g.Packages != packages {
+			b.Fatalf("%d packages, want %d", g.Packages, packages)
+		}
+		x.close()
+		b.StartTimer()
+	}
+}
+
+func BenchmarkDownloadAll(b *testing.B) {
+	const files, size = 2_000, 2_000
+	a := noises(b, files, size)
+	b.SetBytes(files * size)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		x := newBench(b, a)
+		g := x.refresh()
+		b.StartTimer()
+		got, err := x.Download(b.Context(), g, nil, func(Downloaded) {})
+		b.StopTimer()
+		if err != nil || got.Present != files {
+			b.Fatalf("%+v, %v", got, err)
+		}
+		x.close()
+		b.StartTimer()
+	}
+	b.ReportMetric(files*float64(b.N)/b.Elapsed().Seconds(), "files/s")
+}
