@@ -201,3 +201,16 @@ func WrongRange(w http.ResponseWriter, r *http.Request, f File) {
 	w.WriteHeader(http.StatusPartialContent)
 	w.Write(f.Data) // the client may leave
 }
+
+// RedirectLoop redirects every request to itself.
+func RedirectLoop(w http.ResponseWriter, r *http.Request, _ File) {
+	http.Redirect(w, r, r.URL.EscapedPath(), http.StatusFound)
+}
+
+// TruncateThenWrongRange breaks off in the middle, and answers with another part when asked for the rest.
+func TruncateThenWrongRange(w http.ResponseWriter, r *http.Request, f File) {
+	if r.Header.Get("Range") == "" {
+		Truncate(w, r, f)
+	}
+	WrongRange(w, r, f)
+}
