@@ -12,6 +12,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
+	"aptmirror/upstream/compress"
 	"aptmirror/upstream/pgp"
 	"aptmirror/upstream/upstreamtest"
 )
@@ -131,18 +132,19 @@ func TestHostileAnswers(t *testing.T) {
 		name                string
 		fault               upstreamtest.Fault
 		release, index, deb Reason
+		text                string // of a package
 	}{
-		{"truncated", upstreamtest.Truncate, unreachable, unreachable, unreachable},
-		{"wrong length", upstreamtest.WrongLength, NotSigned, unreachable, unreachable},
-		{"wrong range", upstreamtest.TruncateThenWrongRange, unreachable, unreachable, unreachable},
-		{"wrong bytes", upstreamtest.WrongBytes, Reason(pgp.BadSignature), WrongContent, WrongContent},
-		{"HTML with 200", upstreamtest.HTML200, Reason(pgp.Unsigned), unreachable, unreachable},
-		{"endless", upstreamtest.Endless, Malformed, WrongContent, WrongContent},
-		{"reset", upstreamtest.Reset, unreachable, unreachable, unreachable},
-		{"404", upstreamtest.NotFound, unreachable, unreachable, unreachable},
-		{"429 with Retry-After", upstreamtest.Status(http.StatusTooManyRequests, "30"), unreachable, unreachable, unreachable},
-		{"503", upstreamtest.Status(http.StatusServiceUnavailable, ""), unreachable, unreachable, unreachable},
-		{"redirect loop", upstreamtest.RedirectLoop, unreachable, unreachable, unreachable},
+		{"truncated", upstreamtest.Truncate, unreachable, unreachable, unreachable, "unexpected EOF"},
+		{"wrong length", upstreamtest.WrongLength, NotSigned, unreachable, unreachable, "the server has"},
+		{"wrong range", upstreamtest.TruncateThenWrongRange, unreachable, unreachable, unreachable, "asked for byte"},
+		{"wrong bytes", upstreamtest.WrongBytes, Reason(pgp.BadSignature), WrongContent, WrongContent, "want"},
+		{"HTML with 200", upstreamtest.HTML200, Reason(pgp.Unsigned), unreachable, unreachable, "the server has 57 bytes"},
+		{"endless", upstreamtest.Endless, Malformed, WrongContent, WrongContent, "wrong size"},
+		{"reset", upstreamtest.Reset, unreachable, unreachable, unreachable, "EOF"},
+		{"404", upstreamtest.NotFound, unreachable, unreachable, unreachable, "404"},
+		{"429 with Retry-After", upstreamtest.Status(http.StatusTooManyRequests, "30"), unreachable, unreachable, unreachable, "429"},
+		{"503", upstreamtest.Status(http.StatusServiceUnavailable, ""), unreachable, unreachable, unreachable, "503"},
+		{"redirect loop", upstreamtest.RedirectLoop, unreachable, unreachable, unreachable, "5 redirects"},
 	} {
 		for kind, strike := range map[string]func(*siege){
 			"Release": func(s *siege) {
@@ -159,7 +161,7 @@ func TestHostileAnswers(t *testing.T) {
 			},
 			"package": func(s *siege) {
 				s.upstream.Fault("*.deb", tc.fault)
-				s.withholds(tc.deb, "")
+				s.withholds(tc.deb, tc.text)
 			},
 		} {
 			t.Run(tc.name+"/"+kind, func(t *testing.T) {
@@ -221,7 +223,7 @@ func TestHostileStates(t *testing.T) {
 		{"tampered", func(s *siege) { s.news(upstreamtest.Tampered()) }, nothing, Reason(pgp.BadSignature), "bad-signature"},
 		{"decompression bomb", (*siege).plantBomb, func(s *siege) {
 			s.upstream.Suite.Files, s.upstream.Suite.Compressions = nil, []string{"xz"}
-		}, Malformed, "Packages.gz"},
+		}, Malformed, compress.ErrTooLong.Error()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := besiege(t, upstreamtest.New(t), nil)
@@ -235,12 +237,11 @@ func TestHostileStates(t *testing.T) {
 	}
 }
 
-// plantBomb publishes an index of a few kilobytes that has more in it than
-// Release says, all of it signed.
+// plantBomb publishes a signed index that has 70 MB in it, and Release says less.
 func (s *siege) plantBomb() {
-	text := bytes.Repeat([]byte("\n"), 64<<20)
+	text := []byte("Package: b\nVersion: 1\nArchitecture: all\nFilename: b\nSize: 1\nSHA256: " + strings.Repeat("0", 64) + "\n\n")
 	s.upstream.Suite.Compressions = nil
-	s.upstream.Suite.Files = map[string][]byte{"main/binary-" + s.upstream.Arch + "/Packages.gz": gzipped(s.t, text)}
+	s.upstream.Suite.Files = map[string][]byte{"main/binary-" + s.upstream.Arch + "/Packages.gz": gzipped(s.t, bytes.Repeat(text, 1<<19))}
 	s.news()
 }
 
