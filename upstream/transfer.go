@@ -154,7 +154,7 @@ func (t *transfer) judge(err error) error {
 
 // copy writes the file, going on where a broken connection left off.
 func (t *transfer) copy(ctx context.Context, w *blob.Writer, b *body) error {
-	buffer := make([]byte, 128<<10)
+	buffer := make([]byte, min(128<<10, t.size+1)) // most packages are small
 	t.received.Store(0)
 	to := &offering{Writer: w, fill: t.fill, left: t.size}
 	if t.sha512 != nil {
