@@ -68,9 +68,8 @@ func (u *Upstream) look(ctx context.Context, a *Archive, suite string, seen cata
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, latest, false, err
 	}
-	u.dropDamaged(ctx, latest)
-	if !u.isWhole(latest) {
-		latest = catalog.Generation{}
+	if corrupt := (*blob.CorruptError)(nil); errors.As(err, &corrupt) {
+		u.Log.Error("a stored file of a Release is damaged and is dropped", "archive", a.Name, "suite", suite, "error", err)
 	}
 	if latest.Number == 0 || latest.Scope != a.scope() || latest.Missing != nil {
 		seen.LastModified, seen.ETag = "", ""
@@ -94,32 +93,6 @@ func isMidUpdate(err error) bool {
 		_, ok := transient(cause)
 		return !ok
 	})
-}
-
-// isWhole says whether what makes a generation is in the store: its indexes and
-// packages can be fetched again, but the rest cannot.
-func (u *Upstream) isWhole(g catalog.Generation) bool {
-	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Manifest} {
-		if _, err := u.Blobs.Stat(d); errors.Is(err, blob.ErrNotFound) && d != (blob.Digest{}) {
-			return false
-		}
-	}
-	return true
-}
-
-// dropDamaged forgets the Release files of a generation that cannot be read, so
-// that the suite is taken in again.
-func (u *Upstream) dropDamaged(ctx context.Context, g catalog.Generation) {
-	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG} {
-		_, err := u.Blobs.ReadAll(ctx, d, maxRelease)
-		if corrupt := (*blob.CorruptError)(nil); !errors.As(err, &corrupt) {
-			continue
-		}
-		u.Log.Error("a stored file of a Release is damaged and is dropped", "archive", g.Archive, "suite", g.Suite, "error", err)
-		if err := u.Blobs.Delete(ctx, d); err != nil {
-			u.Log.Error("dropping a damaged file failed", "digest", d, "error", err)
-		}
-	}
 }
 
 // sameAs says whether a generation already has these very bytes.

@@ -102,8 +102,9 @@ func (c *Catalog) Generation(archive, suite string, number uint64) (g Generation
 
 // Latest gives the newest generation of a suite. The error is ErrNotFound
 // where there is none, and where its manifest or one of its Release files is
-// no longer in the store: a refresh then takes the suite in as if it were new,
-// which mends it.
+// no longer in the store or cannot be read: a refresh then takes the suite in
+// as if it were new, which mends it. What was damaged is dropped for that, and
+// a *blob.CorruptError in the chain says so.
 func (c *Catalog) Latest(ctx context.Context, archive, suite string) (Generation, error) {
 	rows, err := collect[Generation](ctx, c, generationPrefix(archive, suite), true, 1)
 	if err != nil {
@@ -118,22 +119,31 @@ func (c *Catalog) Latest(ctx context.Context, archive, suite string) (Generation
 	return rows[0], nil
 }
 
-// checkStored returns ErrNotFound where a blob of the generation itself is missing.
+// checkStored returns ErrNotFound where a blob of the generation itself is
+// missing or damaged. The manifest is read when it is loaded, and dropped then.
 func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
 	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Manifest} {
 		if d == (blob.Digest{}) {
 			continue
 		}
 		_, err := c.blobs.Stat(d)
-		if errors.Is(err, blob.ErrNotFound) || err != nil && c.dropDamaged(ctx, d, err) {
-			return ErrNotFound
+		if err == nil && d != g.Manifest {
+			_, err = c.blobs.ReadAll(ctx, d, maxReleaseFile)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, blob.ErrNotFound):
+			return ErrNotFound
+		case err != nil && c.dropDamaged(ctx, d, err):
+			return fmt.Errorf("%w: %w", ErrNotFound, err)
+		case err != nil:
 			return err
 		}
 	}
 	return nil
 }
+
+// maxReleaseFile bounds a Release file in bytes; none larger is ever taken in.
+const maxReleaseFile = 10 << 20
 
 // dropDamaged deletes a blob that err says is damaged, as that error asks for:
 // it is stored anew once somebody brings its bytes again.

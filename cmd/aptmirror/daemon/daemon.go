@@ -110,11 +110,7 @@ func (d *Daemon) Close() error {
 func (d *Daemon) served() map[string][]string {
 	suites := map[string][]string{}
 	for _, r := range d.config.Repositories {
-		for _, a := range d.config.Archives {
-			if a.Name == r.Archive {
-				suites[r.Name] = a.Suites
-			}
-		}
+		suites[r.Name] = d.configOf(r.Archive).Suites
 	}
 	return suites
 }
