@@ -20,15 +20,22 @@ type manager struct {
 	conn *net.UnixConn
 }
 
-// serveManaged starts the daemon with a service manager.
-func (h *host) serveManaged(t *testing.T) (*process, *manager) {
+// newManager listens for a daemon's states on a socket of the path that it gives.
+func newManager(t *testing.T, dir string) (m *manager, socket string) {
 	t.Helper()
-	socket := filepath.Join(h.dir, "notify")
+	socket = filepath.Join(dir, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	return &manager{t, conn}, socket
+}
+
+// serveManaged starts the daemon with a service manager.
+func (h *host) serveManaged(t *testing.T) (*process, *manager) {
+	t.Helper()
+	m, socket := newManager(t, h.dir)
 	cmd := h.command(context.WithoutCancel(t.Context()), h.program, "serve")
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
 	p, err := background(t.Context(), cmd)
@@ -36,7 +43,7 @@ func (h *host) serveManaged(t *testing.T) (*process, *manager) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
-	return p, &manager{t, conn}
+	return p, m
 }
 
 // state waits for the next one.

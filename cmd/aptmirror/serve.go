@@ -72,7 +72,11 @@ func serve(c *cli.Context, loaded *config.Config, log *slog.Logger) (err error) 
 	hangup := make(chan os.Signal, 1) // a second one before the first was seen asks for the same
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: log, Hangup: hangup})
+	sockets, err := daemon.ActivatedSockets()
+	if err != nil {
+		return err
+	}
+	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: log, Hangup: hangup, Sockets: sockets})
 	if err != nil {
 		return err
 	}

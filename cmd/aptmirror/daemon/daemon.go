@@ -32,6 +32,8 @@ type Options struct {
 	Now func() time.Time
 	// Hangup makes a serving daemon reload, once for each signal; nil never does.
 	Hangup <-chan os.Signal
+	// Sockets are those of the service manager, if there are any.
+	Sockets Sockets
 }
 
 // Daemon holds the open store and everything that works on it.

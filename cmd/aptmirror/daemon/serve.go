@@ -37,28 +37,13 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(ctx, d.config.Serve.Listen)
+	listeners, err := d.clientListeners(ctx)
 	if err != nil {
 		return errors.Join(err, calls.Close())
 	}
 	api := admin.NewServer(admin.NewHandler(d, os.Getuid()), d.Log)
 	d.announce(reloads, listeners, ready)
 	return d.serveAll(ctx, server, listeners, api, calls)
-}
-
-func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
-	var all []net.Listener
-	for _, a := range addresses {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a)
-		if err != nil {
-			for _, l := range all {
-				err = errors.Join(err, l.Close())
-			}
-			return nil, fmt.Errorf("listening for clients: %w", err)
-		}
-		all = append(all, l)
-	}
-	return all, nil
 }
 
 func (d *Daemon) announce(reloads *reloader, listeners []net.Listener, ready func([]string)) {
@@ -90,6 +75,7 @@ func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners [
 	group.Go(func() error { return d.reloading().watch(ctx) })
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })
+	group.Go(func() error { return d.watchdog(ctx) })
 	for _, a := range d.config.Archives {
 		if len(a.URIs) > 0 {
 			group.Go(func() error { return d.refreshForever(ctx, a) })
