@@ -68,6 +68,9 @@ func initialise(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := site.HandOver(loaded); err != nil {
+		return err
+	}
 	sayNext(c, loaded)
 	return nil
 }
