@@ -36,6 +36,7 @@ proxy/kit: proxy/pki
 proxy/admin:
 proxy: STORE proxy/identity
 cmd/aptmirror/config:
+systemd/deb:
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki resign
@@ -47,6 +48,7 @@ var owners = map[string][]string{
 	"github.com/dgraph-io/badger":     {"cache/blob", "cache/catalog"},
 	"github.com/ProtonMail/go-crypto": {"upstream/pgp", "resign", "upstream/upstreamtest"},
 	"github.com/urfave/cli":           {"cmd/aptmirror"},
+	"github.com/goreleaser/nfpm":      {"systemd/deb"},
 	"github.com/vbauerster/mpb":       {"cmd/aptmirror"},
 	"github.com/pelletier/go-toml":    {"cmd/aptmirror/config"},
 	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon"},
