@@ -127,7 +127,7 @@ func (f *fixture) publish(g catalog.Generation) {
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		f.t.Fatal(err)
 	}
-	if _, err := f.Catalog.Publish(f.t.Context(), "debian", g.Suite, p.Current, g.Ref(), f.clock); err != nil {
+	if _, err := f.Catalog.Publish(f.t.Context(), catalog.Move{Repository: "debian", Suite: g.Suite, Expect: p.Current, Next: g.Ref()}, f.clock); err != nil {
 		f.t.Fatal(err)
 	}
 }

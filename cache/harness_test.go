@@ -86,7 +86,7 @@ func (s *store) refresh(suite string) catalog.Generation {
 		g = r.Generation
 	})
 	p, _ := s.Catalog.Publication("debian", suite) // an empty one, if there is none
-	if _, err := s.Catalog.Publish(s.t.Context(), "debian", suite, p.Current, g.Ref(), time.Now()); err != nil {
+	if _, err := s.Catalog.Publish(s.t.Context(), catalog.Move{Repository: "debian", Suite: suite, Expect: p.Current, Next: g.Ref()}, time.Now()); err != nil {
 		s.t.Fatal(err)
 	}
 	return g

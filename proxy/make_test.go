@@ -165,7 +165,7 @@ func (s *site) publish(repository, suite string, files map[string]file) {
 	if n := s.numbers[repository+"/"+suite]; n > 0 {
 		before = catalog.Ref{Archive: repository, Suite: suite, Number: n}
 	}
-	must(s.cache.Catalog.Publish(s.t.Context(), repository, suite, before, g.Ref(), now))(s.t)
+	must(s.cache.Catalog.Publish(s.t.Context(), catalog.Move{Repository: repository, Suite: suite, Expect: before, Next: g.Ref()}, now))(s.t)
 	s.numbers[repository+"/"+suite] = g.Number
 }
 

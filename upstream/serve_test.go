@@ -24,7 +24,7 @@ func (m *mirror) publish(g catalog.Generation) {
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		m.t.Fatal(err)
 	}
-	if _, err := m.Catalog.Publish(m.t.Context(), "test", g.Suite, p.Current, g.Ref(), m.Now()); err != nil {
+	if _, err := m.Catalog.Publish(m.t.Context(), catalog.Move{Repository: "test", Suite: g.Suite, Expect: p.Current, Next: g.Ref()}, m.Now()); err != nil {
 		m.t.Fatal(err)
 	}
 }

@@ -45,7 +45,9 @@ var ErrNotFound = errors.New("not in the catalog")
 
 const (
 	// formatVersion changes whenever an older program could misread the rows.
-	formatVersion = 1
+	formatVersion = 2
+	// oldestVersion is the first format of which every row means the same still.
+	oldestVersion = 1
 	// memTableSize is the memory in bytes for rows not yet in a table, and
 	// bounds one row: badger takes 15 % of it in a transaction.
 	memTableSize = 8 << 20
@@ -115,14 +117,15 @@ func (c *Catalog) Close() error {
 	return nil
 }
 
-// checkFormat marks an empty database as a catalog and refuses others.
+// checkFormat marks an empty database and one of an older program as a catalog
+// of this format, and refuses others.
 func (c *Catalog) checkFormat() error {
 	version, err := c.format()
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return c.update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte{formatVersion}) })
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrNotFound):
 		return err
+	case err != nil || len(version) == 1 && version[0] >= oldestVersion && version[0] < formatVersion:
+		return c.update(func(txn *badger.Txn) error { return txn.Set(formatKey, []byte{formatVersion}) })
 	case len(version) != 1 || version[0] != formatVersion:
 		return fmt.Errorf("it has format %x, this program reads %d: use the program that wrote it or a newer one", version, formatVersion)
 	}

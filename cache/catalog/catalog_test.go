@@ -153,7 +153,7 @@ func TestNamesThatWouldMixUpRowsAreRefused(t *testing.T) {
 			t.Errorf("a check of archive %q was recorded", name)
 		}
 		g := f.add("stable", entries("stable", "a", nil))
-		if _, err := f.Publish(t.Context(), name, "stable", Ref{}, g.Ref(), testTime); err == nil {
+		if _, err := f.Publish(t.Context(), Move{Repository: name, Suite: "stable", Expect: Ref{}, Next: g.Ref()}, testTime); err == nil {
 			t.Errorf("repository %q was published", name)
 		}
 	}
@@ -199,7 +199,7 @@ func TestNothingIsRecordedOnAFullDisk(t *testing.T) {
 	a, b := f.add("stable", entries("stable", "a", nil)), f.add("stable", entries("stable", "b", nil))
 	f.publish("debian", a, testTime)
 	f.free = func(string) (int64, error) { return minFree - 1, nil }
-	_, err := f.Publish(t.Context(), "debian", "stable", a.Ref(), b.Ref(), testTime)
+	_, err := f.Publish(t.Context(), Move{Repository: "debian", Suite: "stable", Expect: a.Ref(), Next: b.Ref()}, testTime)
 	_, jobErr := f.StartJob(Job{})
 	for _, err := range []error{err, jobErr, f.SaveCheck(Check{Archive: "a", Suite: "b"})} {
 		if !errors.Is(err, blob.ErrNoSpace) {

@@ -69,7 +69,7 @@ func (s *site) sync() catalog.Generation {
 		s.t.Fatal(err)
 	}
 	if p.Current != r.Generation.Ref() {
-		if _, err := s.Catalog.Publish(s.t.Context(), "debian", "stable", p.Current, r.Generation.Ref(), time.Now()); err != nil {
+		if _, err := s.Catalog.Publish(s.t.Context(), catalog.Move{Repository: "debian", Suite: "stable", Expect: p.Current, Next: r.Generation.Ref()}, time.Now()); err != nil {
 			s.t.Fatal(err)
 		}
 	}

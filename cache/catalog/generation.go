@@ -12,17 +12,20 @@ import (
 	"aptmirror/cache/blob"
 )
 
-// Generation is one immutable state of one suite of an archive, as upstream
-// signed it.
+// Generation is one immutable state of one suite: mirrored, as the archive
+// signed it, or built by this site. What is signed of a built one belongs to its
+// publications; its manifest has indexes, their names by hash, and packages at
+// their OriginPath, and all of the indexes are in the store.
 type Generation struct {
-	Archive string `json:"archive"`
-	Suite   string `json:"suite"` // as configured: "bookworm", "stable/updates", "./"
+	Archive string `json:"archive"` // BuiltBy of a repository, if it was built
+	Suite   string `json:"suite"`   // as configured: "bookworm", "stable/updates", "./"
 	// Number counts the generations of this suite from 1. AddGeneration sets it.
 	Number uint64 `json:"number"`
 
 	// InRelease, Release and ReleaseGPG are upstream's bytes; a digest of
 	// zeros means that the archive does not have the file. Release is there
-	// always: where upstream has InRelease alone, it is the signed text.
+	// always: where upstream has InRelease alone, it is the signed text. A built
+	// generation has none of them, and none of Date to Signers.
 	InRelease  blob.Digest `json:"inrelease"`
 	Release    blob.Digest `json:"release"`
 	ReleaseGPG blob.Digest `json:"release_gpg"`
@@ -32,7 +35,7 @@ type Generation struct {
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: the archive sets none
 	Origin     string    `json:"origin,omitempty"`
 	Label      string    `json:"label,omitempty"`
-	Signers    []Signer  `json:"signers"`
+	Signers    []Signer  `json:"signers,omitempty"`
 
 	// Scope names the components and architectures that were taken in.
 	Scope string `json:"scope"`
@@ -47,7 +50,18 @@ type Generation struct {
 	Missing  []string  `json:"missing,omitempty"`
 	Packages int       `json:"packages"` // files that the indexes name; twice if two do
 	Bytes    int64     `json:"bytes"`    // their sizes together
-	Created  time.Time `json:"created"`  // when it was verified
+	Created  time.Time `json:"created"`  // when it was verified or built
+
+	// What follows is of built generations alone. Recipe stands for everything
+	// that decided what they contain: another one with the same is the same.
+	Recipe blob.Digest `json:"recipe,omitzero"`
+	// Fields is a blob of package resign: what Release says of the generation,
+	// but for what each publication adds.
+	Fields blob.Digest `json:"fields,omitzero"`
+	Inputs []Ref       `json:"inputs,omitempty"` // they may have been removed since
+	// Next is when the contents change although no input does, as when a hold
+	// ends; zero is never.
+	Next time.Time `json:"next,omitzero"`
 }
 
 // Signer is a key whose signature on Release was good.
@@ -56,7 +70,7 @@ type Signer struct {
 	Name        string `json:"name,omitempty"`
 }
 
-// AddGeneration stores a verified generation under the next number of its
+// AddGeneration stores a verified or built generation under the next number of its
 // suite, which it returns. All blobs are durable before the row exists.
 func (c *Catalog) AddGeneration(g Generation) (uint64, error) {
 	number, err := c.addGeneration(g)
@@ -122,10 +136,7 @@ func (c *Catalog) Latest(ctx context.Context, archive, suite string) (Generation
 // checkStored returns ErrNotFound where a blob of the generation itself is
 // missing or damaged. The manifest is read when it is loaded, and dropped then.
 func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
-	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Manifest} {
-		if d == (blob.Digest{}) {
-			continue
-		}
+	for _, d := range g.Parts() {
 		_, err := c.blobs.Stat(d)
 		if err == nil && d != g.Manifest {
 			_, err = c.blobs.ReadAll(ctx, d, maxReleaseFile)
@@ -140,6 +151,17 @@ func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
 		}
 	}
 	return nil
+}
+
+// Parts are the files that the row of a generation names, its manifest among
+// them.
+func (g Generation) Parts() (digests []blob.Digest) {
+	for _, d := range []blob.Digest{g.InRelease, g.Release, g.ReleaseGPG, g.Fields, g.Manifest} {
+		if d != (blob.Digest{}) {
+			digests = append(digests, d)
+		}
+	}
+	return digests
 }
 
 // maxReleaseFile bounds a Release file in bytes; none larger is ever taken in.
@@ -162,11 +184,11 @@ func (c *Catalog) Generations(ctx context.Context) ([]Generation, error) {
 func (c *Catalog) Table(ctx context.Context, g Generation) (*Table, error) {
 	raw, err := c.blobs.ReadAll(ctx, g.Manifest, maxManifest)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of archive %s, suite %s, generation %d: %w", g.Archive, g.Suite, g.Number, err)
+		return nil, fmt.Errorf("reading the manifest of %s: %w", g.Ref(), err)
 	}
 	t, err := OpenTable(raw)
 	if err != nil {
-		return nil, fmt.Errorf("reading the manifest of archive %s, suite %s, generation %d: %w", g.Archive, g.Suite, g.Number, err)
+		return nil, fmt.Errorf("reading the manifest of %s: %w", g.Ref(), err)
 	}
 	return t, nil
 }

@@ -136,7 +136,7 @@ func (f *fixture) publish(repository string, g Generation, now time.Time) Public
 	if err != nil && err != ErrNotFound {
 		f.t.Fatal(err)
 	}
-	p, err := f.Publish(f.t.Context(), repository, g.Suite, before.Current, g.Ref(), now)
+	p, err := f.Publish(f.t.Context(), Move{Repository: repository, Suite: g.Suite, Expect: before.Current, Next: g.Ref()}, now)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,14 @@ type Publication struct {
 	Published time.Time `json:"published"`
 	// Retained are the newest first, without Current and without repetition.
 	Retained []Retained `json:"retained,omitempty"`
+
+	// Signed is nil where the generation is mirrored.
+	Signed *Signed `json:"signed,omitempty"`
+	// Previous is the generation that was current before Current, and is kept
+	// for going back to; zero where there was none, and where it is mirrored.
+	Previous Ref `json:"previous,omitzero"`
+	// Snapshot is the one from which Current came, if any did: see Move.
+	Snapshot string `json:"snapshot,omitempty"`
 }
 
 // Retained is a generation that is no longer current but still reachable.
@@ -53,55 +62,90 @@ type Retained struct {
 	Until time.Time `json:"until"` // when it ceased to be current
 }
 
-// Publish makes next the current generation of a suite of a repository,
-// provided that expect (zero: none yet) still is. It returns ErrConflict
-// otherwise, ErrNotFound where there is no such generation. This is the only
-// function that changes what clients see.
+// Move asks for a publication.
+type Move struct {
+	Repository string
+	Suite      string
+	// Expect is what the asker saw as current; zero: nothing yet.
+	Expect Ref
+	// Next may be Expect, in order to sign it again.
+	Next Ref
+	// Signed goes with built generations and with no others. Its files are
+	// held (cache.Hold) until Publish returns.
+	Signed *Signed
+	// Snapshot names the snapshot that a ring is set to, which cannot be
+	// removed then. It is taken over while Next is Expect.
+	Snapshot string
+	By       string // who asked: "schedule", "uid 0"
+	Why      string // for people: "snapshot nightly", "Valid-Until comes near"
+}
+
+// Publish makes Next the current generation of a suite of a repository,
+// provided that Expect still is. It returns ErrConflict otherwise, ErrNotFound
+// where there is no such generation. This is the only function that changes what
+// clients see.
 //
 // Everything is read and checked before the pointer moves; on an error, clients
 // see what they saw before. Only where the error is that of the write itself
 // may the next start find the pointer moved.
-func (c *Catalog) Publish(ctx context.Context, repository, suite string, expect, next Ref, now time.Time) (Publication, error) {
+func (c *Catalog) Publish(ctx context.Context, m Move, now time.Time) (Publication, error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
-	p, err := c.publish(ctx, repository, suite, expect, next, now)
+	p, err := c.publish(ctx, m, now)
 	if err != nil {
-		return Publication{}, fmt.Errorf("publishing generation %d of archive %s, suite %s, in repository %s: %w",
-			next.Number, next.Archive, next.Suite, repository, err)
+		return Publication{}, fmt.Errorf("publishing %s in repository %s: %w", m.Next, m.Repository, err)
 	}
 	return p, nil
 }
 
 // publish needs publishing, which makes reading the pointer and moving it one step.
-func (c *Catalog) publish(ctx context.Context, repository, suite string, expect, next Ref, now time.Time) (Publication, error) {
-	if err := checkNames(repository, suite); err != nil {
+func (c *Catalog) publish(ctx context.Context, m Move, now time.Time) (Publication, error) {
+	if err := checkNames(m.Repository, m.Suite); err != nil {
 		return Publication{}, err
 	}
-	p, err := c.Publication(repository, suite)
+	p, err := c.Publication(m.Repository, m.Suite)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Publication{}, err
 	}
-	if p.Current != expect {
+	if p.Current != m.Expect {
 		return Publication{}, ErrConflict
 	}
-	p.Repository, p.Suite = repository, suite
-	p.advance(next, now)
+	if err := m.checkSigned(p.Signed); err != nil {
+		return Publication{}, err
+	}
+	p.Repository, p.Suite = m.Repository, m.Suite
+	p.advance(m, now)
 	v, err := c.viewAfter(ctx, p)
 	if err != nil {
 		return Publication{}, err
 	}
-	reached("pointer to be moved")
-	err = c.update(func(txn *badger.Txn) error { return set(txn, key('p', repository, suite), p) })
-	if err != nil {
+	if err := c.movePointer(p); err != nil {
 		return Publication{}, err
 	}
-	reached("pointer moved")
 	c.view.Store(v)
 	return p, nil
 }
 
-// advance makes next current.
-func (p *Publication) advance(next Ref, now time.Time) {
+// movePointer makes what was signed durable first. Files are removed only
+// while numbering is held, so that none goes that this row is about to name.
+func (c *Catalog) movePointer(p Publication) error {
+	if p.Signed != nil {
+		if err := c.blobs.Sync(); err != nil {
+			return err
+		}
+	}
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	reached("pointer to be moved")
+	err := c.update(func(txn *badger.Txn) error { return set(txn, key('p', p.Repository, p.Suite), p) })
+	if err == nil {
+		reached("pointer moved")
+	}
+	return err
+}
+
+// advance makes the move.
+func (p *Publication) advance(m Move, now time.Time) {
 	published := now.UTC().Truncate(time.Second)
 	if !published.After(p.Published) {
 		published = p.Published.Add(time.Second)
@@ -110,7 +154,14 @@ func (p *Publication) advance(next Ref, now time.Time) {
 	if p.Current != (Ref{}) {
 		before = append([]Retained{{p.Current, now.UTC()}}, before...)
 	}
-	p.Current, p.Published, p.Retained = next, published, retainedAt(before, next, now)
+	if p.Current != m.Next {
+		p.Snapshot, p.Previous = "", Ref{}
+		if _, built := m.Next.Builder(); built {
+			p.Previous = p.Current
+		}
+	}
+	p.Snapshot = cmp.Or(m.Snapshot, p.Snapshot)
+	p.Current, p.Published, p.Retained, p.Signed = m.Next, published, retainedAt(before, m.Next, now), m.Signed
 }
 
 // retainedAt leaves of a list, newest first, what is to be retained beside

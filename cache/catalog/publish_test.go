@@ -29,7 +29,7 @@ func TestPublishMovesThePointerItWasShown(t *testing.T) {
 		{"from an old state", a.Ref(), b.Ref(), ErrConflict, b.Ref()},
 		{"back", b.Ref(), a.Ref(), nil, a.Ref()},
 	} {
-		if _, err := f.Publish(t.Context(), "debian", "stable", step.expect, step.next, testTime); !errors.Is(err, step.want) {
+		if _, err := f.Publish(t.Context(), Move{Repository: "debian", Suite: "stable", Expect: step.expect, Next: step.next}, testTime); !errors.Is(err, step.want) {
 			t.Errorf("%s: %v, want %v", step.name, err, step.want)
 		}
 		if p, _ := f.Publication("debian", "stable"); p.Current != step.current {
@@ -54,7 +54,7 @@ func TestOfConcurrentPublishersOneWins(t *testing.T) {
 		var group sync.WaitGroup
 		for i, g := range candidates {
 			group.Go(func() {
-				_, results[i] = f.Publish(t.Context(), "debian", "stable", current, g.Ref(), testTime)
+				_, results[i] = f.Publish(t.Context(), Move{Repository: "debian", Suite: "stable", Expect: current, Next: g.Ref()}, testTime)
 			})
 		}
 		group.Wait()
@@ -114,7 +114,7 @@ func TestRetention(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var p Publication
 			for i, h := range tc.hours {
-				p.advance(Ref{"upstream", "stable", uint64(i + 1)}, testTime.Add(time.Duration(h)*time.Hour))
+				p.advance(Move{Next: Ref{"upstream", "stable", uint64(i + 1)}}, testTime.Add(time.Duration(h)*time.Hour))
 			}
 			if diff := cmp.Diff(tc.want, numbers(p.Retained)); diff != "" {
 				t.Error(diff)
@@ -126,7 +126,7 @@ func TestRetention(t *testing.T) {
 func TestRetentionIsBounded(t *testing.T) {
 	var p Publication
 	for i := range 2 * retainMost {
-		p.advance(Ref{"upstream", "stable", uint64(i + 1)}, testTime.Add(time.Duration(i)*time.Second))
+		p.advance(Move{Next: Ref{"upstream", "stable", uint64(i + 1)}}, testTime.Add(time.Duration(i)*time.Second))
 	}
 	if len(p.Retained) != retainMost {
 		t.Errorf("%d generations are retained, want %d", len(p.Retained), retainMost)
@@ -136,7 +136,7 @@ func TestRetentionIsBounded(t *testing.T) {
 func TestGenerationsThatComeBackAreRetainedOnce(t *testing.T) {
 	var p Publication
 	for i, n := range []uint64{1, 2, 3, 1, 2, 2, 1} {
-		p.advance(Ref{"upstream", "stable", n}, testTime.Add(time.Duration(i)*time.Hour))
+		p.advance(Move{Next: Ref{"upstream", "stable", n}}, testTime.Add(time.Duration(i)*time.Hour))
 	}
 	if diff := cmp.Diff([]uint64{2, 3}, numbers(p.Retained)); p.Current.Number != 1 || diff != "" {
 		t.Errorf("current %d: %s", p.Current.Number, diff)
@@ -161,7 +161,7 @@ func TestPublishOfWhatCannotBeReadChangesNothing(t *testing.T) {
 			if err := f.blobs.Delete(t.Context(), bad.Manifest); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Publish(t.Context(), "debian", "stable", good.Ref(), bad.Ref(), testTime.Add(time.Hour)); err == nil {
+			if _, err := f.Publish(t.Context(), Move{Repository: "debian", Suite: "stable", Expect: good.Ref(), Next: bad.Ref()}, testTime.Add(time.Hour)); err == nil {
 				t.Error("a generation without manifest was published")
 			}
 			f.reopen()
@@ -180,7 +180,7 @@ func TestPublishStopsWithItsContext(t *testing.T) {
 	g := f.add("stable", entries("stable", "a", nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.Publish(ctx, "debian", "stable", Ref{}, g.Ref(), testTime); !errors.Is(err, context.Canceled) {
+	if _, err := f.Publish(ctx, Move{Repository: "debian", Suite: "stable", Expect: Ref{}, Next: g.Ref()}, testTime); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that the context ended", err)
 	}
 	if _, err := f.Publication("debian", "stable"); err != ErrNotFound {

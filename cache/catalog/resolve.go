@@ -21,11 +21,13 @@ var (
 // File is what a path stands for at this moment.
 type File struct {
 	Entry
-	// Archive is where Plain may be fetched.
+	// Archive is where Plain may be fetched. Packages of a built generation
+	// have that of their OriginPath, which may be a pool; its indexes have what
+	// BuiltBy gives, and are fetched nowhere.
 	Archive string
 	// ByHash says that the archive has it under its digest as well.
 	ByHash bool
-	Suite  string // of the archive
+	Suite  string // of the archive; "" for packages of a built generation
 	// Modified is when the path began to stand for these bytes; zero for
 	// paths whose bytes never change, whose date is their blob's.
 	Modified time.Time
@@ -82,6 +84,9 @@ func (s *suiteView) couldHave(path string) bool {
 
 func (s *suiteView) find(path string) (File, bool) {
 	if s.current != nil {
+		if e, ok := s.signed(path); ok {
+			return s.file(s.current, e), true
+		}
 		if e, ok := s.current.table.Find(path); ok {
 			return s.file(s.current, e), true
 		}
@@ -94,10 +99,30 @@ func (s *suiteView) find(path string) (File, bool) {
 	return File{}, false
 }
 
+func (s *suiteView) signed(path string) (Entry, bool) {
+	for _, e := range s.release {
+		if e.Path == path {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
 func (s *suiteView) file(l *layer, e Entry) File {
-	f := File{Entry: e, Archive: l.generation.Archive, ByHash: l.generation.ByHash, Suite: l.generation.Suite}
+	f := l.generation.File(e)
 	if !e.Kind.lasting() {
 		f.Modified = s.modified
+	}
+	return f
+}
+
+// File gives where an entry of the generation comes from.
+func (g Generation) File(e Entry) File {
+	f := File{Entry: e, Archive: g.Archive, ByHash: g.ByHash, Suite: g.Suite}
+	if _, built := g.Builder(); built && e.Kind == KindPackage {
+		if origin, plain, ok := CutOrigin(e.Path); ok {
+			f.Archive, f.Plain, f.Suite = origin, plain, ""
+		}
 	}
 	return f
 }

@@ -20,9 +20,10 @@ type view struct {
 
 type suiteView struct {
 	suite    string
-	dir      string // "dists/bookworm/"
-	current  *layer // nil: nothing published yet, or damaged
-	missing  error  // wraps ErrNoGeneration and says why current is nil
+	dir      string  // "dists/bookworm/"
+	current  *layer  // nil: nothing published yet, or damaged
+	release  []Entry // what was signed with the publication, where it is built
+	missing  error   // wraps ErrNoGeneration and says why current is nil
 	retained []*layer
 	damaged  []Damage
 	modified time.Time
@@ -134,10 +135,15 @@ func (c *Catalog) viewAfter(ctx context.Context, p Publication) (*view, error) {
 
 // viewOf loads a publication. Layers of old, the view that it follows, are used
 // again. The error is for a loading that was cut short; what cannot be read is
-// noted in the view.
+// noted in the view. A generation that is current and whose Release is lost
+// is served as if it were retained.
 func (c *Catalog) viewOf(ctx context.Context, p Publication, old *suiteView) (*suiteView, error) {
 	s := newSuiteView(p.Suite)
 	s.modified = p.Published
+	var unsigned error
+	if s.release, unsigned = c.signedEntries(p); cutShort(ctx, unsigned) {
+		return nil, unsigned
+	}
 	var newest *Table // the newest that can be read
 	for i, ref := range p.refs() {
 		l, err := c.layerAfter(ctx, ref, newest, old)
@@ -147,6 +153,9 @@ func (c *Catalog) viewOf(ctx context.Context, p Publication, old *suiteView) (*s
 		case err != nil:
 			s.damage(Damage{p.Repository, p.Suite, ref, i == 0, err})
 			continue
+		case i == 0 && unsigned != nil:
+			s.damage(Damage{p.Repository, p.Suite, ref, true, unsigned})
+			s.retained = append(s.retained, l)
 		case i == 0:
 			s.current = l
 		default:
@@ -205,7 +214,7 @@ func (l *layer) after(newest *Table) *layer {
 func (c *Catalog) layer(ctx context.Context, ref Ref) (*layer, error) {
 	g, err := c.Generation(ref.Archive, ref.Suite, ref.Number)
 	if err != nil {
-		return nil, fmt.Errorf("finding generation %d of archive %s, suite %s: %w", ref.Number, ref.Archive, ref.Suite, err)
+		return nil, fmt.Errorf("finding %s: %w", ref, err)
 	}
 	t, err := c.Table(ctx, g)
 	if err != nil {

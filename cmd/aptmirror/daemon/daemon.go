@@ -172,7 +172,7 @@ func (d *Daemon) publish(ctx context.Context, g catalog.Generation) error {
 		if p.Current == g.Ref() {
 			continue
 		}
-		if _, err := d.cache.Catalog.Publish(ctx, r.Name, g.Suite, p.Current, g.Ref(), d.Now()); err != nil {
+		if _, err := d.cache.Catalog.Publish(ctx, catalog.Move{Repository: r.Name, Suite: g.Suite, Expect: p.Current, Next: g.Ref(), By: "refresh"}, d.Now()); err != nil {
 			return err
 		}
 		d.Log.Info("published", "repository", r.Name, "suite", g.Suite, "generation", g.Number, "date", g.Date)
