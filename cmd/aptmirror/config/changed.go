@@ -49,17 +49,43 @@ func flat(c *Config) settings {
 	if c.Clients != (Clients{}) {
 		s = s.add("clients", clientsSection, f.clientsValues(c.Clients))
 	}
-	for _, a := range c.Archives {
-		s = s.add("archive."+a.Name, archiveSection, f.archiveValues(a))
+	if c.Status != (Status{}) {
+		s = s.add("status", statusSection, statusValues(c.Status))
 	}
-	for _, r := range c.Repositories {
-		s = s.add("repository."+r.Name, repositorySection, repositoryValues(r))
+	if c.Bundles.isSet() {
+		s = s.add("bundles", bundlesSection, f.bundlesValues(c.Bundles))
 	}
+	s = append(s, f.flatLists(c)...)
 	grants := ""
 	for _, g := range c.Grants {
 		grants += fmt.Sprintln(grantValues(g))
 	}
 	return append(s, setting{"grant", grants})
+}
+
+func (f *formatter) flatLists(c *Config) (s settings) {
+	for _, a := range c.Archives {
+		s = s.add("archive."+a.Name, archiveSection, f.archiveValues(a))
+	}
+	for _, p := range c.Pools {
+		s = s.add("pool."+p.Name, poolSection, f.poolValues(p))
+	}
+	for _, k := range c.Keys {
+		s = s.add("key."+k.Name, signingKeySection, f.keyValues(k))
+	}
+	for _, p := range c.Policies {
+		s = s.add("policy."+p.Name, policySection, f.policyValues(p))
+	}
+	for _, r := range c.Repositories {
+		s = s.add("repository."+r.Name, repositorySection, f.repositoryValues(r))
+		for _, suite := range r.Suites {
+			s = s.add("repository."+r.Name+".suite."+suite.Name, suiteSection, suiteValues(suite))
+		}
+	}
+	for _, p := range c.Snapshots {
+		s = s.add("snapshot."+p.Name, snapshotSection, snapshotValues(p))
+	}
+	return s
 }
 
 func (s settings) add(name string, in section, v values) settings {

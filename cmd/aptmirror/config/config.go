@@ -24,6 +24,16 @@ const (
 	// DefaultCRLGrace is how long a revocation list still counts after its end when [serve] has no key crl_grace: long
 	// enough to mend what makes the lists, short enough for a list that is held back.
 	DefaultCRLGrace = 24 * time.Hour
+	// DefaultMaxConnections is how many connections the server keeps at a time when [serve] has no key max_connections.
+	DefaultMaxConnections = 4096
+	// DefaultValidFor is how long a built Release counts when its repository has no key valid_for.
+	DefaultValidFor = 7 * day
+	// DefaultComponent is where the packages of a pool go when it has no key component.
+	DefaultComponent = "main"
+	// DefaultSnapshotAt is the time of day, as a duration since midnight, when [[snapshot]] has no key at.
+	DefaultSnapshotAt = 3 * time.Hour
+	// DefaultKeep is how many snapshots of a schedule stay when it has none of the keys that begin with keep.
+	DefaultKeep = 7
 	// DefaultLanguage is the one language of translations when an archive has no key languages.
 	DefaultLanguage = "en"
 )
@@ -57,9 +67,17 @@ type Config struct {
 	Cache Cache
 	// Clients is zero where the file has no [clients] table: certificates come from the site's own CA.
 	Clients Clients
-	// Archives are in the order of the file, and so are Repositories and Grants.
+	// Status is zero where the file has no [status] table: no page on a port of its own.
+	Status Status
+	// Bundles is zero where the file has no [bundles] table.
+	Bundles Bundles
+	// The lists are in the order of the file.
 	Archives     []Archive
+	Pools        []Pool
+	Keys         []Key
+	Policies     []Policy
 	Repositories []Repository
+	Snapshots    []Snapshot
 	Grants       []Grant
 }
 
@@ -88,6 +106,26 @@ type Serve struct {
 	// ServerCA is what a client must trust to recognise this server; it goes into client kits, which cannot
 	// be made without it. Optional.
 	ServerCA string
+	// ProxyMode answers requests that a client sends as to a proxy, for the addresses of configured archives only.
+	// Defaults to false.
+	ProxyMode bool
+	// MaxConnections is the most connections at a time; those beyond wait in the kernel. Defaults to DefaultMaxConnections.
+	MaxConnections int
+}
+
+// Status is the table [status]: the status page and the metrics for this machine alone. Identities with the grant status
+// reach the same over mTLS, at /-/status.
+type Status struct {
+	// Listen is host:port on a loopback address. Empty: off, which is the default.
+	Listen string
+}
+
+// Bundles is the table [bundles]: who vouches for what is carried between sites.
+type Bundles struct {
+	// SignWith signs what is exported: absolute paths of private keys and "key:NAME". Optional; an export needs it.
+	SignWith []string
+	// SignedBy are keyrings as in [Archive.SignedBy]: whose bundles are taken. Optional; an import needs it.
+	SignedBy []string
 }
 
 // Cache is the table [cache]: what the store may hold.
@@ -146,24 +184,9 @@ type Archive struct {
 	Bandwidth int64
 	// Connections is the most requests at a time. 0: the default of 8.
 	Connections int
-}
-
-// Repository is one [[repository]]: what clients see under /NAME/, upstream's bytes with upstream's signature.
-type Repository struct {
-	// Name is unique among the repositories and the first element of the address.
-	Name string
-	// Archive is the name of an archive of the same file.
-	Archive string
-}
-
-// Grant is one [[grant]]: what a client may do. Several grants for one identity add up.
-type Grant struct {
-	// Identity is a pattern dns:NAME, uri:URI, cn:NAME or sha256:HEX (64 lower-case digits, of the certificate).
-	Identity string
-	// Read are repositories (NAME) or suites of them (NAME/SUITE) of the same file, or "*" for everything.
-	Read []string
-	// Line is where it begins in the file. Format and Changed pass over it.
-	Line int
+	// Aliases are further addresses, spelled as in URIs, for which proxy mode answers with this archive. Nothing is ever
+	// fetched from them. Optional.
+	Aliases []string
 }
 
 // Load reads the file at path. Errors are those of opening it, wrapped, and *Error.

@@ -29,6 +29,15 @@ crl_required = true
 cn_allowed  = true
 client_auth = "strict"
 server_ca   = "tls/ca.crt"
+proxy_mode  = true
+max_connections = 4000
+
+[status]
+listen = "127.0.0.1:8480"
+
+[bundles]
+sign_with = ["key:hsm"]
+signed_by = ["keys/hq.gpg"]
 
 [cache]
 max_size = "1500MB"
@@ -58,6 +67,7 @@ client_key    = "tls/upstream.key"
 ca            = "tls/upstream-ca.crt"
 bandwidth     = "1500kB/s"
 connections   = 12
+aliases       = ["http://Old.example.org/debian/"]
 
 [[archive]]
 name          = "vendor"
@@ -71,13 +81,93 @@ signed_by     = ["/usr/share/keyrings/vendor.gpg"]
 name    = "debian"
 archive = "debian"
 
+[[pool]]
+name      = "internal"
+incoming  = "/srv/incoming"
+component = "local"
+signed_by = ["keys/uploaders.gpg"]
+names     = ["corp-*"]
+shadows   = ["nginx"]
+
+[[key]]
+name       = "site"
+private    = "keys/site.asc"
+passphrase = "file:keys/passphrase"
+
+[[key]]
+name    = "hsm"
+public  = "keys/hsm.asc"
+command = ["/usr/local/bin/sign", "-v", "-v", ""]
+
+[[policy]]
+name  = "workstations"
+rules = '''
+# no games
+deny ?section(games)
+allow ?name(\.)
+'''
+
+[[policy]]
+name = "servers"
+file = "policies/servers.rules"
+
+[[repository]]
+name        = "site"
+sign_with   = ["keys/site.asc", "key:hsm"]
+origin      = "Example"
+label       = "Example site"
+description = "Packages for Example"
+valid_for   = "3d"
+  [[repository.suite]]
+  name     = "stable"
+  codename = "bookworm"
+  from     = ["archive:debian/bookworm", "pool:internal", "archive:vendor/./"]
+  policy   = "workstations"
+  components    = ["main"]
+  architectures = ["amd64"]
+  not_automatic          = true
+  but_automatic_upgrades = true
+  keyring_package        = true
+  [[repository.suite]]
+  name = "testing"
+  from = ["repository:site/stable"]
+
 [[repository]]
 name    = "tools"
 archive = "vendor"
 
+[[repository]]
+name      = "production"
+sign_with = ["key:site"]
+  [[repository.suite]]
+  name    = "stable"
+  from    = ["repository:site/stable"]
+  publish = "manual"
+
+[[snapshot]]
+name         = "nightly"
+repositories = ["site", "debian"]
+every        = "daily"
+at           = "23:59"
+keep_daily   = 7
+keep_weekly  = 4
+keep_monthly = 12
+complete     = true
+
+[[snapshot]]
+name         = "often"
+repositories = ["site"]
+every        = "hourly"
+keep         = 24
+
 [[grant]]
-identity = "dns:*.branch.example.org"
-read     = ["debian", "debian/stable/updates", "tools/./"]
+identity    = "dns:*.branch.example.org"
+read        = ["debian", "debian/stable/updates", "tools/./", "site/stable"]
+upload      = ["internal"]
+status      = true
+admin       = true
+rate        = "50MB/s"
+connections = 16
 
 [[grant]]
 identity = "sha256:ABCDEF6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -98,9 +188,11 @@ func fullConfig() *Config {
 			ClientAuth: Strict,
 			ServerCA:   "/etc/aptmirror/tls/ca.crt",
 
-			CRLGrace: 36 * time.Hour, CRLRequired: true, CNAllowed: true,
+			CRLGrace: 36 * time.Hour, CRLRequired: true, CNAllowed: true, ProxyMode: true, MaxConnections: 4000,
 		},
-		Cache: Cache{MaxSize: 1_500_000_000},
+		Status:  Status{Listen: "127.0.0.1:8480"},
+		Bundles: Bundles{SignWith: []string{"key:hsm"}, SignedBy: []string{"/etc/aptmirror/keys/hq.gpg"}},
+		Cache:   Cache{MaxSize: 1_500_000_000},
 		Clients: Clients{
 			CACert: "/etc/aptmirror/tls/clients-ca.crt",
 			CAKey:  "/etc/aptmirror/tls/clients-ca.key",
@@ -126,6 +218,7 @@ func fullConfig() *Config {
 			CA:            "/etc/aptmirror/tls/upstream-ca.crt",
 			Bandwidth:     1_500_000,
 			Connections:   12,
+			Aliases:       []string{"http://old.example.org/debian"},
 		}, {
 			Name:          "vendor",
 			Suites:        []string{"./"},
@@ -133,12 +226,51 @@ func fullConfig() *Config {
 			SignedBy:      []string{"/usr/share/keyrings/vendor.gpg"},
 			Download:      OnDemand,
 		}},
-		Repositories: []Repository{{"debian", "debian"}, {"tools", "vendor"}},
+		Pools: []Pool{{
+			Name: "internal", Incoming: "/srv/incoming", Component: "local", SignedBy: []string{"/etc/aptmirror/keys/uploaders.gpg"},
+			Names: []string{"corp-*"}, Shadows: []string{"nginx"},
+		}},
+		Keys: []Key{
+			{Name: "site", Private: "/etc/aptmirror/keys/site.asc", PassphraseFile: "/etc/aptmirror/keys/passphrase"},
+			{Name: "hsm", Public: "/etc/aptmirror/keys/hsm.asc", Command: []string{"/usr/local/bin/sign", "-v", "-v", ""}},
+		},
+		Policies: []Policy{
+			{Name: "workstations", Rules: "# no games\ndeny ?section(games)\nallow ?name(\\.)\n"},
+			{Name: "servers", File: "/etc/aptmirror/policies/servers.rules"},
+		},
+		Repositories: fullRepositories(),
+		Snapshots: []Snapshot{{
+			Name: "nightly", Repositories: []string{"site", "debian"}, Every: Daily, At: 23*time.Hour + 59*time.Minute,
+			KeepDaily: 7, KeepWeekly: 4, KeepMonthly: 12, Complete: true,
+		}, {
+			Name: "often", Repositories: []string{"site"}, Every: Hourly, Keep: 24,
+		}},
 		Grants: []Grant{
-			{Identity: "dns:*.branch.example.org", Read: []string{"debian", "debian/stable/updates", "tools/./"}},
+			{
+				Identity: "dns:*.branch.example.org", Read: []string{"debian", "debian/stable/updates", "tools/./", "site/stable"},
+				Upload: []string{"internal"}, Status: true, Admin: true, Rate: 50_000_000, Connections: 16,
+			},
 			{Identity: "sha256:abcdef6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", Read: []string{"*"}},
 		},
 	}
+}
+
+func fullRepositories() []Repository {
+	return []Repository{{Name: "debian", Archive: "debian"}, {
+		Name: "site", SignWith: []string{"/etc/aptmirror/keys/site.asc", "key:hsm"}, Origin: "Example", Label: "Example site",
+		Description: "Packages for Example", ValidFor: 3 * day,
+		Suites: []Suite{{
+			Name: "stable", Codename: "bookworm", Policy: "workstations", Publish: Auto,
+			From:       []Source{{"archive", "debian", "bookworm"}, {"pool", "internal", ""}, {"archive", "vendor", "./"}},
+			Components: []string{"main"}, Architectures: []string{"amd64"},
+			NotAutomatic: true, ButAutomaticUpgrades: true, KeyringPackage: true,
+		}, {
+			Name: "testing", Codename: "testing", Publish: Auto, From: []Source{{"repository", "site", "stable"}},
+		}},
+	}, {Name: "tools", Archive: "vendor"}, {
+		Name: "production", SignWith: []string{"key:site"}, Origin: "production", Label: "production", ValidFor: 7 * day,
+		Suites: []Suite{{Name: "stable", Codename: "stable", Publish: Manual, From: []Source{{"repository", "site", "stable"}}}},
+	}}
 }
 
 func mustParse(t *testing.T, path, text string) *Config {
@@ -151,7 +283,7 @@ func mustParse(t *testing.T, path, text string) *Config {
 }
 
 // anyLine is for configurations that were not read from the same file.
-var anyLine = cmpopts.IgnoreFields(Grant{}, "Line")
+var anyLine = cmp.Options{cmpopts.IgnoreFields(Grant{}, "Line"), cmpopts.IgnoreFields(Policy{}, "Line")}
 
 func TestParseReadsEveryKey(t *testing.T) {
 	got := mustParse(t, "/etc/aptmirror/aptmirror.toml", full)
@@ -180,7 +312,7 @@ signed_by = ["k.gpg"]
 	want := &Config{
 		Path:  "/c/a.toml",
 		State: DefaultState,
-		Serve: Serve{Listen: []string{":8443"}, Cert: "/c/c", Key: "/c/k", ClientCA: []string{"/c/ca"}, ClientAuth: Explain, CRLGrace: 24 * time.Hour},
+		Serve: Serve{Listen: []string{":8443"}, Cert: "/c/c", Key: "/c/k", ClientCA: []string{"/c/ca"}, ClientAuth: Explain, CRLGrace: 24 * time.Hour, MaxConnections: 4096},
 		Archives: []Archive{{
 			Name: "debian", URIs: []string{"http://mirror.example.org/debian"}, Suites: []string{"bookworm"},
 			Components: []string{"main"}, Architectures: []string{"amd64"}, Languages: []string{"en"},

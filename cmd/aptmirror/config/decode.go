@@ -45,25 +45,49 @@ func (d *decoder) document(text []byte) *Config {
 	if t := d.single(root, clientsSection); t != nil {
 		c.Clients = d.clients(t)
 	}
+	if t := d.single(root, statusSection); t != nil {
+		c.Status.Listen = d.one(t, "listen", cleanLoopback)
+	}
 	d.entries(root, c)
 	return c
 }
 
 // entries reads the lists of tables. Each may name entries of the ones before it.
 func (d *decoder) entries(root *table, c *Config) {
-	names := map[string]bool{}
-	for _, t := range d.many(root, archiveSection) {
-		c.Archives = append(c.Archives, d.archive(t))
-		d.unique(t, names)
+	// The names of archives and pools are one set: both are the second element of pool/NAME/...
+	c.Archives = entries(d, root, archiveSection, names{}, d.archive)
+	c.Pools = entries(d, root, poolSection, archiveNames(c), d.pool)
+	c.Keys = entries(d, root, signingKeySection, names{}, d.key)
+	c.Policies = entries(d, root, policySection, names{}, d.policy)
+	repository := func(t *table) Repository { return d.repository(t, c) }
+	c.Repositories = entries(d, root, repositorySection, names{}, repository)
+	if n := root.nodes[repositorySection.name]; n != nil && len(c.Repositories) > 0 {
+		d.checkSources(subtables(n), c)
 	}
-	clear(names)
-	for _, t := range d.many(root, repositorySection) {
-		c.Repositories = append(c.Repositories, d.repository(t, c))
-		d.unique(t, names)
+	c.Snapshots = entries(d, root, snapshotSection, names{}, func(t *table) Snapshot { return d.snapshot(t, c) })
+	if t := d.single(root, bundlesSection); t != nil {
+		c.Bundles = d.bundles(t, c)
 	}
-	for _, t := range d.many(root, grantSection) {
-		c.Grants = append(c.Grants, d.grant(t, c))
+	c.Grants = entries(d, root, grantSection, nil, func(t *table) Grant { return d.grant(t, c) })
+}
+
+// entries reads a list of tables whose names must not be in taken, nor twice. Without taken they have no names.
+func entries[T any](d *decoder, root *table, s section, taken names, read func(*table) T) (list []T) {
+	for _, t := range d.many(root, s) {
+		list = append(list, read(t))
+		if taken != nil {
+			d.unique(t, taken)
+		}
 	}
+	return list
+}
+
+func archiveNames(c *Config) names {
+	taken := names{}
+	for _, a := range c.Archives {
+		taken[a.Name] = "is the name of an archive: files of both are below pool/" + a.Name
+	}
+	return taken
 }
 
 func (d *decoder) serve(t *table) Serve {
@@ -80,6 +104,9 @@ func (d *decoder) serve(t *table) Serve {
 		CRLGrace:    d.duration(t, "crl_grace", 0),
 		CRLRequired: d.yes(t, "crl_required"),
 		CNAllowed:   d.yes(t, "cn_allowed"),
+		ProxyMode:   d.yes(t, "proxy_mode"),
+
+		MaxConnections: d.number(t, "max_connections", minServed, maxServed),
 	}
 	if s.ClientAuth == "" {
 		s.ClientAuth = Explain
@@ -89,6 +116,9 @@ func (d *decoder) serve(t *table) Serve {
 	}
 	if t.nodes["crl_grace"] == nil {
 		s.CRLGrace = DefaultCRLGrace
+	}
+	if t.nodes["max_connections"] == nil {
+		s.MaxConnections = DefaultMaxConnections
 	}
 	if s.CRLRequired && len(s.CRL) == 0 {
 		d.problem(t.at("crl_required"), "needs crl: without a list every client would be refused")
@@ -116,6 +146,7 @@ func (d *decoder) archive(t *table) Archive {
 		Download:      d.one(t, "download", oneOf(OnDemand, All)),
 		Installer:     d.yes(t, "installer"),
 		MaxAge:        d.duration(t, "max_age", MinMaxAge),
+		Aliases:       d.list(t, "aliases", CleanURI),
 	}
 	if t.nodes["languages"] == nil {
 		a.Languages = []string{DefaultLanguage}
@@ -124,10 +155,10 @@ func (d *decoder) archive(t *table) Archive {
 		a.Download = OnDemand
 	}
 	d.required(t, "name", "uris", "suites", "architectures", "signed_by")
-	d.notEmpty(t, "suites", "architectures", "signed_by")
+	d.notEmpty(t, "suites", "architectures", "signed_by", "aliases")
 	d.route(t, &a)
 	d.checkFlat(t, a)
-	d.checkKeyring(t, a)
+	d.checkKeyring(t, a.SignedBy)
 	return a
 }
 
@@ -185,34 +216,10 @@ func (d *decoder) checkFlat(t *table, a Archive) {
 	}
 }
 
-func (d *decoder) checkKeyring(t *table, a Archive) {
-	if len(a.SignedBy) > 0 && !slices.ContainsFunc(a.SignedBy, filepath.IsAbs) {
+func (d *decoder) checkKeyring(t *table, signedBy []string) {
+	if len(signedBy) > 0 && !slices.ContainsFunc(signedBy, filepath.IsAbs) {
 		d.problem(t.at("signed_by"), "names fingerprints only: they choose keys from a keyring file, add the file")
 	}
-}
-
-func (d *decoder) repository(t *table, c *Config) Repository {
-	d.required(t, "name", "archive")
-	r := Repository{Name: d.one(t, "name", cleanName), Archive: d.one(t, "archive", cleanName)}
-	var names []string
-	for _, a := range c.Archives {
-		names = append(names, a.Name)
-	}
-	if r.Archive != "" && !slices.Contains(names, r.Archive) {
-		d.problem(t.at("archive"), "there is no archive %q%s", r.Archive, didYouMean(r.Archive, names))
-	}
-	return r
-}
-
-func (d *decoder) grant(t *table, c *Config) Grant {
-	d.required(t, "identity", "read")
-	g := Grant{
-		Identity: d.one(t, "identity", cleanIdentity),
-		Read:     d.list(t, "read", func(s string) (string, error) { return s, c.checkRead(s) }),
-	}
-	d.notEmpty(t, "read")
-	g.Line = t.line
-	return g
 }
 
 // unknownKeys reports every key of the table that the section does not have.
@@ -232,7 +239,7 @@ func (d *decoder) unknownKeys(t *table, s section) {
 
 // elsewhere helps where a key stands below the wrong header, as one that was added at the end of the file.
 func elsewhere(name string) string {
-	for _, s := range append([]section{topLevel}, sections...) {
+	for _, s := range slices.Concat([]section{topLevel}, sections, []section{suiteSection}) {
 		if slices.Contains(s.allowed(), name) {
 			return "; it belongs in " + s.header()
 		}
@@ -256,7 +263,7 @@ func (d *decoder) single(root *table, s section) *table {
 
 // many are the tables of a section that occurs any number of times.
 func (d *decoder) many(root *table, s section) []*table {
-	n := root.nodes[s.name]
+	n := root.nodes[s.last()]
 	if n == nil {
 		return nil
 	}
@@ -297,15 +304,18 @@ func (d *decoder) notEmpty(t *table, names ...string) {
 	}
 }
 
-func (d *decoder) unique(t *table, names map[string]bool) {
+// names are those that are taken, each with what stands in the way of using it again.
+type names map[string]string
+
+func (d *decoder) unique(t *table, taken names) {
 	n := t.nodes["name"]
 	if n == nil || n.text == "" {
 		return
 	}
-	if names[n.text] {
-		d.problem(n.place, "%q is used twice", n.text)
+	if why := taken[n.text]; why != "" {
+		d.problem(n.place, "%q %s", n.text, why)
 	}
-	names[n.text] = true
+	taken[n.text] = "is used twice"
 }
 
 // A cleaner checks a value and brings it into the one form that the rest of the program sees. Its error completes the
@@ -339,16 +349,8 @@ func (d *decoder) list(t *table, name string, clean cleaner) []string {
 	if n == nil {
 		return nil
 	}
-	if n.kind != unstable.Array {
-		d.problem(n.place, `must be a list of strings, as in ["a", "b"]`)
-		return nil
-	}
-	if len(n.items) > maxItems {
-		d.problem(n.place, "has more than %d entries", maxItems)
-		return nil
-	}
 	var values []string
-	for _, item := range n.items {
+	for _, item := range d.items(n) {
 		v := d.clean(item, clean)
 		if v != "" && slices.Contains(values, v) {
 			d.problem(item.place, "%q is listed twice", item.text)
@@ -356,6 +358,19 @@ func (d *decoder) list(t *table, name string, clean cleaner) []string {
 		values = append(values, v)
 	}
 	return values
+}
+
+// items are the elements of a list, none where it was reported.
+func (d *decoder) items(n *node) []*node {
+	switch {
+	case n.kind != unstable.Array:
+		d.problem(n.place, `must be a list of strings, as in ["a", "b"]`)
+		return nil
+	case len(n.items) > maxItems:
+		d.problem(n.place, "has more than %d entries", maxItems)
+		return nil
+	}
+	return n.items
 }
 
 func (d *decoder) clean(n *node, clean cleaner) string {

@@ -28,10 +28,12 @@ type table struct {
 // node is a value. Its place is the value's key, or the value itself where it is an element of a list.
 type node struct {
 	place
-	kind  unstable.Kind // Table for a table of its own and for an inline one
-	text  string        // of a String or a Bool
-	items []*node       // of an Array
-	table *table
+	kind unstable.Kind // Table for a table of its own and for an inline one
+	text string        // of a String, a Bool or an Integer
+	// textLine is the line in which the text of a String begins.
+	textLine int
+	items    []*node // of an Array
+	table    *table
 }
 
 func newTable(at place) *table { return &table{place: at, nodes: map[string]*node{}} }
@@ -66,7 +68,7 @@ func (d *decoder) tree(text []byte) *table {
 		d.notTOML(err)
 		return nil
 	}
-	b := &builder{lines: lineStarts(text)}
+	b := &builder{text: text, lines: lineStarts(text)}
 	b.parser.Reset(text)
 	root := newTable(place{line: 1, column: 1})
 	current := root
@@ -90,6 +92,7 @@ func (d *decoder) notTOML(err error) {
 
 type builder struct {
 	parser unstable.Parser
+	text   []byte
 	lines  []int // offset of the first byte of each line
 }
 
@@ -172,11 +175,22 @@ func (b *builder) keyValue(t *table, e *unstable.Node) {
 	}
 }
 
+// textLine is where the text of a string begins: TOML passes over a line end right after three quotes.
+func (b *builder) textLine(r unstable.Range) int {
+	line := b.place(r, "").line
+	after := bytes.TrimPrefix(b.text[min(int(r.Offset)+3, len(b.text)):], []byte("\r"))
+	quotes := b.text[r.Offset:min(int(r.Offset)+3, len(b.text))]
+	if (string(quotes) == `"""` || string(quotes) == "'''") && bytes.HasPrefix(after, []byte("\n")) {
+		line++
+	}
+	return line
+}
+
 func (b *builder) value(v *unstable.Node, at place) *node {
 	n := &node{place: at, kind: v.Kind}
 	switch v.Kind {
 	case unstable.String, unstable.Bool, unstable.Integer:
-		n.text = string(v.Data)
+		n.text, n.textLine = string(v.Data), b.textLine(v.Raw)
 	case unstable.Array:
 		for it := v.Children(); it.Next(); {
 			item := it.Node()

@@ -13,6 +13,8 @@ const (
 	MinRefresh = time.Minute
 	// MinMaxAge is far below the age at which any archive's Release is replaced.
 	MinMaxAge = time.Hour
+	// MinValidFor leaves time to sign again before clients refuse a Release.
+	MinValidFor = time.Hour
 	// maxDuration is the longest duration that a file may name.
 	maxDuration = 3650 * day
 

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -13,12 +14,18 @@ func Format(c *Config) []byte {
 	f := &formatter{dir: filepath.Dir(c.Path)}
 	f.out.WriteString("# Configuration of aptmirror. Relative paths are relative to the folder of this file.\n\n")
 	f.keys(topLevel, values{"state": f.path(c.State)}, true)
-	f.serve(c.Serve)
-	f.cache(c.Cache)
-	f.clients(c.Clients)
-	f.archives(c.Archives)
+	f.section(serveSection, when(c.Serve.Cert != "", f.serveValues(c.Serve)))
+	f.section(statusSection, when(c.Status != Status{}, statusValues(c.Status)))
+	f.section(cacheSection, when(c.Cache != Cache{}, cacheValues(c.Cache)))
+	f.section(clientsSection, when(c.Clients != Clients{}, f.clientsValues(c.Clients)))
+	f.section(bundlesSection, when(c.Bundles.isSet(), f.bundlesValues(c.Bundles)))
+	f.section(archiveSection, each(c.Archives, f.archiveValues)...)
+	f.section(poolSection, each(c.Pools, f.poolValues)...)
+	f.section(signingKeySection, each(c.Keys, f.keyValues)...)
+	f.section(policySection, each(c.Policies, f.policyValues)...)
 	f.repositories(c.Repositories)
-	f.grants(c.Grants)
+	f.section(snapshotSection, each(c.Snapshots, snapshotValues)...)
+	f.section(grantSection, each(c.Grants, grantValues)...)
 	return []byte(f.out.String())
 }
 
@@ -29,14 +36,6 @@ type formatter struct {
 
 // values maps a key to its value in TOML. A missing or empty one is written as a comment with the example.
 type values map[string]string
-
-func (f *formatter) serve(s Serve) {
-	if s.Cert == "" {
-		f.section(serveSection, nil)
-		return
-	}
-	f.section(serveSection, f.serveValues(s))
-}
 
 func (f *formatter) serveValues(s Serve) values {
 	return values{
@@ -51,37 +50,18 @@ func (f *formatter) serveValues(s Serve) values {
 		"cn_allowed":   whenTrue(s.CNAllowed),
 		"client_auth":  quoteSet(s.ClientAuth),
 		"server_ca":    f.path(s.ServerCA),
+		"proxy_mode":   whenTrue(s.ProxyMode),
+
+		"max_connections": formatNumber(s.MaxConnections),
 	}
 }
 
-func (f *formatter) cache(c Cache) {
-	if c == (Cache{}) {
-		f.section(cacheSection, nil)
-		return
-	}
-	f.section(cacheSection, cacheValues(c))
-}
+func statusValues(s Status) values { return values{"listen": quoteSet(s.Listen)} }
 
 func cacheValues(c Cache) values { return values{"max_size": quoteSet(formatSize(c.MaxSize))} }
 
-func (f *formatter) clients(c Clients) {
-	if c == (Clients{}) {
-		f.section(clientsSection, nil)
-		return
-	}
-	f.section(clientsSection, f.clientsValues(c))
-}
-
 func (f *formatter) clientsValues(c Clients) values {
 	return values{"ca_cert": f.path(c.CACert), "ca_key": f.path(c.CAKey), "dir": f.path(c.Dir)}
-}
-
-func (f *formatter) archives(archives []Archive) {
-	var list []values
-	for _, a := range archives {
-		list = append(list, f.archiveValues(a))
-	}
-	f.section(archiveSection, list...)
 }
 
 func (f *formatter) archiveValues(a Archive) values {
@@ -95,6 +75,7 @@ func (f *formatter) archiveValues(a Archive) values {
 		"signed_by":     f.signers(a.SignedBy),
 		"download":      quoteSet(a.Download),
 		"installer":     whenTrue(a.Installer),
+		"aliases":       quoteList(a.Aliases),
 	}
 	if len(a.URIs) > 0 && a.Refresh > 0 {
 		v["refresh"] = quote(formatDuration(a.Refresh))
@@ -106,28 +87,58 @@ func (f *formatter) archiveValues(a Archive) values {
 	return v
 }
 
+// repositories writes the two kinds in the order of c, each explained at its first, and as a comment the kind that does
+// not occur.
 func (f *formatter) repositories(repositories []Repository) {
-	var list []values
+	f.kinds(repositories)
+	verbatim := func(r Repository) bool { return !r.Built() }
+	if !slices.ContainsFunc(repositories, verbatim) {
+		f.section(verbatimSection, nil)
+	}
+	if !slices.ContainsFunc(repositories, Repository.Built) {
+		f.section(builtSection, nil)
+		f.section(suiteSection, nil)
+	}
+}
+
+func (f *formatter) kinds(repositories []Repository) {
+	explained := map[bool]bool{}
 	for _, r := range repositories {
-		list = append(list, repositoryValues(r))
+		s := verbatimSection
+		if r.Built() {
+			s = builtSection
+		}
+		f.table(s, f.repositoryValues(r), !explained[r.Built()])
+		for i, suite := range r.Suites {
+			f.table(suiteSection, suiteValues(suite), i == 0 && !explained[true])
+		}
+		explained[r.Built()] = true
 	}
-	f.section(repositorySection, list...)
 }
 
-func repositoryValues(r Repository) values {
-	return values{"name": quoteSet(r.Name), "archive": quoteSet(r.Archive)}
-}
-
-func (f *formatter) grants(grants []Grant) {
-	var list []values
-	for _, g := range grants {
-		list = append(list, grantValues(g))
+// when gives the values of a table that is there.
+func when(set bool, v values) values {
+	if !set {
+		return nil
 	}
-	f.section(grantSection, list...)
+	return v
 }
 
-func grantValues(g Grant) values {
-	return values{"identity": quoteSet(g.Identity), "read": quoteList(g.Read)}
+// each makes values of a list.
+func each[T any](list []T, of func(T) values) (all []values) {
+	for _, v := range list {
+		all = append(all, of(v))
+	}
+	return all
+}
+
+// table writes one table of several kinds.
+func (f *formatter) table(s section, v values, explain bool) {
+	if explain {
+		fmt.Fprintf(&f.out, "\n# %s", s.about)
+	}
+	fmt.Fprintf(&f.out, "\n%s\n", s.header())
+	f.keys(s, v, explain)
 }
 
 // section writes one table for each of the values; the keys are explained in the first one. Without values the whole table

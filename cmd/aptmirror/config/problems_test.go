@@ -57,7 +57,7 @@ func TestProblemsHavePlaceKeyAndRemedy(t *testing.T) {
 		{"unknown key", "[serve]\nlisten_on = []\n" + serve[8:], `a.toml:2:1: serve.listen_on: unknown key; allowed in [serve]: listen, public_url, cert`},
 		{"misspelled", archiveWith("suites", "[\"s\"]\n  Signed-By = []"), `a.toml:5:3: archive.Signed-By: unknown key; did you mean "signed_by"?; allowed in [[archive]]: name,`},
 		{"wrong table", serve + "state = \"x\"", `a.toml:5:1: serve.state: unknown key; it belongs in the top level;`},
-		{"not honoured", "[weather]\nmax_size = \"1GB\"", `a.toml:1:2: weather: unknown key; allowed in the top level: state, serve, cache, clients,`},
+		{"not honoured", "[weather]\nmax_size = \"1GB\"", `a.toml:1:2: weather: unknown key; allowed in the top level: state, serve, status, cache, clients,`},
 		{"wrong type", "\n  state = 1", `a.toml:2:3: state: must be a string in quotes`},
 		{"element type", archiveWith("components", "[\"main\",\n  7]"), `a.toml:6:3: archive.components: must be a string in quotes`},
 		{"nested list", archiveWith("components", "[[\"main\"]]"), `a.toml:5:1: archive.components: must be a string in quotes`},

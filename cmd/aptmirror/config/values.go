@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// minServed and maxServed bound max_connections: fewer serve nobody, more need other limits of the system first.
+	minServed, maxServed = 16, 100_000
 	// maxName is the length in bytes of the name of an archive or a repository. It becomes part of addresses and keys.
 	maxName = 64
 	// maxWord is the length in bytes of a suite, a component, an architecture or a language.
@@ -237,33 +239,26 @@ func cleanIdentity(s string) (string, error) {
 	return s, nil
 }
 
-// checkRead looks up what a grant names, so that a misspelled repository does not become a grant for nothing.
-func (c *Config) checkRead(s string) error {
-	if s == "*" {
-		return nil
+// cleanField checks the value of a field of a Release: one line.
+func cleanField(s string) (string, error) {
+	if s == "" || len(s) > maxWord || strings.TrimSpace(s) != s || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fmt.Errorf("%q: one line without blanks around it, at most %d bytes, no control characters", s, maxWord)
 	}
-	name, suite, hasSuite := strings.Cut(s, "/")
-	var names []string
-	for _, r := range c.Repositories {
-		names = append(names, r.Name)
-		if r.Name != name || !hasSuite {
-			continue
-		}
-		if suites := c.suites(r.Archive); !slices.Contains(suites, suite) {
-			return fmt.Errorf("repository %q has no suite %q%s", name, suite, didYouMean(suite, suites))
-		}
-	}
-	if !slices.Contains(names, name) {
-		return fmt.Errorf(`there is no repository %q%s; write NAME, NAME/SUITE or "*"`, name, didYouMean(name, names))
-	}
-	return nil
+	return s, nil
 }
 
-func (c *Config) suites(archive string) []string {
-	for _, a := range c.Archives {
-		if a.Name == archive {
-			return a.Suites
-		}
+// cleanLoopback is cleanListen for what has no client certificates: nobody but this machine may reach it. "" is nothing.
+func cleanLoopback(s string) (string, error) {
+	if s == "" {
+		return "", nil
 	}
-	return nil
+	address, err := cleanListen(s)
+	if err != nil {
+		return "", err
+	}
+	host, _, _ := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", fmt.Errorf("%q can be reached from other machines, and nobody is asked for a certificate there: write 127.0.0.1:PORT; identities with status reach the same at /-/status", s)
+	}
+	return address, nil
 }

@@ -112,7 +112,9 @@ func (d *Daemon) Close() error {
 func (d *Daemon) served() map[string][]string {
 	suites := map[string][]string{}
 	for _, r := range d.config.Repositories {
-		suites[r.Name] = d.configOf(r.Archive).Suites
+		if !r.Built() {
+			suites[r.Name] = d.configOf(r.Archive).Suites
+		}
 	}
 	return suites
 }

@@ -36,7 +36,10 @@ func Trust(s config.Serve) (*identity.Trust, error) {
 func Grants(c *config.Config) (*identity.Grants, error) {
 	var rules []identity.Rule
 	for _, g := range c.Grants {
-		rules = append(rules, identity.Rule{Identity: g.Identity, Read: g.Read, Where: fmt.Sprintf("%s:%d", c.Path, g.Line)})
+		rules = append(rules, identity.Rule{
+			Identity: g.Identity, Read: g.Read, Upload: g.Upload, Status: g.Status, Admin: g.Admin,
+			Where: fmt.Sprintf("%s:%d", c.Path, g.Line),
+		})
 	}
 	return identity.NewGrants(rules)
 }

@@ -88,6 +88,9 @@ func fill(k *kit.Kit, c *config.Config, now time.Time) (*kit.Kit, identity.Grant
 		return nil, grant, err
 	}
 	for _, r := range c.Repositories {
+		if r.Built() {
+			continue
+		}
 		a := archiveOf(c, r)
 		if !grant.Empty() {
 			a.Suites = readable(grant, r, a)
@@ -136,6 +139,9 @@ func grantOf(c *config.Config, cert []byte, now time.Time) (identity.Grant, erro
 // suites of those that are not readable whole.
 func Readable(c *config.Config, grant identity.Grant) (names []string) {
 	for _, r := range c.Repositories {
+		if r.Built() {
+			continue
+		}
 		a := archiveOf(c, r)
 		suites := readable(grant, r, a)
 		if len(suites) == len(a.Suites) {
