@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"aptmirror/proxy/identity"
@@ -20,15 +21,21 @@ type entry struct {
 	started  time.Time
 	identity identity.Identity // zero: refused
 	status   int
-	sent     bool // status and header are out
-	bytes    int64
-	fill     bool
+	sent     bool  // status and header are out
+	cut      bool  // the body ended too early
+	bytes    int64 // sent of the body
+	received int64 // of an upload
 	err      error // why the answer is not what was asked for
 	writeErr error // why the client could not be given more
+	uploads  bool  // an upload was allowed and may be coming
+
+	repository, suite string // of what is sent
+	class             Class
+	outcome           Outcome
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *entry {
-	return &entry{ResponseWriter: w, server: s, request: r, started: s.Now(), status: http.StatusOK}
+	return &entry{ResponseWriter: w, server: s, request: r, started: s.Now(), status: http.StatusOK, class: ClassNone, outcome: OutcomeNone}
 }
 
 // WriteHeader sends the header at once.
@@ -61,8 +68,16 @@ func (e *entry) Write(p []byte) (n int, err error) {
 // clientLeft says whether the answer ended for lack of somebody to take it.
 func (e *entry) clientLeft() bool { return e.writeErr != nil || e.request.Context().Err() != nil }
 
-// end writes the line. Warnings are for what the mirror's own people can mend.
+// end tells who observes, and writes the line.
 func (e *entry) end() {
+	if e.server.Observe != nil {
+		e.server.Observe(e.served())
+	}
+	e.log()
+}
+
+// log writes the line. Warnings are for what the mirror's own people can mend.
+func (e *entry) log() {
 	level := slog.LevelInfo
 	if e.err != nil && e.status != http.StatusNotFound && !e.clientLeft() {
 		level = slog.LevelWarn
@@ -76,7 +91,7 @@ func (e *entry) end() {
 		slog.String("identity", e.identity.Name), slog.String("serial", e.identity.Serial),
 		slog.String("peer", e.request.RemoteAddr), slog.String("method", printable(e.request.Method)),
 		slog.String("path", printable(e.request.URL.Path)), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
-		slog.Bool("fill", e.fill), slog.Float64("seconds", e.server.Now().Sub(e.started).Seconds()))
+		slog.Bool("fill", e.outcome == OutcomeFill || e.outcome == OutcomePass), slog.Float64("seconds", e.server.Now().Sub(e.started).Seconds()))
 	e.server.Log.LogAttrs(ctx, level, "request", append(attrs, e.fault()...)...)
 }
 
@@ -96,14 +111,28 @@ func (e *entry) fault() []slog.Attr {
 	return attrs
 }
 
+// audit writes a line about what somebody did, or was refused to do.
+func (s *Server) audit(e *entry, act string, err error, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("identity", e.identity.Name), slog.String("serial", e.identity.Serial), slog.String("peer", e.request.RemoteAddr))
+	level := slog.LevelInfo
+	if err != nil {
+		level, attrs = slog.LevelWarn, append(attrs, slog.Any("error", err))
+	}
+	s.Log.LogAttrs(e.request.Context(), level, act, attrs...)
+}
+
 // serverLog takes what net/http has to say. A handshake that failed is for
 // people to see, since a strict server explains itself nowhere else, but no
 // fault of the mirror's; the rest is.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log    *slog.Logger
+	failed *atomic.Int64 // handshakes
+}
 
 func (l serverLog) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	if strings.HasPrefix(text, "http: TLS handshake error") {
+		l.failed.Add(1)
 		l.log.Info(text)
 	} else {
 		l.log.Error(text)

@@ -88,6 +88,17 @@ func (c *connection) closed() {
 	}
 }
 
+// eventually waits for what another goroutine is about to do.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); {
+		if time.Now().After(end) {
+			t.Fatalf("it never came true that %s", what)
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
 // get asks on a connection of its own.
 func (s *site) get(client, path string, headers ...string) answer {
 	s.t.Helper()

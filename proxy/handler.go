@@ -21,17 +21,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.identity = grant.Identity
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		e.refuse(http.StatusMethodNotAllowed, errMethod)
-		return
-	}
-	repository, name, err := splitPath(r)
-	if err != nil {
-		e.refuse(http.StatusBadRequest, err)
-		return
-	}
-	s.answer(e, grant, repository, name)
+	s.route(e, grant)
 }
+
+// route tells the server's own addresses from those of repositories.
+func (s *Server) route(e *entry, grant identity.Grant) {
+	r := e.request
+	repository, name, err := splitPath(r)
+	switch {
+	case err == nil && repository == ownName:
+		s.serveOwn(e, grant, "/"+name)
+	case !reads(r.Method):
+		e.refuse(http.StatusMethodNotAllowed, errMethod)
+	case err != nil:
+		e.refuse(http.StatusBadRequest, err)
+	case r.ContentLength != 0:
+		e.refuse(http.StatusBadRequest, errBody)
+	default:
+		s.answer(e, grant, repository, name)
+	}
+}
+
+// reads says whether a method only reads.
+func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // authorise judges the certificate anew for every request: a connection may
 // outlive the certificate, its revocation or its grant.
@@ -53,12 +65,9 @@ var (
 
 // splitPath takes /REPOSITORY/PATH apart. The path has been decoded once;
 // apt leaves dot segments in (flat suites named "./"), so they are cleaned
-// here, and an encoded separator can only be an attempt at something. A body
-// is refused too, since net/http would wait for it.
+// here, and an encoded separator can only be an attempt at something.
 func splitPath(r *http.Request) (repository, name string, err error) {
 	switch {
-	case r.ContentLength != 0:
-		return "", "", errBody
 	case r.URL.Host != "" || !strings.HasPrefix(r.URL.Path, "/"):
 		return "", "", errProxy
 	case strings.ContainsFunc(r.URL.Path, forbidden) || encodesSlash(r.URL.RawPath):
@@ -84,6 +93,7 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 	}
 	file, err := s.Catalog.Resolve(repository, name, func(suite string) bool { return grant.MayRead(repository, suite) })
 	if err == nil {
+		e.repository, e.suite, e.class = repository, file.Suite, classOf(file.Kind)
 		s.serveFile(e, file)
 		return
 	}

@@ -90,7 +90,7 @@ func TestWaitingForUpstreamDoesNotCountAgainstTheClient(t *testing.T) {
 	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	server := &Server{Config: Config{Now: time.Now}, stall: time.Hour}
 	e := server.begin(d, httptest.NewRequest("GET", "/", nil))
-	e.fill = true
+	e.outcome = OutcomeFill
 	for i := range 3 {
 		before := time.Now()
 		e.Write([]byte("piece"))

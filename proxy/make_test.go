@@ -45,12 +45,15 @@ type site struct {
 }
 
 // grants of the tests: a reads debian, b secret, c all but one suite of mixed,
-// root everything.
+// root everything. Others see the status, administer, and upload to a pool.
 var rules = []identity.Rule{
 	{Identity: "dns:a.example.org", Read: []string{"debian", "gone"}},
 	{Identity: "dns:b.example.org", Read: []string{"secret"}},
 	{Identity: "dns:c.example.org", Read: []string{"mixed/open", "mixed/shut/updates"}},
 	{Identity: "dns:root.example.org", Read: []string{"*"}},
+	{Identity: "dns:watcher.example.org", Status: true},
+	{Identity: "dns:admin.example.org", Admin: true},
+	{Identity: "dns:maker.example.org", Upload: []string{"internal"}},
 }
 
 func newSite(t testing.TB) *site {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -15,9 +16,12 @@ const (
 	// terminal.
 	maxReason = 200
 	// lingerTimeout is how long a refused client may take to read why, and
-	// lingerBytes how much it may still send meanwhile.
+	// lingerBytes how much it may still send meanwhile. One that was allowed
+	// to upload may send all of that within lingerUpload: many read nothing
+	// before.
 	lingerTimeout = 2 * time.Second
 	lingerBytes   = 64 << 10
+	lingerUpload  = time.Minute
 )
 
 // refuse answers with the reason in the status line and closes the connection.
@@ -36,7 +40,7 @@ func (e *entry) tell(status int, why string) {
 	}
 	conn.SetDeadline(time.Now().Add(lingerTimeout))
 	io.WriteString(conn, refusal(e.request.Method, status, printable(why)))
-	e.server.lingering.Go(func() { linger(conn) })
+	e.server.lingering.Go(func() { e.linger(conn) })
 }
 
 func refusal(method string, status int, reason string) string {
@@ -58,12 +62,18 @@ func refusal(method string, status int, reason string) string {
 // linger says that nothing more comes and waits for the client to hang up.
 // Closing while it still sends, as clients do who ask for several files at
 // once, would reset the connection, and an answer not read yet would be lost.
-func linger(conn net.Conn) {
+func (e *entry) linger(conn net.Conn) {
 	defer conn.Close()
+	timeout, n := lingerTimeout, int64(lingerBytes)
+	if e.uploads {
+		timeout, n = lingerUpload, n+e.request.ContentLength
+	}
 	if t, ok := conn.(*tls.Conn); ok {
 		t.CloseWrite()
 	}
-	io.CopyN(io.Discard, conn, lingerBytes)
+	conn.SetDeadline(time.Now().Add(timeout))
+	defer context.AfterFunc(e.server.life, func() { conn.SetDeadline(time.Now().Add(lingerTimeout)) })()
+	io.CopyN(io.Discard, conn, n)
 }
 
 // plain answers a request that is understood but cannot be served.

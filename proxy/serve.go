@@ -36,14 +36,16 @@ func (s *Server) open(e *entry, c *content) error {
 	stored, err := s.Blobs.Open(c.Digest)
 	switch {
 	case err == nil:
+		e.outcome = OutcomeHit
 		c.take(stored)
 		return nil
 	case !errors.Is(err, blob.ErrNotFound):
 		return err
 	case c.headersSuffice(e.request):
+		e.outcome = OutcomeHit
 		return nil
 	}
-	e.fill = true
+	e.outcome = OutcomeFill
 	follower, err := s.Filler.Fill(e.request.Context(), c.File)
 	if err == nil {
 		c.take(follower)
@@ -56,6 +58,7 @@ func (s *Server) open(e *entry, c *content) error {
 
 // pass sends what cannot be stored straight from where it comes.
 func (s *Server) pass(e *entry, c *content) error {
+	e.outcome = OutcomePass
 	passing, err := s.Pass(e.request.Context(), c.File)
 	if err == nil {
 		c.take(passing)
@@ -70,6 +73,7 @@ func (s *Server) failed(e *entry, file catalog.File, err error) {
 	e.err = err
 	switch {
 	case e.sent || e.clientLeft():
+		e.cut = true
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, fs.ErrNotExist):
 		e.plain(http.StatusNotFound, "the archive has no such file any more")

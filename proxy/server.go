@@ -8,7 +8,8 @@
 // neither how files are fetched nor how repositories are made.
 //
 // An address is /REPOSITORY/PATH, decoded once, dot segments taken out; a
-// query is ignored. Answers, where apt's reading of them decides:
+// query is ignored. Below /-/ are the server's own pages, and where packages are
+// uploaded to. Answers, where apt's reading of them decides:
 //
 //	400, 403, 405  with the reason in the status line, the only text of a
 //	               server that apt shows; the connection is closed
@@ -75,8 +76,19 @@ type Config struct {
 	// Usage may be nil, where nothing is ever removed.
 	Usage  Usage
 	Access *Access // the first one; see SetAccess
-	Log    *slog.Logger
-	Now    func() time.Time // nil: the system's clock
+	// Status answers GET and HEAD below /-/, which is cut off the path, for
+	// identities that may see the status; nil: there are no such pages.
+	Status http.Handler
+	// Uploads takes what is PUT to /-/upload/POOL/FILE by identities that may
+	// upload to the pool; nil: nothing is taken.
+	Uploads Uploads
+	// MaxUpload is the largest file that is taken, in bytes; 0: 4 GiB.
+	MaxUpload int64
+	// Observe is called at the end of every request, from many goroutines; nil
+	// where nobody counts. It must not block.
+	Observe func(Served)
+	Log     *slog.Logger
+	Now     func() time.Time // nil: the system's clock
 }
 
 // Bounds of a connection.
@@ -94,6 +106,9 @@ type Server struct {
 	http      *http.Server
 	stall     time.Duration  // stallTimeout, shorter in tests
 	lingering sync.WaitGroup // one for each refused connection that is not closed yet
+	counters  counters
+	life      context.Context // ends when Shutdown begins
+	end       context.CancelFunc
 }
 
 // inForce is an Access with the TLS configuration made from it.
@@ -108,6 +123,7 @@ func New(c Config) *Server {
 		c.Now = time.Now
 	}
 	s := &Server{Config: c, stall: stallTimeout}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.SetAccess(c.Access)
 	s.http = &http.Server{
 		Handler:           s,
@@ -116,7 +132,7 @@ func New(c Config) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       withBatch,
-		ErrorLog:          log.New(serverLog{c.Log}, "", 0),
+		ErrorLog:          log.New(serverLog{c.Log, &s.counters.failed}, "", 0),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		// "OPTIONS *" would be answered before anyone asked who wants to know.
 		DisableGeneralOptionsHandler: true,
@@ -133,7 +149,7 @@ func (s *Server) Serve(l net.Listener) error {
 	current := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return s.access.Load().tls, nil
 	}}
-	err := s.http.Serve(tls.NewListener(batches{l}, current))
+	err := s.http.Serve(tls.NewListener(batches{l, &s.counters}, current))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -143,6 +159,7 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown lets requests under way finish until ctx ends, then cuts them. It
 // waits for refused clients to hang up, lingerTimeout at most.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.end()
 	defer s.lingering.Wait()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
@@ -162,12 +179,15 @@ func (s *Server) tlsConfig(a *Access) *tls.Config {
 		SessionTicketsDisabled:      true,
 		ClientAuth:                  tls.RequestClientCert,
 		DynamicRecordSizingDisabled: true, // small records only pay where a browser paints as it reads
+		VerifyConnection:            s.countHandshake,
 	}
 	if a.Strict {
 		config.ClientAuth = tls.RequireAnyClientCert
 		config.VerifyConnection = func(c tls.ConnectionState) error {
-			_, err := a.Trust.Identify(c.PeerCertificates, s.Now())
-			return err
+			if _, err := a.Trust.Identify(c.PeerCertificates, s.Now()); err != nil {
+				return err
+			}
+			return s.countHandshake(c)
 		}
 	}
 	return config

@@ -17,6 +17,11 @@ type Rule struct {
 	Upload []string // pools, "*" allowed
 	Status bool     // the status page and the metrics
 	Admin  bool     // administration; includes Status
+	// Rate is how much an identity gets, in bytes a second on all its
+	// connections together, and Connections how many requests of it are
+	// answered at a time. 0: the rule does not say.
+	Rate        int64
+	Connections int
 	Where  string   // where the rule stands, for people: "aptmirror.toml:93"; may be empty
 }
 
@@ -144,6 +149,26 @@ func (g Grant) MayAdmin() bool {
 	return g.any(func(c *compiled) bool { return c.Admin })
 }
 
+// Rate is how much the identity gets, in bytes a second: the highest of the rules that
+// say it, 0 (no limit) where none does.
+func (g Grant) Rate() int64 {
+	var rate int64
+	for _, i := range g.matched {
+		rate = max(rate, g.grants.rules[i].Rate)
+	}
+	return rate
+}
+
+// Connections is how many requests of the identity are answered at a time: the highest of
+// the rules that say it, 0 (no limit) where none does.
+func (g Grant) Connections() int {
+	n := 0
+	for _, i := range g.matched {
+		n = max(n, g.grants.rules[i].Connections)
+	}
+	return n
+}
+
 // Rules returns the rules that the grant comes from, in their order.
 func (g Grant) Rules() []Rule {
 	var rules []Rule
@@ -172,7 +197,7 @@ func (g Grant) String() string {
 	var parts []string
 	for _, i := range g.matched {
 		rule := g.grants.rules[i].Rule
-		parts = append(parts, fmt.Sprintf("%s (%s)", rule.rights(), place(rule, i)))
+		parts = append(parts, fmt.Sprintf("%s%s (%s)", rule.rights(), rule.limits(), place(rule, i)))
 	}
 	return g.Identity.Name + ": " + strings.Join(parts, "; ")
 }
@@ -201,6 +226,18 @@ func (r *Rule) rights() string {
 		rights = append(rights, "admin")
 	}
 	return strings.Join(rights, ", ")
+}
+
+// limits names what bounds the rights, in words that follow them.
+func (r *Rule) limits() string {
+	text := ""
+	if r.Rate > 0 {
+		text += fmt.Sprintf(", at %d bytes a second", r.Rate)
+	}
+	if r.Connections > 0 {
+		text += fmt.Sprintf(", %d requests at a time", r.Connections)
+	}
+	return text
 }
 
 // place names a rule for people.

@@ -119,6 +119,37 @@ func TestGrantIsTheUnionOfItsRules(t *testing.T) {
 	}
 }
 
+func TestTheHighestLimitCounts(t *testing.T) {
+	g := newGrants(t,
+		Rule{Identity: "*", Read: []string{"debian"}},
+		Rule{Identity: "dns:**.example.org", Read: []string{"*"}, Rate: 1_000, Connections: 16},
+		Rule{Identity: "dns:fast.example.org", Status: true, Rate: 5_000, Connections: 4},
+	)
+	for name, want := range map[string]struct {
+		rate        int64
+		connections int
+		text        string
+	}{
+		"dns:other":            {0, 0, "dns:other: read debian (rule 1)"},
+		"dns:slow.example.org": {1_000, 16, "dns:slow.example.org: read debian (rule 1); read *, at 1000 bytes a second, 16 requests at a time (rule 2)"},
+		"dns:fast.example.org": {5_000, 16, "dns:fast.example.org: read debian (rule 1); read *, at 1000 bytes a second, 16 requests at a time (rule 2); " +
+			"status, at 5000 bytes a second, 4 requests at a time (rule 3)"},
+	} {
+		grant := g.For(Identity{Name: name})
+		if grant.Rate() != want.rate || grant.Connections() != want.connections || grant.String() != want.text {
+			t.Errorf("%s: %d, %d, %q", name, grant.Rate(), grant.Connections(), grant)
+		}
+	}
+	if (Grant{}).Rate() != 0 || (Grant{}).Connections() != 0 {
+		t.Error("nobody has limits")
+	}
+	for _, r := range []Rule{{Identity: "*", Status: true, Rate: -1}, {Identity: "*", Status: true, Connections: -1}} {
+		if _, err := NewGrants([]Rule{r}); err == nil {
+			t.Errorf("%+v was taken", r)
+		}
+	}
+}
+
 func TestNothingIsAllowedByDefault(t *testing.T) {
 	g := newGrants(t, Rule{Identity: "*", Read: []string{"*"}, Upload: []string{"*"}, Admin: true})
 	for name, grant := range map[string]Grant{

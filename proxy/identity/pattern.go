@@ -24,6 +24,9 @@ func compile(r Rule) (compiled, error) {
 	if r.rights() == "" {
 		return c, errors.New("it gives no right: read, upload, status or admin is missing")
 	}
+	if r.Rate < 0 || r.Connections < 0 {
+		return c, errors.New("rate and connections cannot be negative")
+	}
 	var err error
 	if c.identity, err = identityPattern(r.Identity); err != nil {
 		return c, fmt.Errorf("identity %q: %w", r.Identity, err)
