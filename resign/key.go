@@ -14,17 +14,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+
+	"aptmirror/upstream/pgp"
 )
 
 // Algorithm is the kind of a new site key.
@@ -37,11 +36,13 @@ const (
 	RSA4096 Algorithm = "rsa4096"
 )
 
-// maxKeyBytes is the longest private key file that is read; a longer one is refused.
-const maxKeyBytes = 1 << 20
-
-// Key is a site key: an OpenPGP key with its private part. It is safe for concurrent use.
+// Key is a site key: an OpenPGP key with its private part, or with a command that signs in place of one. It is safe for
+// concurrent use.
 type Key struct {
+	public  []byte       // the public half in binary
+	ring    *pgp.Keyring // of the public half: what the key signs is used only if it verifies here
+	command []string     // nil where the private part is in entity
+
 	mu     sync.Mutex // go-crypto notes in entity which self-signatures it has checked
 	entity *openpgp.Entity
 }
@@ -68,84 +69,27 @@ func NewKeyAt(created time.Time, name, email string, alg Algorithm) (*Key, error
 		return nil, fmt.Errorf("making site key: %w", err)
 	}
 	entity.Subkeys = nil // NewEntity adds one for encryption
-	return &Key{entity: entity}, nil
-}
-
-// ReadKey reads one private key as gpg --export-secret-keys writes it, armoured or binary, without a passphrase.
-func ReadKey(r io.Reader) (*Key, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxKeyBytes+1))
+	key, err := newKey(entity)
 	if err != nil {
-		return nil, fmt.Errorf("reading site key: %w", err)
-	}
-	if len(data) > maxKeyBytes {
-		return nil, fmt.Errorf("reading site key: longer than %d bytes", maxKeyBytes)
-	}
-	entity, err := parseKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("reading site key: %w", err)
-	}
-	return &Key{entity: entity}, nil
-}
-
-// LoadKey reads a private key file. One that its group or others can read is refused: such a key counts as leaked.
-func LoadKey(path string) (*Key, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading site key: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("reading site key: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("reading site key: %w", &fs.PathError{Op: "open", Path: path,
-			Err: fmt.Errorf("others can get at this private key (mode %04o); run chmod 600", mode)})
-	}
-	key, err := ReadKey(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("making site key: %w", err)
 	}
 	return key, nil
 }
 
-func parseKey(data []byte) (*openpgp.Entity, error) {
-	var body io.Reader = bytes.NewReader(data)
-	if len(data) > 0 && data[0]&0x80 == 0 {
-		block, err := armor.Decode(body)
-		if err != nil {
-			return nil, errors.New("neither binary nor armoured OpenPGP")
-		}
-		body = block.Body
+// newKey takes over the entity.
+func newKey(entity *openpgp.Entity) (*Key, error) {
+	if v := entity.PrimaryKey.Version; v != 4 {
+		return nil, fmt.Errorf("a key of version %d, which apt does not read; make a version 4 key", v)
 	}
-	list, err := openpgp.ReadKeyRing(body)
+	public, err := publicPackets(entity)
 	if err != nil {
 		return nil, err
 	}
-	if len(list) != 1 {
-		return nil, fmt.Errorf("holds %d keys instead of one", len(list))
+	ring, err := pgp.ReadKeyring(bytes.NewReader(public))
+	if err != nil {
+		return nil, err
 	}
-	return list[0], checkUsable(list[0])
-}
-
-// checkUsable refuses at load time what would otherwise fail at the next publish.
-func checkUsable(e *openpgp.Entity) error {
-	if e.PrimaryKey.Version != 4 {
-		return fmt.Errorf("a key of version %d, which apt does not read; make a version 4 key", e.PrimaryKey.Version)
-	}
-	if e.PrivateKey == nil {
-		return errors.New("holds only the public key; export the private one with gpg --export-secret-keys")
-	}
-	private := []*packet.PrivateKey{e.PrivateKey}
-	for _, sub := range e.Subkeys {
-		private = append(private, sub.PrivateKey)
-	}
-	for _, key := range private {
-		if key != nil && key.Encrypted {
-			return errors.New("the key has a passphrase, which a daemon cannot type; remove it and protect the file instead")
-		}
-	}
-	return nil
+	return &Key{public: public, ring: ring, entity: entity}, nil
 }
 
 // Fingerprint returns the primary key's fingerprint in upper-case hex, as Signed-By of sources.list(5) takes it.
@@ -153,28 +97,99 @@ func (k *Key) Fingerprint() string {
 	return strings.ToUpper(hex.EncodeToString(k.entity.PrimaryKey.Fingerprint))
 }
 
-// WritePrivate writes the whole key armoured, as ReadKey and gpg --import take it. The caller sees to the file mode.
-func (k *Key) WritePrivate(w io.Writer) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var packets bytes.Buffer
-	if err := k.entity.SerializePrivateWithoutSigning(&packets, nil); err != nil {
-		return fmt.Errorf("writing site key: %w", err)
+// UserID returns the name and address that the key was made for.
+func (k *Key) UserID() string { return k.ring.Primaries()[0].UserID }
+
+// Algorithm names the primary key's kind for people, such as "RSA-4096".
+func (k *Key) Algorithm() string { return k.ring.Primaries()[0].Algorithm }
+
+// Created returns when the key was made.
+func (k *Key) Created() time.Time { return k.entity.PrimaryKey.CreationTime.UTC() }
+
+// Command says whether another program signs for the key.
+func (k *Key) Command() bool { return k.command != nil }
+
+// Expires returns when the key can no longer sign, by itself or by a subkey: from then on every client refuses what it
+// signed, also earlier. Zero means never.
+func (k *Key) Expires() time.Time {
+	end := k.ring.Primaries()[0].Expires
+	last, found := k.subkeysEnd()
+	if found && !last.IsZero() && (end.IsZero() || last.Before(end)) {
+		return last
 	}
-	if err := writeArmour(w, openpgp.PrivateKeyType, packets.Bytes()); err != nil {
-		return fmt.Errorf("writing site key: %w", err)
+	return end
+}
+
+// subkeysEnd returns when the last of the subkeys expires that sign; without any the primary key signs.
+func (k *Key) subkeysEnd() (end time.Time, found bool) {
+	for i := range k.entity.Subkeys {
+		sub := &k.entity.Subkeys[i]
+		newest := newestSignature(sub.Bindings)
+		if newest == nil || !newest.FlagSign || len(sub.Revocations) > 0 {
+			continue
+		}
+		this := lifeEnd(sub.PublicKey.CreationTime, newest)
+		if !found || this.IsZero() || (!end.IsZero() && this.After(end)) {
+			end = this
+		}
+		found = true
+	}
+	return end, found
+}
+
+// newestSignature returns nil where there is none.
+func newestSignature(sigs []*packet.VerifiableSignature) (newest *packet.Signature) {
+	for _, s := range sigs {
+		if newest == nil || s.Packet.CreationTime.After(newest.CreationTime) {
+			newest = s.Packet
+		}
+	}
+	return newest
+}
+
+// lifeEnd returns when a key ends by its self-signature; zero: never.
+func lifeEnd(created time.Time, self *packet.Signature) time.Time {
+	if self.KeyLifetimeSecs == nil || *self.KeyLifetimeSecs == 0 {
+		return time.Time{}
+	}
+	return created.Add(time.Duration(*self.KeyLifetimeSecs) * time.Second).UTC()
+}
+
+// Check says why clients would refuse what the key signs now: it has expired, was revoked or is too weak. A command is
+// not run for it.
+func (k *Key) Check(now time.Time) error {
+	info := k.ring.Primaries()[0]
+	end := k.Expires()
+	switch {
+	case info.Revoked:
+		return fmt.Errorf("site key %s is revoked: make a new one and sign with that", k.Fingerprint())
+	case !end.IsZero() && !now.Before(end):
+		return fmt.Errorf("site key %s expired on %s: give it a later end with gpg --quick-set-expire, or sign with a new one",
+			k.Fingerprint(), end.Format(time.DateOnly))
+	case k.Command():
+		return nil
+	}
+	text := []byte("Origin: aptmirror\n")
+	packets, err := k.signHere(text, packet.SigTypeBinary, now)
+	if err == nil {
+		_, err = k.ring.VerifyDetached(text, packets, now)
+	}
+	if err != nil {
+		return fmt.Errorf("site key %s: %w", k.Fingerprint(), err)
 	}
 	return nil
 }
 
+// errPublic is for a key file that is the wrong half.
+var errPublic = errors.New("holds only the public key; export the private one with gpg --export-secret-keys")
+
 // WritePublic writes the public half: binary for a .gpg file (gpgv reads no other), armoured for a .asc file. The same
 // key always gives the same bytes.
-func (k *Key) WritePublic(w io.Writer, armoured bool) error {
-	packets, err := k.publicPackets()
-	if err == nil && armoured {
-		err = writeArmour(w, openpgp.PublicKeyType, packets)
-	} else if err == nil {
-		_, err = w.Write(packets)
+func (k *Key) WritePublic(w io.Writer, armoured bool) (err error) {
+	if armoured {
+		err = writeArmour(w, openpgp.PublicKeyType, k.public)
+	} else {
+		_, err = w.Write(k.public)
 	}
 	if err != nil {
 		return fmt.Errorf("writing public site key: %w", err)
@@ -186,8 +201,7 @@ func (k *Key) WritePublic(w io.Writer, armoured bool) error {
 type serializer interface{ Serialize(io.Writer) error }
 
 // publicPackets does what Entity.Serialize does, with the user IDs sorted instead of in map order.
-func (k *Key) publicPackets() ([]byte, error) {
-	e := k.entity
+func publicPackets(e *openpgp.Entity) ([]byte, error) {
 	parts := []serializer{e.PrimaryKey}
 	for _, sig := range slices.Concat(e.Revocations, e.DirectSignatures) {
 		parts = append(parts, sig.Packet)

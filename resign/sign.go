@@ -2,10 +2,13 @@ package resign
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
@@ -16,17 +19,32 @@ import (
 // Clearsign writes text as an InRelease file signed by every key, dated at. The text must survive clearsigning as it
 // is, so that InRelease and Release have the same content: LF line ends, the last line ended, and no blanks at line
 // ends, which a clear signature does not cover.
-func Clearsign(w io.Writer, text []byte, at time.Time, keys ...*Key) error {
+func Clearsign(ctx context.Context, w io.Writer, text []byte, at time.Time, keys ...*Key) error {
 	if err := checkText(text); err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
-	canonical := bytes.ReplaceAll(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"), []byte("\r\n"))
-	packets, err := signatures(canonical, packet.SigTypeText, at, keys)
+	packets, err := signatures(ctx, bytes.TrimSuffix(text, []byte("\n")), packet.SigTypeText, at, keys)
 	if err != nil {
 		return fmt.Errorf("signing: %w", err)
 	}
+	framed, err := frame(text, packets)
+	if err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	if _, err := w.Write(framed); err != nil {
+		return fmt.Errorf("signing: %w", err)
+	}
+	return nil
+}
+
+// frame makes an InRelease file of a text and signatures of it without its last line end.
+func frame(text, packets []byte) ([]byte, error) {
+	digests, err := digestNames(packets)
+	if err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
-	out.WriteString("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n")
+	fmt.Fprintf(&out, "-----BEGIN PGP SIGNED MESSAGE-----\nHash: %s\n\n", strings.Join(digests, ", "))
 	for line := range bytes.Lines(text) {
 		if line[0] == '-' {
 			out.WriteString("- ")
@@ -34,17 +52,39 @@ func Clearsign(w io.Writer, text []byte, at time.Time, keys ...*Key) error {
 		out.Write(line)
 	}
 	if err := writeArmour(&out, openpgp.SignatureType, packets); err != nil {
-		return fmt.Errorf("signing: %w", err)
+		return nil, err
 	}
-	if _, err := w.Write(out.Bytes()); err != nil {
-		return fmt.Errorf("signing: %w", err)
-	}
-	return nil
+	return out.Bytes(), nil
 }
 
-// DetachSign writes an armoured Release.gpg with a signature of text by every key, dated at.
-func DetachSign(w io.Writer, text []byte, at time.Time, keys ...*Key) error {
-	packets, err := signatures(text, packet.SigTypeBinary, at, keys)
+// digestNames lists the digests of signatures as a Hash header has them: GnuPG computes no others.
+func digestNames(packets []byte) (names []string, err error) {
+	for r := packet.NewReader(bytes.NewReader(packets)); ; {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		sig, ok := p.(*packet.Signature)
+		if !ok {
+			return nil, errors.New("not only signatures")
+		}
+		if name := strings.ReplaceAll(sig.Hash.String(), "-", ""); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+}
+
+// DetachSign writes an armoured Release.gpg with a signature of text by every key, dated at. All are of one type,
+// because gpgv passes over those that are not of the first one's.
+func DetachSign(ctx context.Context, w io.Writer, text []byte, at time.Time, keys ...*Key) error {
+	kind := packet.SigTypeBinary
+	if slices.ContainsFunc(keys, (*Key).Command) {
+		kind = packet.SigTypeText
+	}
+	packets, err := signatures(ctx, text, kind, at, keys)
 	if err == nil {
 		err = writeArmour(w, openpgp.SignatureType, packets)
 	}
@@ -68,25 +108,41 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// signatures returns one signature packet for each key.
-func signatures(data []byte, kind packet.SignatureType, at time.Time, keys []*Key) ([]byte, error) {
+// signatures returns the signature packets of all keys.
+func signatures(ctx context.Context, text []byte, kind packet.SignatureType, at time.Time, keys []*Key) ([]byte, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no key is given")
 	}
 	var out bytes.Buffer
 	for _, key := range keys {
-		sig, err := key.sign(data, kind, at)
-		if err == nil {
-			err = sig.Serialize(&out)
-		}
+		packets, err := key.sign(ctx, text, kind, at)
 		if err != nil {
 			return nil, fmt.Errorf("with key %s: %w", key.Fingerprint(), err)
 		}
+		out.Write(packets)
 	}
 	return out.Bytes(), nil
 }
 
-func (k *Key) sign(data []byte, kind packet.SignatureType, at time.Time) (*packet.Signature, error) {
+// sign returns packets that verify: a fault of a token, a command or this machine's memory is met here and not by
+// every client.
+func (k *Key) sign(ctx context.Context, text []byte, kind packet.SignatureType, at time.Time) (packets []byte, err error) {
+	if k.Command() {
+		at = time.Now() // the other program's clock is the system's
+		packets, err = k.runCommand(ctx, text)
+	} else {
+		packets, err = k.signHere(text, kind, at)
+	}
+	if err == nil {
+		_, err = k.ring.VerifyDetached(text, packets, at)
+	}
+	return packets, err
+}
+
+func (k *Key) signHere(text []byte, kind packet.SignatureType, at time.Time) ([]byte, error) {
+	if kind == packet.SigTypeText {
+		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	config := signingConfig(at)
@@ -106,8 +162,13 @@ func (k *Key) sign(data []byte, kind packet.SignatureType, at time.Time) (*packe
 	if err != nil {
 		return nil, err
 	}
-	state.Write(data)
-	return sig, sig.Sign(state, key.PrivateKey, config)
+	state.Write(text)
+	if err := sig.Sign(state, key.PrivateKey, config); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = sig.Serialize(&out)
+	return out.Bytes(), err
 }
 
 // signingConfig fixes everything that would make two signatures of one text at one time differ, or old readers fail.

@@ -29,7 +29,7 @@ func newTestKey(t *testing.T, alg Algorithm) *Key {
 func clearsign(t *testing.T, text string, keys ...*Key) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := Clearsign(&out, []byte(text), signedAt, keys...); err != nil {
+	if err := Clearsign(t.Context(), &out, []byte(text), signedAt, keys...); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -84,7 +84,7 @@ func TestGpgvAcceptsWhatWeSign(t *testing.T) {
 					t.Errorf("InRelease: %v, %d good signatures of %d\n%s", err, good, len(keys), status)
 				}
 				var sig bytes.Buffer
-				if err := DetachSign(&sig, []byte(text), signedAt, keys...); err != nil {
+				if err := DetachSign(t.Context(), &sig, []byte(text), signedAt, keys...); err != nil {
 					t.Fatal(err)
 				}
 				status, err = gpgv(t, keys, sig.String(), text)
@@ -103,10 +103,10 @@ func TestSameInputGivesSameBytes(t *testing.T) {
 		t.Errorf("two signatures of one text at one time differ:\n%s\n%s", first, second)
 	}
 	var a, b bytes.Buffer
-	if err := DetachSign(&a, []byte("x"), signedAt, key); err != nil {
+	if err := DetachSign(t.Context(), &a, []byte("x"), signedAt, key); err != nil {
 		t.Fatal(err)
 	}
-	if err := DetachSign(&b, []byte("x"), signedAt.Add(time.Second), key); err != nil {
+	if err := DetachSign(t.Context(), &b, []byte("x"), signedAt.Add(time.Second), key); err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Equal(a.Bytes(), b.Bytes()) {
@@ -137,15 +137,15 @@ func TestUnsignableTextIsRefused(t *testing.T) {
 		"trailing tab":   {"Suite: stable\t\n", "line 1"},
 		"CRLF":           {"Suite: stable\r\n", "line 1"},
 	} {
-		err := Clearsign(&bytes.Buffer{}, []byte(test.text), signedAt, key)
+		err := Clearsign(t.Context(), &bytes.Buffer{}, []byte(test.text), signedAt, key)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)
 		}
 	}
-	if err := Clearsign(&bytes.Buffer{}, []byte("x\n"), signedAt); err == nil {
+	if err := Clearsign(t.Context(), &bytes.Buffer{}, []byte("x\n"), signedAt); err == nil {
 		t.Error("signing without a key succeeded")
 	}
-	if err := Clearsign(&bytes.Buffer{}, []byte("x\n"), signedAt.Add(-24*time.Hour), key); err == nil {
+	if err := Clearsign(t.Context(), &bytes.Buffer{}, []byte("x\n"), signedAt.Add(-24*time.Hour), key); err == nil {
 		t.Error("signing at a time before the key was made succeeded")
 	}
 }
@@ -248,7 +248,7 @@ func TestConcurrentSigning(t *testing.T) {
 	for range 4 {
 		go func() {
 			var out bytes.Buffer
-			if err := Clearsign(&out, []byte("x\n"), signedAt, key); err != nil {
+			if err := Clearsign(t.Context(), &out, []byte("x\n"), signedAt, key); err != nil {
 				t.Error(err)
 			}
 			got <- out.Bytes()
@@ -294,7 +294,7 @@ func FuzzReadKey(f *testing.F) {
 			t.Errorf("fingerprint %q", key.Fingerprint())
 		}
 		var out bytes.Buffer
-		if err := Clearsign(&out, []byte("x\n"), signedAt, key); err == nil && out.Len() == 0 {
+		if err := Clearsign(t.Context(), &out, []byte("x\n"), signedAt, key); err == nil && out.Len() == 0 {
 			t.Error("signed nothing")
 		}
 	})
@@ -311,7 +311,7 @@ func BenchmarkClearsign(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := Clearsign(io.Discard, text, signedAt, key); err != nil {
+				if err := Clearsign(b.Context(), io.Discard, text, signedAt, key); err != nil {
 					b.Fatal(err)
 				}
 			}
