@@ -29,7 +29,7 @@ cache/blob:
 cache/catalog: cache/blob
 cache: STORE FORMATS
 upstream: STORE FORMATS
-resign: FORMATS
+resign: STORE FORMATS
 proxy/pki:
 proxy/identity: proxy/pki
 proxy/kit: proxy/pki
