@@ -22,7 +22,7 @@ type Rule struct {
 	// answered at a time. 0: the rule does not say.
 	Rate        int64
 	Connections int
-	Where  string   // where the rule stands, for people: "aptmirror.toml:93"; may be empty
+	Where       string // where the rule stands, for people: "aptmirror.toml:93"; may be empty
 }
 
 // Grants is a set of rules. It is immutable and safe for concurrent use.
