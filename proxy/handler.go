@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/proxy/identity"
@@ -15,12 +17,17 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := s.begin(w, r)
 	defer e.end()
-	grant, err := s.authorise(r)
+	a := s.access.Load()
+	grant, err := a.authorise(r, s.Now())
 	if err != nil {
 		e.refuse(http.StatusForbidden, err)
 		return
 	}
 	e.identity = grant.Identity
+	if a.Origins != nil && r.URL.Host != "" {
+		s.forward(e, grant, a.Origins)
+		return
+	}
 	s.route(e, grant)
 }
 
@@ -47,9 +54,8 @@ func reads(method string) bool { return method == http.MethodGet || method == ht
 
 // authorise judges the certificate anew for every request: a connection may
 // outlive the certificate, its revocation or its grant.
-func (s *Server) authorise(r *http.Request) (identity.Grant, error) {
-	a := s.access.Load()
-	id, err := a.Trust.Identify(r.TLS.PeerCertificates, s.Now())
+func (a *Access) authorise(r *http.Request, now time.Time) (identity.Grant, error) {
+	id, err := a.Trust.Identify(r.TLS.PeerCertificates, now)
 	if err != nil {
 		return identity.Grant{}, err
 	}
@@ -59,7 +65,7 @@ func (s *Server) authorise(r *http.Request) (identity.Grant, error) {
 var (
 	errMethod = errors.New("only GET and HEAD are answered here")
 	errBody   = errors.New("a request for a file has no body")
-	errProxy  = errors.New("this server is no proxy: name a path, not an address")
+	errProxy  = errors.New("this server is no proxy: name it in the sources, or have its people set proxy_mode")
 	errPath   = errors.New("the path is not one that a repository can have")
 )
 
@@ -70,11 +76,16 @@ func splitPath(r *http.Request) (repository, name string, err error) {
 	switch {
 	case r.URL.Host != "" || !strings.HasPrefix(r.URL.Path, "/"):
 		return "", "", errProxy
-	case strings.ContainsFunc(r.URL.Path, forbidden) || encodesSlash(r.URL.RawPath):
+	case !possible(r.URL):
 		return "", "", errPath
 	}
 	repository, name, _ = strings.Cut(path.Clean(r.URL.Path)[1:], "/")
 	return repository, name, nil
+}
+
+// possible says whether a catalog could have the path.
+func possible(u *url.URL) bool {
+	return !strings.ContainsFunc(u.Path, forbidden) && !encodesSlash(u.RawPath)
 }
 
 // forbidden are the characters that catalog paths never have.
@@ -91,7 +102,7 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository)))
 		return
 	}
-	file, err := s.Catalog.Resolve(repository, name, func(suite string) bool { return grant.MayRead(repository, suite) })
+	file, err := s.resolve(grant, repository, name)
 	if err == nil {
 		e.repository, e.suite, e.class = repository, file.Suite, classOf(file.Kind)
 		s.serveFile(e, file)
@@ -107,6 +118,11 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		return
 	}
 	e.plain(http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), err))
+}
+
+// resolve looks into the suites that may be read.
+func (s *Server) resolve(grant identity.Grant, repository, name string) (catalog.File, error) {
+	return s.Catalog.Resolve(repository, name, func(suite string) bool { return grant.MayRead(repository, suite) })
 }
 
 // suiteOf finds the suite in whose folder a path lies, the innermost where one

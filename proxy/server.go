@@ -9,7 +9,9 @@
 //
 // An address is /REPOSITORY/PATH, decoded once, dot segments taken out; a
 // query is ignored. Below /-/ are the server's own pages, and where packages are
-// uploaded to. Answers, where apt's reading of them decides:
+// uploaded to. In proxy mode a request may name a whole address of an archive
+// in place of a path, and gets the repository that serves that archive as it is.
+// Answers, where apt's reading of them decides:
 //
 //	400, 403, 405  with the reason in the status line, the only text of a
 //	               server that apt shows; the connection is closed
@@ -64,6 +66,9 @@ type Access struct {
 	// Otherwise the handshake succeeds and every request is answered with 403
 	// and the reason.
 	Strict bool
+	// Origins are the addresses that requests of proxies are answered for; nil:
+	// there is no proxy mode.
+	Origins *Origins
 }
 
 // Config is what a Server works with. It must not be changed after New.

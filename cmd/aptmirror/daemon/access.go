@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,7 +35,32 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &proxy.Access{Certificate: &certificate, Trust: trust, Grants: grants, Strict: c.Serve.ClientAuth == config.Strict}, nil
+	origins, err := originsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return &proxy.Access{Certificate: &certificate, Trust: trust, Grants: grants, Strict: c.Serve.ClientAuth == config.Strict, Origins: origins}, nil
+}
+
+// originsOf gives the addresses that proxy mode answers for, nil where it is
+// off: those of archives that are served as they are.
+func originsOf(c *config.Config) (*proxy.Origins, error) {
+	if !c.Serve.ProxyMode {
+		return nil, nil
+	}
+	var all []proxy.Origin
+	for _, a := range c.Archives {
+		var repositories []string
+		for _, r := range c.Repositories {
+			if r.Archive == a.Name {
+				repositories = append(repositories, r.Name)
+			}
+		}
+		for _, uri := range slices.Concat(a.URIs, a.Aliases) {
+			all = append(all, proxy.Origin{URI: uri, Repositories: repositories})
+		}
+	}
+	return proxy.NewOrigins(all)
 }
 
 // accessFiles are those whose change makes a new Access.

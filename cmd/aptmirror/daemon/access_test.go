@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,28 @@ func TestLoadAccess(t *testing.T) {
 	c.Serve.ClientAuth = config.Strict
 	if access, err := loadAccess(c); err != nil || !access.Strict {
 		t.Errorf("got %+v, %v", access, err)
+	}
+}
+
+func TestProxyModeKnowsArchivesByTheirAddresses(t *testing.T) {
+	c := newSite(t, published(t), "stable")
+	if access, err := loadAccess(c); err != nil || access.Origins != nil {
+		t.Errorf("proxy mode is on by itself: %v, %v", access.Origins, err)
+	}
+	c.Serve.ProxyMode = true
+	c.Archives[0].Aliases = []string{"http://alias.example.org/debian"}
+	access, err := loadAccess(c)
+	if err != nil || access.Origins == nil {
+		t.Fatalf("got %+v, %v", access, err)
+	}
+	for _, uri := range append(c.Archives[0].URIs, c.Archives[0].Aliases...) {
+		if !slices.Contains(access.Origins.Names(), uri) {
+			t.Errorf("%s is not among %v", uri, access.Origins.Names())
+		}
+	}
+	c.Repositories = nil
+	if access, err := loadAccess(c); err != nil || len(access.Origins.Names()) > 0 {
+		t.Errorf("an archive that is not served: %v, %v", access.Origins.Names(), err)
 	}
 }
 

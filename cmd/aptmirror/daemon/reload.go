@@ -166,7 +166,8 @@ func (r *reloader) keep(err error) {
 // the daemon never looks at counts, too.
 func reloads(key string) bool {
 	table, _, _ := strings.Cut(key, ".")
-	return key != "serve.listen" && (table == "serve" || table == "clients" || table == "grant")
+	aliases := table == "archive" && strings.HasSuffix(key, ".aliases")
+	return key != "serve.listen" && key != "serve.max_connections" && (table == "serve" || table == "clients" || table == "grant" || aliases)
 }
 
 // headline is one line about the state of things.
