@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,21 +195,66 @@ func direct(b *testing.B, url string, size int64) *stopwatch {
 	return w
 }
 
-// The time is that of fills alone; x-direct is their throughput in parts of
-// that of direct downloads in between.
+// kept is direct for somebody who keeps the file: written to disk, hashed, synced.
+func kept(b *testing.B, url string, size int64) time.Duration {
+	start := time.Now()
+	f, err := os.CreateTemp(b.TempDir(), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	resp, err := http.Get(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	n, err := io.CopyBuffer(io.MultiWriter(f, sha256.New()), struct{ io.Reader }{resp.Body}, make([]byte, 128<<10))
+	if err := errors.Join(err, f.Sync()); err != nil || n != size {
+		b.Fatalf("kept %d bytes, %v", n, err)
+	}
+	return time.Since(start)
+}
+
+// paced is a line that carries so many bytes a second.
+func paced(rate int64) upstreamtest.Fault {
+	return func(w http.ResponseWriter, _ *http.Request, f upstreamtest.File) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		w.Header().Set("Last-Modified", f.Modified.UTC().Format(http.TimeFormat))
+		start := time.Now()
+		for sent, piece := 0, 64<<10; sent < len(f.Data); sent += piece {
+			if _, err := w.Write(f.Data[sent:min(sent+piece, len(f.Data))]); err != nil {
+				return
+			}
+			time.Sleep(time.Until(start.Add(time.Duration(int64(sent+piece) * int64(time.Second) / rate))))
+		}
+	}
+}
+
+// The time is that of fills alone. x-direct is their throughput in parts of
+// that of downloads in between that go to nowhere, x-kept in parts of downloads
+// that are hashed and written to a synced file.
 func BenchmarkColdFill(b *testing.B) {
+	b.Run("loopback", func(b *testing.B) { coldFill(b, nil) })
+	b.Run("gigabit", func(b *testing.B) { coldFill(b, paced(1e9/8)) })
+}
+
+func coldFill(b *testing.B, line upstreamtest.Fault) {
 	const size = 100 << 20
 	a := noises(b, 1, size)
 	x := newBench(b, a)
 	defer x.close()
 	f := x.only()
+	if line != nil {
+		a.Fault(f.Path, line)
+	}
 	b.SetBytes(size)
 	b.ReportAllocs()
-	var first, directFirst, took, directTook time.Duration
+	var first, directFirst, took, directTook, keptTook time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		w := direct(b, a.URL()+"/"+f.Path, size)
 		directFirst, directTook = directFirst+w.first, directTook+time.Since(w.start)
+		keptTook += kept(b, a.URL()+"/"+f.Path, size)
 		b.StartTimer()
 		w = x.read(f)
 		b.StopTimer()
@@ -218,6 +266,7 @@ func BenchmarkColdFill(b *testing.B) {
 	b.ReportMetric(ms(first), "first-byte-ms")
 	b.ReportMetric(ms(directFirst), "direct-first-byte-ms")
 	b.ReportMetric(directTook.Seconds()/took.Seconds(), "x-direct")
+	b.ReportMetric(keptTook.Seconds()/took.Seconds(), "x-kept")
 }
 
 // Bytes are those that come from upstream; each client reads as many.
