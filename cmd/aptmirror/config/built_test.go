@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // base is a valid file to which a test adds what it is about: 24 lines.
@@ -199,5 +201,21 @@ func TestDefaultsOfWhatTheSiteMakes(t *testing.T) {
 	}
 	if c.Pools[0].Component != "main" || c.KeyOf("key:site").Private != "/c/k.asc" || c.KeyOf("/x").Private != "/x" {
 		t.Errorf("pool %+v, key %+v", c.Pools[0], c.KeyOf("key:site"))
+	}
+}
+
+func TestContentsOfBuiltSuites(t *testing.T) {
+	c := fullConfig()
+	c.Repositories[1].Suites[0].Components, c.Repositories[1].Suites[0].Architectures = nil, nil
+	c.Repositories[1].Suites[1].Architectures = []string{"riscv64"}
+	want := Contents{[]string{"main", "non-free-firmware", "local"}, []string{"amd64", "source"}}
+	site, production := c.Repositories[1].Suites, c.Repositories[3].Suites
+	for _, tt := range []struct {
+		suite Suite
+		want  Contents
+	}{{site[0], want}, {production[0], want}, {site[1], Contents{want.Components, []string{"riscv64"}}}} {
+		if diff := cmp.Diff(tt.want, c.ContentsOf(tt.suite)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.suite.Name, diff)
+		}
 	}
 }

@@ -231,7 +231,7 @@ func fullConfig() *Config {
 			Names: []string{"corp-*"}, Shadows: []string{"nginx"},
 		}},
 		Keys: []Key{
-			{Name: "site", Private: "/etc/aptmirror/keys/site.asc", PassphraseFile: "/etc/aptmirror/keys/passphrase"},
+			{Name: "site", Private: "/etc/aptmirror/keys/site.asc", Passphrase: "file:/etc/aptmirror/keys/passphrase"},
 			{Name: "hsm", Public: "/etc/aptmirror/keys/hsm.asc", Command: []string{"/usr/local/bin/sign", "-v", "-v", ""}},
 		},
 		Policies: []Policy{

@@ -17,9 +17,9 @@ type Key struct {
 	Name string
 	// Private is the absolute path of a private key.
 	Private string
-	// PassphraseCredential is the name of the systemd credential with the passphrase of Private, PassphraseFile the
-	// absolute path of a file with it. At most one is set; neither: the key has no passphrase.
-	PassphraseCredential, PassphraseFile string
+	// Passphrase says where the passphrase of Private is: "credential:NAME", a systemd credential, or "file:PATH" with an
+	// absolute path. Empty: the key has none.
+	Passphrase string
 	// Public is the absolute path of the public half of a key that Command signs with.
 	Public string
 	// Command is run to sign, a program (an absolute path) and its arguments: the text comes on stdin, a detached
@@ -31,18 +31,12 @@ var credentialForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 func (d *decoder) key(t *table) Key {
 	k := Key{
-		Name:    d.one(t, "name", cleanName),
-		Private: d.one(t, "private", d.path),
-		Public:  d.one(t, "public", d.path),
+		Name:       d.one(t, "name", cleanName),
+		Private:    d.one(t, "private", d.path),
+		Passphrase: d.one(t, "passphrase", d.passphrase),
+		Public:     d.one(t, "public", d.path),
+		Command:    d.command(t),
 	}
-	kind, where, _ := strings.Cut(d.one(t, "passphrase", d.passphrase), ":")
-	switch kind {
-	case "credential":
-		k.PassphraseCredential = where
-	case "file":
-		k.PassphraseFile = where
-	}
-	k.Command = d.command(t)
 	d.required(t, "name")
 	d.checkKey(t)
 	return k
@@ -162,12 +156,9 @@ func (f *formatter) signWith(list []string) string {
 }
 
 func (f *formatter) keyValues(k Key) values {
-	v := values{"name": quoteSet(k.Name), "private": f.path(k.Private), "public": f.path(k.Public)}
-	switch {
-	case k.PassphraseCredential != "":
-		v["passphrase"] = quote("credential:" + k.PassphraseCredential)
-	case k.PassphraseFile != "":
-		v["passphrase"] = quote("file:" + f.relative(k.PassphraseFile))
+	v := values{"name": quoteSet(k.Name), "private": f.path(k.Private), "passphrase": quoteSet(k.Passphrase), "public": f.path(k.Public)}
+	if file, ok := strings.CutPrefix(k.Passphrase, "file:"); ok {
+		v["passphrase"] = quote("file:" + f.relative(file))
 	}
 	if len(k.Command) > 0 {
 		v["command"] = quoteAll(append([]string{f.relative(k.Command[0])}, k.Command[1:]...))

@@ -37,7 +37,8 @@ func Grants(c *config.Config) (*identity.Grants, error) {
 	var rules []identity.Rule
 	for _, g := range c.Grants {
 		rules = append(rules, identity.Rule{
-			Identity: g.Identity, Read: g.Read, Upload: g.Upload, Status: g.Status, Admin: g.Admin, Rate: g.Rate, Connections: g.Connections,
+			Identity: g.Identity, Read: g.Read, Upload: g.Upload, Status: g.Status, Admin: g.Admin,
+			Rate: g.Rate, Connections: g.Connections,
 			Where: fmt.Sprintf("%s:%d", c.Path, g.Line),
 		})
 	}

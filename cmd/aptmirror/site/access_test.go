@@ -147,3 +147,19 @@ func TestGrantsNameTheirPlace(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// Every right of a grant reaches the decision.
+func TestGrantsHonourTheConfiguration(t *testing.T) {
+	c := create(t, plan(t))
+	c.Grants = []config.Grant{{
+		Identity: "dns:a", Read: []string{"debian"}, Upload: []string{"internal"}, Status: true, Admin: true, Rate: 1000, Connections: 3,
+	}}
+	grants, err := Grants(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grants.For(identity.Identity{Name: "dns:a"})
+	if !g.MayRead("debian", "stable") || !g.MayUpload("internal") || !g.MayStatus() || !g.MayAdmin() || g.Rate() != 1000 || g.Connections() != 3 {
+		t.Errorf("got %s, rate %d, connections %d", g, g.Rate(), g.Connections())
+	}
+}

@@ -88,27 +88,24 @@ func fill(k *kit.Kit, c *config.Config, now time.Time) (*kit.Kit, identity.Grant
 		return nil, grant, err
 	}
 	for _, r := range c.Repositories {
-		if r.Built() {
-			continue
-		}
-		a := archiveOf(c, r)
+		suites := c.SuitesOf(r)
 		if !grant.Empty() {
-			a.Suites = readable(grant, r, a)
+			suites = readable(grant, r.Name, suites)
 		}
-		if len(a.Suites) == 0 {
+		if len(suites) == 0 {
 			continue
 		}
-		s, err := source(a, r)
+		s, err := sources(c, r, suites)
 		if err != nil {
 			return nil, grant, err
 		}
-		k.Sources = append(k.Sources, s)
+		k.Sources = append(k.Sources, s...)
 	}
 	return k, grant, nil
 }
 
-func readable(grant identity.Grant, r config.Repository, a config.Archive) []string {
-	return slices.DeleteFunc(slices.Clone(a.Suites), func(s string) bool { return !grant.MayRead(r.Name, s) })
+func readable(grant identity.Grant, repository string, suites []string) []string {
+	return slices.DeleteFunc(slices.Clone(suites), func(s string) bool { return !grant.MayRead(repository, s) })
 }
 
 // grantOf is what the server would let the holder of a certificate do. That a
@@ -139,12 +136,9 @@ func grantOf(c *config.Config, cert []byte, now time.Time) (identity.Grant, erro
 // suites of those that are not readable whole.
 func Readable(c *config.Config, grant identity.Grant) (names []string) {
 	for _, r := range c.Repositories {
-		if r.Built() {
-			continue
-		}
-		a := archiveOf(c, r)
-		suites := readable(grant, r, a)
-		if len(suites) == len(a.Suites) {
+		all := c.SuitesOf(r)
+		suites := readable(grant, r.Name, all)
+		if len(suites) == len(all) {
 			names = append(names, r.Name)
 			continue
 		}
@@ -161,28 +155,34 @@ func archiveOf(c *config.Config, r config.Repository) config.Archive {
 	return c.Archives[i]
 }
 
-func source(a config.Archive, r config.Repository) (kit.Source, error) {
+// sources are the stanzas for some suites of a repository, one for a verbatim one.
+func sources(c *config.Config, r config.Repository, suites []string) ([]kit.Source, error) {
+	if r.Built() {
+		return builtSources(c, r, suites)
+	}
+	a := archiveOf(c, r)
 	keys, err := Keyring(a)
 	if err != nil {
-		return kit.Source{}, err
+		return nil, err
 	}
 	var keyring bytes.Buffer
 	if err := keys.Write(&keyring); err != nil {
-		return kit.Source{}, err
+		return nil, err
 	}
-	s := kit.Source{Repository: r.Name, Suites: a.Suites, Components: a.Components, Keyring: keyring.Bytes()}
-	for _, arch := range a.Architectures {
-		if arch != "source" {
-			s.Architectures = append(s.Architectures, arch)
-		}
-	}
-	if len(s.Architectures) > 0 {
+	s := kit.Source{Repository: r.Name, Suites: suites, Components: a.Components, Keyring: keyring.Bytes()}
+	return []kit.Source{withTypes(s, a.Architectures)}, nil
+}
+
+// withTypes sorts out what apt calls types, since "source" is no architecture to it.
+func withTypes(s kit.Source, architectures []string) kit.Source {
+	s.Architectures = slices.DeleteFunc(slices.Clone(architectures), func(a string) bool { return a == "source" })
+	if len(s.Architectures) > 0 || len(architectures) == 0 {
 		s.Types = append(s.Types, "deb")
 	}
-	if len(s.Architectures) < len(a.Architectures) {
+	if len(s.Architectures) < len(architectures) {
 		s.Types = append(s.Types, "deb-src")
 	}
-	return s, nil
+	return s
 }
 
 // Keyring loads the keyring files that an archive names, restricted to the

@@ -9,7 +9,7 @@ import (
 )
 
 // Narrow writes the configuration again with only the suites that keep says,
-// and without archives and repositories that have none left.
+// and without archives and verbatim repositories that have none left.
 func Narrow(c *config.Config, keep func(archive, suite string) bool) (*config.Config, error) {
 	next := *c
 	next.Archives, next.Repositories = nil, nil
@@ -25,8 +25,13 @@ func Narrow(c *config.Config, keep func(archive, suite string) bool) (*config.Co
 			}
 		}
 	}
+	next.Repositories = slices.Concat(next.Repositories, builtOf(c))
 	if err := pki.WritePublic(c.Path, config.Format(&next)); err != nil {
 		return nil, fmt.Errorf("writing %s again: %w", c.Path, err)
 	}
 	return config.Load(c.Path)
+}
+
+func builtOf(c *config.Config) []config.Repository {
+	return slices.DeleteFunc(slices.Clone(c.Repositories), func(r config.Repository) bool { return !r.Built() })
 }

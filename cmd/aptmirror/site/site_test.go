@@ -15,6 +15,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/pki"
+	"aptmirror/upstream/pgp"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -195,6 +196,51 @@ func TestKitHasTheSourcesOfAllRepositories(t *testing.T) {
 	}
 	if k.Host != "mirror.example.org" || !bytes.Contains(k.ClientKey, []byte("PRIVATE KEY")) {
 		t.Errorf("host %s, a key of %d bytes", k.Host, len(k.ClientKey))
+	}
+}
+
+// A built repository is recognised by the site's own key, and has one stanza for suites with the same contents.
+func TestKitHasTheSourcesOfBuiltRepositories(t *testing.T) {
+	keyring := filepath.Join(t.TempDir(), "keyring.gpg")
+	if err := os.WriteFile(keyring, upstreamtest.NewKey(t).Public(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := create(t, plan(t, archive("debian", keyring)))
+	from := []config.Source{{Kind: config.FromArchive, Name: "debian", Suite: "stable"}}
+	c.Repositories = []config.Repository{{
+		Name: "site", SignWith: []string{filepath.Join(filepath.Dir(c.Path), "keys", "site.asc")},
+		Suites: []config.Suite{
+			{Name: "one", From: from}, {Name: "two", From: from, Architectures: []string{"source"}},
+			{Name: "three", From: from}, {Name: "hidden", From: from},
+		},
+	}}
+	c.Grants = []config.Grant{{Identity: "dns:host", Read: []string{"site/one", "site/two", "site/three"}}}
+	clients, err := Clients(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := clients.Add("host", pki.Leaf{}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	k, grant, err := Kit(c, "host", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range k.Sources {
+		got = append(got, strings.Join([]string{s.Repository, strings.Join(s.Suites, "+"), strings.Join(s.Types, "+"), strings.Join(s.Components, "+")}, " "))
+		if keys, err := pgp.ReadKeyring(bytes.NewReader(s.Keyring)); err != nil || len(keys.Primaries()) != 1 {
+			t.Errorf("keyring of %s: %v, %v", s.Repository, keys, err)
+		}
+	}
+	if want := []string{"site one+three deb main", "site two deb-src main"}; !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	if want := []string{"site/one", "site/two", "site/three"}; !slices.Equal(Readable(c, grant), want) {
+		t.Errorf("readable: %q", Readable(c, grant))
+	}
+	if err := k.WriteDir(filepath.Join(t.TempDir(), "kit"), false); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,0 +1,60 @@
+package site
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/kit"
+	"aptmirror/resign"
+)
+
+// SigningKeys loads the keys that entries of sign_with mean.
+func SigningKeys(c *config.Config, signWith []string) ([]*resign.Key, error) {
+	var keys []*resign.Key
+	for _, entry := range signWith {
+		k := c.KeyOf(entry)
+		key, err := resign.KeySource{
+			Private: k.Private, Passphrase: k.Passphrase, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Public: k.Public, Command: k.Command,
+		}.Load()
+		if err != nil {
+			return nil, fmt.Errorf("loading sign_with: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// builtSources are the stanzas for some suites of a built repository: those with the same contents in one.
+func builtSources(c *config.Config, r config.Repository, suites []string) ([]kit.Source, error) {
+	keys, err := SigningKeys(c, r.SignWith)
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", r.Name, err)
+	}
+	var keyring bytes.Buffer
+	for _, k := range keys {
+		if err := k.WritePublic(&keyring, false); err != nil {
+			return nil, err
+		}
+	}
+	var all []kit.Source
+	for _, suite := range r.Suites {
+		if !slices.Contains(suites, suite.Name) {
+			continue
+		}
+		has := c.ContentsOf(suite)
+		s := withTypes(kit.Source{Repository: r.Name, Components: has.Components, Keyring: keyring.Bytes()}, has.Architectures)
+		i := slices.IndexFunc(all, func(other kit.Source) bool { return sameContents(s, other) })
+		if i < 0 {
+			i, all = len(all), append(all, s)
+		}
+		all[i].Suites = append(all[i].Suites, suite.Name)
+	}
+	return all, nil
+}
+
+func sameContents(a, b kit.Source) bool {
+	return slices.Equal(a.Components, b.Components) && slices.Equal(a.Architectures, b.Architectures) && slices.Equal(a.Types, b.Types)
+}
