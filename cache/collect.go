@@ -43,10 +43,7 @@ func (c *Cache) collect(ctx context.Context, dryRun bool) (out Collected, err er
 	if err != nil {
 		return out, err
 	}
-	m := &marks{cache: c, seen: map[catalog.Ref]bool{}}
-	if m.spare, err = c.retained(ctx); err != nil {
-		return out, err
-	}
+	m := &marks{cache: c, seen: map[catalog.Ref]bool{}, spare: retained(kept)}
 	if err := m.add(ctx, kept); err != nil {
 		return out, err
 	}
@@ -63,48 +60,52 @@ func (c *Cache) collect(ctx context.Context, dryRun bool) (out Collected, err er
 }
 
 // oldGenerations removes the rows that nothing needs, or looks which those are,
-// and gives them and the others.
-func (c *Cache) oldGenerations(ctx context.Context, dryRun bool) (old, kept []catalog.Generation, err error) {
+// and gives them and what remains.
+func (c *Cache) oldGenerations(ctx context.Context, dryRun bool) (old []catalog.Generation, kept catalog.State, err error) {
 	if dryRun {
 		old, err = c.unneeded(ctx)
 	} else if err = c.Catalog.Expire(ctx, c.now()); err == nil {
 		old, err = c.Catalog.RemoveUnneeded(ctx)
 	}
 	if err != nil {
-		return old, nil, err
+		return old, kept, err
 	}
-	kept, err = c.Catalog.Generations(ctx)
-	kept = slices.DeleteFunc(kept, func(g catalog.Generation) bool {
+	kept, err = c.Catalog.State(ctx)
+	kept.Generations = slices.DeleteFunc(kept.Generations, func(g catalog.Generation) bool {
 		return slices.ContainsFunc(old, func(o catalog.Generation) bool { return o.Ref() == g.Ref() })
 	})
 	return old, kept, err
 }
 
-// retained gives the generations that are retained and nowhere current.
-func (c *Cache) retained(ctx context.Context) (map[catalog.Ref]bool, error) {
-	publications, err := c.Catalog.Publications(ctx)
+// retained gives the generations that are retained or kept for going back to,
+// nowhere current, and that no snapshot pins.
+func retained(s catalog.State) map[catalog.Ref]bool {
 	retained := map[catalog.Ref]bool{}
-	for _, p := range publications {
-		for _, r := range p.Retained {
-			retained[r.Ref] = true
+	for _, p := range s.Publications {
+		for _, r := range p.Refs()[1:] {
+			retained[r] = true
 		}
 	}
-	for _, p := range publications {
+	for _, p := range s.Publications {
 		delete(retained, p.Current)
 	}
-	return retained, err
+	for _, x := range s.Snapshots {
+		for _, pin := range x.Pins {
+			delete(retained, pin.Ref)
+		}
+	}
+	return retained
 }
 
 func (c *Cache) unneeded(ctx context.Context) ([]catalog.Generation, error) {
-	publications, err := c.Catalog.Publications(ctx)
+	s, err := c.Catalog.State(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range publications {
-		publications[i] = p.At(c.now())
+	for i, p := range s.Publications {
+		s.Publications[i] = p.At(c.now())
 	}
-	generations, err := c.Catalog.Generations(ctx)
-	return catalog.Unneeded(generations, publications), err
+	return s.Unneeded(), nil
 }
 
 // sweep removes what is not marked, in batches. While one is removed no
@@ -129,7 +130,7 @@ func (c *Cache) sweep(ctx context.Context, m *marks, out *Collected) error {
 }
 
 func (c *Cache) sweepBatch(ctx context.Context, m *marks, batch []blob.Info, out *Collected) error {
-	return c.Catalog.Steady(ctx, func(now []catalog.Generation) error {
+	return c.Catalog.Steady(ctx, func(now catalog.State) error {
 		if err := m.add(ctx, now); err != nil {
 			return err
 		}

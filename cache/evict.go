@@ -73,8 +73,8 @@ func (c *Cache) evict(ctx context.Context, n int64) (freed int64, err error) {
 // evictSome works on the front of the queue. What is pinned is looked up anew,
 // since a new generation may need what an old one only could have fetched.
 func (c *Cache) evictSome(ctx context.Context, n int64) (freed int64, err error) {
-	err = c.Catalog.Steady(ctx, func(generations []catalog.Generation) error {
-		pinned, err := c.pinned(ctx, generations)
+	err = c.Catalog.Steady(ctx, func(now catalog.State) error {
+		pinned, err := c.pinned(ctx, now)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (c *Cache) evictSome(ctx context.Context, n int64) (freed int64, err error)
 				return nil
 			}
 			v := c.victims.queue[0]
-			if !pinned[v.digest] {
+			if !pinned.has(v.digest) {
 				size, err := c.evictOne(ctx, v)
 				if err != nil {
 					return err
@@ -119,11 +119,11 @@ func (c *Cache) pickVictims(ctx context.Context) error {
 	if err := c.storeUses(ctx); err != nil {
 		return err
 	}
-	generations, err := c.Catalog.Generations(ctx)
+	now, err := c.Catalog.State(ctx)
 	if err != nil {
 		return err
 	}
-	pinned, err := c.pinned(ctx, generations)
+	pinned, err := c.pinned(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (c *Cache) pickVictims(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !pinned[u.Digest] {
+		if !pinned.has(u.Digest) {
 			oldest.offer(victim{u.Digest, u.Size, u.Last})
 		}
 	}

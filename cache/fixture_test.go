@@ -181,7 +181,7 @@ func (f *fixture) wantWhole(g catalog.Generation) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	for _, d := range append(parts(g), indexesOf(g, table)...) {
+	for _, d := range append(g.Parts(), indexesOf(g, table)...) {
 		if err := f.Blobs.Verify(f.t.Context(), d); err != nil {
 			f.t.Errorf("suite %s, generation %d: %v", g.Suite, g.Number, err)
 		}

@@ -2,17 +2,17 @@ package cache
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
-// marks are the files that generations name, by the first eight bytes of their
-// digests: a quarter of the memory, and where two begin alike, one file too
-// many stays.
+// marks are the files that rows and generations name, by the first eight bytes
+// of their digests: a quarter of the memory, and where two begin alike, one file
+// too many stays.
 type marks struct {
 	cache *Cache
 	// spare are the generations that may be unreadable: they are not served, so
@@ -20,18 +20,27 @@ type marks struct {
 	spare map[catalog.Ref]bool
 	seen  map[catalog.Ref]bool
 	begin []uint64 // ascending
-}
 
-func beginning(d blob.Digest) uint64 { return binary.BigEndian.Uint64(d[:]) }
+	poolSeen    bool
+	poolChanges uint64
+}
 
 func (m *marks) has(d blob.Digest) bool {
 	_, ok := slices.BinarySearch(m.begin, beginning(d))
 	return ok
 }
 
-// add marks what those of the generations name that were not seen before.
-func (m *marks) add(ctx context.Context, generations []catalog.Generation) error {
-	for _, g := range generations {
+// add marks what is recorded and was not seen before.
+func (m *marks) add(ctx context.Context, s catalog.State) error {
+	var signed []blob.Digest
+	for _, p := range s.Publications {
+		signed = slices.AppendSeq(signed, maps.Values(p.Signed.Files()))
+	}
+	m.addFiles(signed)
+	if err := m.addPools(ctx, s.PoolChanges); err != nil {
+		return err
+	}
+	for _, g := range s.Generations {
 		if m.seen[g.Ref()] {
 			continue
 		}
@@ -43,16 +52,42 @@ func (m *marks) add(ctx context.Context, generations []catalog.Generation) error
 	return nil
 }
 
-func (m *marks) addGeneration(ctx context.Context, g catalog.Generation) error {
-	for _, d := range parts(g) {
-		m.begin = append(m.begin, beginning(d))
+// addFiles is quick where all of them are marked.
+func (m *marks) addFiles(digests []blob.Digest) {
+	n := len(m.begin)
+	marked := m.begin[:n:n]
+	for _, d := range digests {
+		if _, ok := slices.BinarySearch(marked, beginning(d)); !ok {
+			m.begin = append(m.begin, beginning(d))
+		}
 	}
+	if len(m.begin) > n {
+		m.order()
+	}
+}
+
+func (m *marks) order() {
+	slices.Sort(m.begin)
+	m.begin = slices.Compact(m.begin)
+}
+
+func (m *marks) addPools(ctx context.Context, changes uint64) error {
+	if m.poolSeen && m.poolChanges == changes {
+		return nil
+	}
+	digests, err := poolDigests(ctx, m.cache.Catalog)
+	m.addFiles(digests)
+	m.poolSeen, m.poolChanges = err == nil, changes
+	return err
+}
+
+func (m *marks) addGeneration(ctx context.Context, g catalog.Generation) error {
+	m.addFiles(g.Parts())
 	t, err := m.cache.Catalog.Table(ctx, g)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil && m.spare[g.Ref()]:
-		slices.Sort(m.begin)
 		return nil
 	case err != nil:
 		return fmt.Errorf("%w: %w", err, errUnknownNeeds)
@@ -60,7 +95,6 @@ func (m *marks) addGeneration(ctx context.Context, g catalog.Generation) error {
 	for e := range t.All() {
 		m.begin = append(m.begin, beginning(e.Digest))
 	}
-	slices.Sort(m.begin)
-	m.begin = slices.Compact(m.begin)
+	m.order()
 	return nil
 }

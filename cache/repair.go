@@ -71,7 +71,7 @@ func (c *Cache) Lost(ctx context.Context) (Lost, error) {
 }
 
 func (c *Cache) addLost(ctx context.Context, g catalog.Generation, lost *Lost) error {
-	for _, d := range parts(g) {
+	for _, d := range g.Parts() {
 		if _, err := c.Blobs.Stat(d); errors.Is(err, blob.ErrNotFound) {
 			lost.Generations = append(lost.Generations, g)
 			break

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -30,6 +31,11 @@ func (r Ref) String() string {
 		return fmt.Sprintf("generation %d built for repository %s, suite %s", r.Number, repository, r.Suite)
 	}
 	return fmt.Sprintf("generation %d of archive %s, suite %s", r.Number, r.Archive, r.Suite)
+}
+
+// Compare orders generations by archive, suite and number.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(strings.Compare(r.Archive, o.Archive), strings.Compare(r.Suite, o.Suite), cmp.Compare(r.Number, o.Number))
 }
 
 // Signed is what a publication of a built generation says of it: Release and

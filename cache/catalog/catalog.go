@@ -1,6 +1,6 @@
 // Package catalog knows what exists and what is served: generations, the
-// pointer to the current one of every suite, what was learnt of every archive,
-// and the record of jobs. It keeps them in a small badger database of its own
+// pointer to the current one of every suite, snapshots that pin generations, the
+// files of pools, what was learnt of every archive, and the record of jobs. It keeps them in a small badger database of its own
 // that is synced at every change; the bytes themselves are in cache/blob.
 //
 // A generation is immutable. Publishing moves one pointer, in one synced
@@ -19,6 +19,11 @@
 //	"v"                               format version, one byte
 //	"g" archive NUL suite NUL number  Generation
 //	"p" repository NUL suite          Publication: current and retained generations
+//	"h" repository NUL suite NUL unix Moved: what was published at a time, in seconds
+//	"t" name                          Snapshot
+//	"o" pool NUL path                 PoolFile
+//	"f" archive NUL byte              when packages were first seen, see sight.go
+//	"F" archive NUL suite             nothing: the packages of the suite have been seen once
 //	"s" archive NUL suite             Check: the last look at upstream, and what was last accepted
 //	"j" number                        Job
 //	"n" name                          a value of whoever saved it: see SaveNote
@@ -70,13 +75,22 @@ type Catalog struct {
 	free  func(dir string) (int64, error) // tests put another file system here
 
 	// numbering is held from reading the highest number of a kind of row to
-	// writing the next: badger would let two of them take the same one.
+	// writing the next: badger would let two of them take the same one. It is
+	// also held while a row is written that names files or generations, so that
+	// who removes those (Steady) sees it or comes before it. Taken after publishing.
 	numbering sync.Mutex
 
 	// publishing is held from reading a pointer to replacing the view, so that
 	// views follow one another in the order of the pointers they show.
 	publishing sync.Mutex
 	view       atomic.Pointer[view] // stored under publishing
+	lazy       lazyRepositories
+	tables     sharedTables
+
+	// sighting is held from reading what was seen to writing more.
+	sighting sync.Mutex
+	// poolChanges counts the changes of pools.
+	poolChanges atomic.Uint64
 }
 
 // Open opens the catalog in dir, making it where there is none. Manifests are

@@ -119,16 +119,17 @@ func (c *Catalog) publish(ctx context.Context, m Move, now time.Time) (Publicati
 	if err != nil {
 		return Publication{}, err
 	}
-	if err := c.movePointer(p); err != nil {
+	if err := c.movePointer(p, m.moved(p)); err != nil {
 		return Publication{}, err
 	}
 	c.view.Store(v)
+	c.lazy.moved(p.Repository, p.Suite)
 	return p, nil
 }
 
 // movePointer makes what was signed durable first. Files are removed only
 // while numbering is held, so that none goes that this row is about to name.
-func (c *Catalog) movePointer(p Publication) error {
+func (c *Catalog) movePointer(p Publication, m Moved) error {
 	if p.Signed != nil {
 		if err := c.blobs.Sync(); err != nil {
 			return err
@@ -137,7 +138,9 @@ func (c *Catalog) movePointer(p Publication) error {
 	c.numbering.Lock()
 	defer c.numbering.Unlock()
 	reached("pointer to be moved")
-	err := c.update(func(txn *badger.Txn) error { return set(txn, key('p', p.Repository, p.Suite), p) })
+	err := c.update(func(txn *badger.Txn) error {
+		return errors.Join(set(txn, key('p', p.Repository, p.Suite), p), setMoved(txn, m))
+	})
 	if err == nil {
 		reached("pointer moved")
 	}

@@ -20,7 +20,8 @@ func (p Publication) At(now time.Time) Publication {
 
 // Expire cuts what suites retain down to what both bounds still ask for, for
 // suites of which nothing new was published meanwhile. A publication that
-// cannot be loaded stays as it is. The paths that nobody retains any more are
+// cannot be loaded stays as it is. Of the history of every suite, the newest
+// moves stay. The paths that nobody retains any more are
 // no longer found when it returns.
 func (c *Catalog) Expire(ctx context.Context, now time.Time) error {
 	all, err := c.Publications(ctx)
@@ -35,7 +36,7 @@ func (c *Catalog) Expire(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("expiring retained generations of repository %s, suite %s: %w", p.Repository, p.Suite, err)
 		}
 	}
-	return nil
+	return c.trimHistory(ctx, keptMoves)
 }
 
 func (c *Catalog) expire(ctx context.Context, repository, suite string, now time.Time) error {
@@ -57,34 +58,70 @@ func (c *Catalog) expire(ctx context.Context, repository, suite string, now time
 	return nil
 }
 
-// Steady calls do with all generations, while none can be added or removed.
-func (c *Catalog) Steady(ctx context.Context, do func([]Generation) error) error {
+// State is what is recorded at one moment.
+type State struct {
+	Generations  []Generation
+	Publications []Publication
+	Snapshots    []Snapshot
+	PoolChanges  uint64
+}
+
+// Steady calls do with what is recorded, while no generation, publication,
+// snapshot or file of a pool can be added or removed.
+func (c *Catalog) Steady(ctx context.Context, do func(State) error) error {
 	c.numbering.Lock()
 	defer c.numbering.Unlock()
-	all, err := c.Generations(ctx)
+	s, err := c.State(ctx)
 	if err != nil {
 		return err
 	}
-	return do(all)
+	return do(s)
 }
 
-// Unneeded picks the generations that no publication has as current or
-// retained, but for the newest of every suite: that is what a refresh compares
-// with, and what a new repository begins with.
-func Unneeded(generations []Generation, publications []Publication) (unneeded []Generation) {
+// State reads what is recorded. A row that cannot be read is an error, since
+// nobody knows what it needs.
+func (c *Catalog) State(ctx context.Context) (s State, err error) {
+	s.PoolChanges = c.PoolChanges() // before reading, so that it is never too new
+	if s.Generations, err = c.Generations(ctx); err != nil {
+		return s, err
+	}
+	if s.Publications, err = c.Publications(ctx); err != nil {
+		return s, err
+	}
+	s.Snapshots, err = c.Snapshots(ctx)
+	return s, err
+}
+
+// Refs are all generations of a publication, the current one first.
+func (p *Publication) Refs() []Ref {
+	refs := p.refs()
+	if p.Previous != (Ref{}) && !slices.Contains(refs, p.Previous) {
+		refs = append(refs, p.Previous)
+	}
+	return refs
+}
+
+// Unneeded picks the generations that no publication has as current, retained
+// or previous and that no snapshot pins, but for the newest of every suite: that
+// is what a refresh or a build compares with, and what a new repository begins with.
+func (s State) Unneeded() (unneeded []Generation) {
 	needed := map[Ref]bool{}
-	for _, p := range publications {
-		needed[p.Current] = true
-		for _, r := range p.Retained {
-			needed[r.Ref] = true
+	for _, p := range s.Publications {
+		for _, r := range p.Refs() {
+			needed[r] = true
+		}
+	}
+	for _, x := range s.Snapshots {
+		for _, p := range x.Pins {
+			needed[p.Ref] = true
 		}
 	}
 	newest := map[Ref]uint64{}
-	for _, g := range generations {
+	for _, g := range s.Generations {
 		suite := Ref{Archive: g.Archive, Suite: g.Suite}
 		newest[suite] = max(newest[suite], g.Number)
 	}
-	for _, g := range generations {
+	for _, g := range s.Generations {
 		if !needed[g.Ref()] && newest[Ref{Archive: g.Archive, Suite: g.Suite}] != g.Number {
 			unneeded = append(unneeded, g)
 		}
@@ -93,17 +130,13 @@ func Unneeded(generations []Generation, publications []Publication) (unneeded []
 }
 
 // RemoveUnneeded removes the rows of all generations that Unneeded picks, and
-// returns them. No generation can be published or added meanwhile.
+// returns them. No generation can be published, pinned or added meanwhile.
 func (c *Catalog) RemoveUnneeded(ctx context.Context) ([]Generation, error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	var removed []Generation
-	err := c.Steady(ctx, func(generations []Generation) error {
-		publications, err := c.Publications(ctx)
-		if err != nil {
-			return err
-		}
-		for batch := range slices.Chunk(Unneeded(generations, publications), removeBatch) {
+	err := c.Steady(ctx, func(s State) error {
+		for batch := range slices.Chunk(s.Unneeded(), removeBatch) {
 			if err := c.removeRows(batch); err != nil {
 				return err
 			}

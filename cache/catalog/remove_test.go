@@ -24,10 +24,10 @@ func TestUnneededAreThoseThatNobodyHasAndThatAreNotTheNewest(t *testing.T) {
 		{Current: all[2].Ref(), Retained: []Retained{{Ref: all[1].Ref()}}},
 		{Current: all[5].Ref()},
 	}
-	if diff := cmp.Diff([]Ref{all[0].Ref(), all[4].Ref()}, refs(Unneeded(all, publications))); diff != "" {
+	if diff := cmp.Diff([]Ref{all[0].Ref(), all[4].Ref()}, refs(State{Generations: all, Publications: publications}.Unneeded())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Ref{all[0].Ref(), all[1].Ref(), all[2].Ref(), all[4].Ref()}, refs(Unneeded(all, nil))); diff != "" {
+	if diff := cmp.Diff([]Ref{all[0].Ref(), all[1].Ref(), all[2].Ref(), all[4].Ref()}, refs(State{Generations: all}.Unneeded())); diff != "" {
 		t.Errorf("without publications (-want +got):\n%s", diff)
 	}
 }
@@ -74,9 +74,9 @@ func TestSteadyKeepsGenerationsFromBeingAdded(t *testing.T) {
 	f := newFixture(t)
 	f.add("stable", entries("stable", "a", nil))
 	added := make(chan uint64)
-	err := f.Steady(t.Context(), func(all []Generation) error {
-		if len(all) != 1 {
-			t.Errorf("%d generations", len(all))
+	err := f.Steady(t.Context(), func(s State) error {
+		if len(s.Generations) != 1 {
+			t.Errorf("%d generations", len(s.Generations))
 		}
 		go func() { added <- f.add("stable", entries("stable", "b", nil)).Number }()
 		select {

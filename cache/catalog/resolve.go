@@ -49,6 +49,9 @@ func SuiteDir(suite string) string {
 // HasRepository says whether a repository of that name is served.
 func (c *Catalog) HasRepository(name string) bool {
 	_, ok := c.view.Load().repositories[name]
+	if !ok {
+		_, ok = c.lazy.suitesOf(name)
+	}
 	return ok
 }
 
@@ -59,8 +62,12 @@ func (c *Catalog) HasRepository(name string) bool {
 func (c *Catalog) Resolve(repository, path string, may func(suite string) bool) (File, error) {
 	suites, ok := c.view.Load().repositories[repository]
 	if !ok {
-		return File{}, ErrNoRepository
+		return c.resolveLazily(repository, path, may)
 	}
+	return resolveIn(suites, path, may)
+}
+
+func resolveIn(suites []*suiteView, path string, may func(suite string) bool) (File, error) {
 	missing := ErrNoPath
 	for _, s := range suites {
 		if !may(s.suite) {

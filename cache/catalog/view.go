@@ -216,7 +216,7 @@ func (c *Catalog) layer(ctx context.Context, ref Ref) (*layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", ref, err)
 	}
-	t, err := c.Table(ctx, g)
+	t, err := c.sharedTable(ctx, g)
 	if err != nil {
 		c.dropDamaged(ctx, g.Manifest, err)
 		return nil, err

@@ -1,0 +1,215 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"aptmirror/cache/blob"
+)
+
+// PoolFile is a file of the site's own packages.
+type PoolFile struct {
+	Pool      string   `json:"pool"`
+	Component string   `json:"component"`
+	Path      string   `json:"path"` // in the pool: "main/h/hello/hello_1_amd64.deb"
+	Kind      PoolKind `json:"kind"`
+
+	// A PoolSourceFile has the first two of the source package that it was
+	// added with, which may not be the only one to name it.
+	Package      string `json:"package"`
+	Version      string `json:"version"`
+	Architecture string `json:"architecture,omitempty"` // as in the control file; "" for a PoolSourceFile
+	Source       string `json:"source,omitempty"`       // the name of the source package; "" where the file does not say
+
+	Digest blob.Digest `json:"digest"`
+	Size   int64       `json:"size"` // bytes
+	// Stanza is the control stanza as an index has it, without Filename, Size
+	// and digests; zero for a PoolSourceFile.
+	Stanza blob.Digest `json:"stanza,omitzero"`
+
+	Added  time.Time `json:"added"`
+	By     string    `json:"by"`               // who added it
+	Signer string    `json:"signer,omitempty"` // fingerprint of the uploader's key; "" where none was asked for
+}
+
+// PoolKind is what a file of a pool is.
+type PoolKind string
+
+const (
+	PoolDeb        PoolKind = "deb"
+	PoolUdeb       PoolKind = "udeb"
+	PoolSource     PoolKind = "dsc"
+	PoolSourceFile PoolKind = "source-file" // what a PoolSource names
+)
+
+// maxPoolFiles bounds how many files one call adds or removes: they are one
+// transaction, and badger allows some thousands of rows in it.
+const maxPoolFiles = 1000
+
+// PoolConflictError says that a pool has other bytes already under the path of
+// a file, or as the same package, version and architecture.
+type PoolConflictError struct {
+	Have, New PoolFile
+}
+
+func (e *PoolConflictError) Error() string {
+	h, n := e.Have, e.New
+	if h.Path == n.Path {
+		return fmt.Sprintf("pool %s has other bytes as %s (%d bytes with SHA-256 %s, added %s; now %d bytes with SHA-256 %s)", h.Pool, h.Path, h.Size, h.Digest, h.Added.Format(time.RFC3339), n.Size, n.Digest)
+	}
+	return fmt.Sprintf("pool %s has other bytes as %s %s %s already: %s (SHA-256 %s); now %s (SHA-256 %s)", h.Pool, h.Package, h.Version, h.Architecture, h.Path, h.Digest, n.Path, n.Digest)
+}
+
+// AddPoolFiles adds files to a pool, all or none; their blobs and stanzas are
+// in the store and held (cache.Hold) until it returns. A file that the pool has
+// already stays as it is. The error is a *PoolConflictError where the pool, or
+// another of the files, has other bytes for the same.
+func (c *Catalog) AddPoolFiles(ctx context.Context, pool string, files []PoolFile) error {
+	if err := c.addPoolFiles(ctx, pool, files); err != nil {
+		return fmt.Errorf("adding files to pool %s: %w", pool, err)
+	}
+	return nil
+}
+
+func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFile) error {
+	if len(files) > maxPoolFiles {
+		return fmt.Errorf("%d files at once are too many, add at most %d", len(files), maxPoolFiles)
+	}
+	for _, f := range files {
+		if err := c.checkPoolFile(pool, f); err != nil {
+			return err
+		}
+	}
+	if err := c.blobs.Sync(); err != nil {
+		return err
+	}
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	added, err := c.newPoolFiles(ctx, pool, files)
+	if err != nil || len(added) == 0 {
+		return err
+	}
+	reached("pool files to be added")
+	err = c.update(func(txn *badger.Txn) error {
+		for _, f := range added {
+			if err := set(txn, key('o', pool, f.Path), f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c.poolChanges.Add(1)
+	if err == nil {
+		reached("pool files added")
+	}
+	return err
+}
+
+func (c *Catalog) checkPoolFile(pool string, f PoolFile) error {
+	if err := checkNames(pool, f.Path); err != nil {
+		return err
+	}
+	if f.Pool != pool {
+		return fmt.Errorf("%s is of pool %q", f.Path, f.Pool)
+	}
+	if err := checkEntry(Entry{Path: f.Path, Plain: f.Path, Kind: KindPackage, Size: f.Size}); err != nil {
+		return err
+	}
+	info, err := c.blobs.Stat(f.Digest)
+	if err == nil && info.Size != f.Size {
+		err = fmt.Errorf("it has %d bytes in the store, not %d", info.Size, f.Size)
+	}
+	if err == nil && f.Stanza != (blob.Digest{}) {
+		_, err = c.blobs.Stat(f.Stanza)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// poolName is what must have one content in a pool beside its path.
+type poolName struct {
+	kind                       PoolKind
+	pkg, version, architecture string
+}
+
+// newPoolFiles gives those of files that the pool has not. It needs numbering.
+func (c *Catalog) newPoolFiles(ctx context.Context, pool string, files []PoolFile) (added []PoolFile, err error) {
+	have, err := c.PoolFiles(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	paths, names := map[string]PoolFile{}, map[poolName]PoolFile{}
+	note := func(f PoolFile) {
+		paths[f.Path] = f
+		if f.Kind != PoolSourceFile {
+			names[poolName{f.Kind, f.Package, f.Version, f.Architecture}] = f
+		}
+	}
+	for _, f := range have {
+		note(f)
+	}
+	for _, f := range files {
+		same, there := paths[f.Path]
+		if there && (same.Digest != f.Digest || same.Size != f.Size) {
+			return nil, &PoolConflictError{same, f}
+		}
+		if same, ok := names[poolName{f.Kind, f.Package, f.Version, f.Architecture}]; ok && f.Kind != PoolSourceFile && same.Digest != f.Digest {
+			return nil, &PoolConflictError{same, f}
+		}
+		if !there {
+			note(f)
+			added = append(added, f)
+		}
+	}
+	return added, nil
+}
+
+// PoolFiles gives the files of a pool in the order of their paths; those of
+// every pool, one after the other, for "". With a *RowError come all those whose
+// rows can be read.
+func (c *Catalog) PoolFiles(ctx context.Context, pool string) ([]PoolFile, error) {
+	prefix := []byte{'o'}
+	if pool != "" {
+		prefix = key('o', pool, "")
+	}
+	return collect[PoolFile](ctx, c, prefix, false, math.MaxInt)
+}
+
+// PoolChanges counts what was added to pools and removed from them since the
+// catalog was opened: as long as it is the same, so is PoolFiles.
+func (c *Catalog) PoolChanges() uint64 { return c.poolChanges.Load() }
+
+// RemovePoolFiles removes files from a pool, all or none; the error is
+// ErrNotFound where one of them is not there. What publications contain of them
+// stays in the store until they are no longer retained.
+func (c *Catalog) RemovePoolFiles(ctx context.Context, pool string, paths []string) error {
+	if len(paths) > maxPoolFiles {
+		return fmt.Errorf("removing files from pool %s: %d at once are too many, remove at most %d", pool, len(paths), maxPoolFiles)
+	}
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
+	err := c.update(func(txn *badger.Txn) error {
+		for _, path := range paths {
+			k := key('o', pool, path)
+			if err := get(txn, k, &PoolFile{}); errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if err := txn.Delete(k); err != nil {
+				return err
+			}
+		}
+		return context.Cause(ctx)
+	})
+	c.poolChanges.Add(1)
+	if err != nil {
+		return fmt.Errorf("removing files from pool %s: %w", pool, err)
+	}
+	return nil
+}
