@@ -3,8 +3,12 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
+	"net/http"
 	"sync"
+	"time"
 )
 
 // batch is the connection under TLS. TLS encrypts records of 16 KiB and makes
@@ -13,6 +17,7 @@ import (
 type batch struct {
 	net.Conn
 	closed func() // called at the first Close
+	begun  bool   // Read has had something; only the one who reads looks at it
 
 	mu      sync.Mutex // guards the fields below; not held while sending
 	held    bool       // Write only adds to records
@@ -70,6 +75,34 @@ func (b *batch) Write(p []byte) (int, error) {
 	defer b.mu.Unlock()
 	b.records = append(b.records, p...)
 	return len(p), nil
+}
+
+// Read implements net.Conn. Where the client speaks HTTP without TLS, as apt does
+// when its sources or its proxy say http, one constant answer tells it so.
+func (b *batch) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if n > 0 && !b.begun {
+		b.begun = true
+		if 'A' <= p[0] && p[0] <= 'Z' { // a method; TLS begins with 22
+			b.refusePlain()
+			return 0, errPlain
+		}
+	}
+	return n, err
+}
+
+var errPlain = errors.New("the client speaks HTTP without TLS, it was told to write https://")
+
+// plainReason is for whoever wrote the address.
+const plainReason = "this server speaks HTTPS alone: write https:// for http:// before its name"
+
+func (b *batch) refusePlain() {
+	b.SetDeadline(time.Now().Add(lingerTimeout))
+	io.WriteString(b.Conn, refusal(http.MethodGet, http.StatusBadRequest, plainReason))
+	if tcp, ok := b.Conn.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	}
+	io.CopyN(io.Discard, b.Conn, lingerBytes)
 }
 
 // Close implements net.Conn.

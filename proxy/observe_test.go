@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,8 +117,11 @@ func TestConnectionsAreCounted(t *testing.T) {
 	c := s.dial(s.client("a.example.org"))
 	c.get("/debian/" + inRelease)
 	bad := must(net.Dial("tcp", s.address))(t)
-	io.WriteString(bad, "GET / HTTP/1.1\r\n\r\n")
-	io.ReadAll(bad)
+	io.WriteString(bad, "GET / HTTP/1.1\r\nHost: mirror.example.org\r\n\r\n")
+	answer, err := io.ReadAll(bad)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 this server speaks HTTPS alone") {
+		t.Errorf("without TLS: %q, %v", answer, err)
+	}
 	bad.Close()
 	s.log.await(t, "TLS handshake error", 1)
 	c.Close()

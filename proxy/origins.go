@@ -101,8 +101,11 @@ var errTunnel = errors.New(`this proxy opens no tunnels: write http:// in the so
 
 // unknown is the answer to an address that no archive has.
 func (o *Origins) unknown(u *url.URL) error {
-	asked := u.Scheme + "://" + u.Host
-	return fmt.Errorf("%s is not mirrored here under that address, only %s", asked[:min(len(asked), maxQuoted)], strings.Join(o.names, ", "))
+	asked := u.Scheme + "://" + u.Host + u.Path
+	if len(asked) > maxQuoted {
+		asked = asked[:maxQuoted-3] + "..."
+	}
+	return fmt.Errorf("%s is not mirrored here, only %s", asked, strings.Join(o.names, ", "))
 }
 
 var errScheme = errors.New("only http and https addresses of archives are answered for here")
