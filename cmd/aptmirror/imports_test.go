@@ -29,10 +29,11 @@ cache/blob:
 cache/catalog: cache/blob
 cache: STORE FORMATS
 upstream: STORE FORMATS
-resign: STORE FORMATS
+resign/deb: FORMATS
+resign: STORE FORMATS resign/deb
 proxy/pki:
 proxy/identity: proxy/pki
-proxy/kit: proxy/pki
+proxy/kit: proxy/pki resign/deb
 proxy/admin:
 proxy: STORE proxy/identity
 cmd/aptmirror/config:

@@ -1,19 +1,16 @@
 package kit
 
 import (
-	"bytes"
-	"compress/gzip"
-	"crypto/md5"
 	"crypto/x509"
 	_ "embed"
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"aptmirror/proxy/pki"
+	"aptmirror/resign/deb"
 )
 
 const (
@@ -36,9 +33,6 @@ var postrm string
 // it has. Its version is the time, so that a later kit is an upgrade. apt's configuration
 // is made of conffiles; certificate and key are put in place when the package is configured
 // and taken away when it is purged. The package holds the key: treat it like one.
-//
-// It is written here and not by a packaging library: the format is two small tar archives
-// in an ar archive, and what matters is the owner and the mode of one file.
 func (k *Kit) WriteDeb(w io.Writer, now time.Time) error {
 	host, err := k.check()
 	if err != nil {
@@ -85,7 +79,7 @@ func (k *Kit) newPackage(host string, now time.Time) (*debPackage, error) {
 	}
 	changelog := fmt.Sprintf("%s (%s) stable; urgency=medium\n\n  * For %s.\n  * Certificate %x, until %s.\n\n -- %s  %s\n",
 		packageName, p.version, p.machine, certs[0].SerialNumber, certs[0].NotAfter.UTC().Format(time.DateOnly), p.maintainer(), now.Format(time.RFC1123Z))
-	p.files = append(p.files, File{docDir + "/changelog.gz", 0o644, compressed([]byte(changelog))}, File{docDir + "/copyright", 0o644, p.copyright()})
+	p.files = append(p.files, File{docDir + "/changelog.gz", 0o644, deb.Compressed([]byte(changelog))}, File{docDir + "/copyright", 0o644, p.copyright()})
 	return p, nil
 }
 
@@ -118,15 +112,10 @@ License: public-domain
 }
 
 func (p *debPackage) control() []byte {
-	size := 0 // in KiB, each file rounded up; see deb-substvars(5)
-	for _, f := range p.all() {
-		size += (len(f.Data) + 1023) / 1024
-	}
 	return fmt.Appendf(nil, `Package: %s
 Version: %s
 Architecture: all
 Maintainer: %s
-Installed-Size: %d
 Depends: apt (>= 2.0)
 Section: admin
 Priority: optional
@@ -137,100 +126,21 @@ Description: access to the mirror %s
    %s
  .
  Purging the package takes all of them away.
-`, packageName, p.version, p.maintainer(), size, p.host, p.machine)
-}
-
-func (p *debPackage) all() []File {
-	return slices.SortedFunc(slices.Values(slices.Concat(p.conffiles, p.files)), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+`, packageName, p.version, p.maintainer(), p.host, p.machine)
 }
 
 func (p *debPackage) write(w io.Writer) error {
-	control, err := p.controlArchive()
-	if err != nil {
-		return err
+	packed := deb.Package{Control: p.control(), Conffiles: debFiles(p.conffiles), Files: debFiles(p.files), Time: p.now}
+	packed.Scripts = []deb.File{
+		{Path: "postinst", Mode: 0o755, Data: postinst},
+		{Path: "postrm", Mode: 0o755, Data: []byte(strings.Replace(postrm, "@BROUGHT@", strings.Join(p.brought, " "), 1))},
 	}
-	data, err := p.dataArchive()
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "!<arch>\n"); err != nil {
-		return err
-	}
-	for _, m := range []File{{"debian-binary", 0o644, []byte("2.0\n")}, {"control.tar.gz", 0o644, control}, {"data.tar.gz", 0o644, data}} {
-		if err := p.member(w, m); err != nil {
-			return err
-		}
-	}
-	return nil
+	return packed.Write(w)
 }
 
-// member writes one member of an ar(5) archive; each begins at an even offset.
-func (p *debPackage) member(w io.Writer, m File) error {
-	if _, err := fmt.Fprintf(w, "%-16s%-12d%-6d%-6d%-8o%-10d`\n", m.Path, p.now.Unix(), 0, 0, 0o100000|m.Mode, len(m.Data)); err != nil {
-		return err
-	}
-	if len(m.Data)%2 == 1 {
-		m.Data = append(slices.Clone(m.Data), '\n')
-	}
-	_, err := w.Write(m.Data)
-	return err
-}
-
-func (p *debPackage) controlArchive() ([]byte, error) {
-	var conffiles, sums bytes.Buffer
-	for _, f := range p.conffiles {
-		fmt.Fprintf(&conffiles, "/%s\n", f.Path)
-	}
-	for _, f := range p.files {
-		fmt.Fprintf(&sums, "%x  %s\n", md5.Sum(f.Data), f.Path)
-	}
-	return p.archive([]File{
-		{"conffiles", 0o644, conffiles.Bytes()},
-		{"control", 0o644, p.control()},
-		{"md5sums", 0o644, sums.Bytes()},
-		{"postinst", 0o755, postinst},
-		{"postrm", 0o755, []byte(strings.Replace(postrm, "@BROUGHT@", strings.Join(p.brought, " "), 1))},
-	})
-}
-
-func (p *debPackage) dataArchive() ([]byte, error) { return p.archive(p.all()) }
-
-// archive packs files with the directories above them.
-func (p *debPackage) archive(files []File) ([]byte, error) {
-	var out bytes.Buffer
-	z := gzip.NewWriter(&out)
-	t := newTarball(z, p.now)
-	t.prefix = "./"
-	known := map[string]bool{}
+func debFiles(files []File) (out []deb.File) {
 	for _, f := range files {
-		t.parents(path.Dir(f.Path), known)
-		t.file(f)
+		out = append(out, deb.File(f))
 	}
-	if err := t.close(); err != nil {
-		return nil, err
-	}
-	err := z.Close()
-	return out.Bytes(), err
-}
-
-// parents adds a directory and those above it, once.
-func (t *tarball) parents(dir string, known map[string]bool) {
-	if known[dir] {
-		return
-	}
-	known[dir] = true
-	if dir != "." {
-		t.parents(path.Dir(dir), known)
-		t.dir(dir)
-		return
-	}
-	t.dir("")
-}
-
-func compressed(text []byte) []byte {
-	var out bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // the level is one
-	z.Write(text)                                           // a buffer takes everything
-	z.Close()
-	return out.Bytes()
+	return out
 }

@@ -24,8 +24,8 @@ var made = time.Date(2026, 3, 1, 9, 30, 5, 0, time.UTC)
 // aptUser is who _apt is in the trees of these tests.
 const aptUser = 4242
 
-// deb writes the package of a kit to a file.
-func deb(t *testing.T, k *Kit, now time.Time) string {
+// debFile writes the package of a kit to a file.
+func debFile(t *testing.T, k *Kit, now time.Time) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := k.WriteDeb(&out, now); err != nil {
@@ -50,7 +50,7 @@ func mustRun(t *testing.T, name string, args ...string) string {
 
 func TestDpkgReadsThePackage(t *testing.T) {
 	tool(t, "dpkg-deb")
-	file := deb(t, newKit(t), made)
+	file := debFile(t, newKit(t), made)
 	fields := mustRun(t, "dpkg-deb", "-f", file, "Package", "Version", "Architecture", "Maintainer", "Depends", "Description")
 	for _, want := range []string{"Package: aptmirror-apt-source\n", "Version: 20260301.093005\n", "Architecture: all\n",
 		"Maintainer: aptmirror on mirror.example.org <aptmirror@mirror.example.org>\n", "Depends: apt", "   host.example.org\n"} {
@@ -95,11 +95,11 @@ func TestDpkgReadsThePackage(t *testing.T) {
 
 func TestPackagesAreReproducible(t *testing.T) {
 	k := newKit(t)
-	first, err := os.ReadFile(deb(t, k, made))
+	first, err := os.ReadFile(debFile(t, k, made))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := os.ReadFile(deb(t, k, made.In(time.FixedZone("", 3600))))
+	second, err := os.ReadFile(debFile(t, k, made.In(time.FixedZone("", 3600))))
 	if err != nil || !bytes.Equal(first, second) {
 		t.Errorf("the same kit at the same time gives other bytes: %v", err)
 	}
@@ -108,7 +108,7 @@ func TestPackagesAreReproducible(t *testing.T) {
 func TestLintianFindsNoError(t *testing.T) {
 	tool(t, "lintian")
 	file := filepath.Join(t.TempDir(), "aptmirror-apt-source_20260301.093005_all.deb")
-	if err := os.Rename(deb(t, newKit(t), made), file); err != nil {
+	if err := os.Rename(debFile(t, newKit(t), made), file); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "lintian", "--allow-root", "--fail-on", "error", file).CombinedOutput()
@@ -186,7 +186,7 @@ var wantInstalled = map[string]string{"ca.pem": "-rw-r--r-- 0", "client.pem": "-
 func TestInstallUpgradeAndPurge(t *testing.T) {
 	m := newTarget(t)
 	first, second := newKit(t), newKit(t)
-	m.dpkg("-i", deb(t, first, made))
+	m.dpkg("-i", debFile(t, first, made))
 	if diff := cmp.Diff(wantInstalled, m.installed()); diff != "" {
 		t.Errorf("installed (-want +got):\n%s", diff)
 	}
@@ -196,7 +196,7 @@ func TestInstallUpgradeAndPurge(t *testing.T) {
 	const sources = "etc/apt/sources.list.d/aptmirror.sources"
 	m.write(sources, "# mine\n")
 	second.Sources[0].Suites = []string{"trixie"}
-	m.dpkg("-i", deb(t, second, made.Add(time.Second)))
+	m.dpkg("-i", debFile(t, second, made.Add(time.Second)))
 	m.wantPair(second)
 	if diff := cmp.Diff(wantInstalled, m.installed()); diff != "" {
 		t.Errorf("upgraded (-want +got):\n%s", diff)
@@ -225,7 +225,7 @@ func TestInstallUpgradeAndPurge(t *testing.T) {
 func TestPackageWithoutKey(t *testing.T) {
 	m, k := newTarget(t), newKit(t)
 	k.ClientKey = nil
-	file := deb(t, k, made)
+	file := debFile(t, k, made)
 	if out := m.dpkg("-i", file); !strings.Contains(out, "this kit has no key") {
 		t.Errorf("nothing is said of the missing key:\n%s", out)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
 	"time"
 )
 
@@ -33,10 +32,9 @@ func (k *Kit) WriteTar(w io.Writer, now time.Time) error {
 
 // tarball writes a tar archive whose entries are all of one date. The first error ends it.
 type tarball struct {
-	tar    *tar.Writer
-	now    time.Time
-	prefix string
-	err    error
+	tar *tar.Writer
+	now time.Time
+	err error
 }
 
 func newTarball(w io.Writer, now time.Time) *tarball {
@@ -44,8 +42,7 @@ func newTarball(w io.Writer, now time.Time) *tarball {
 }
 
 func (t *tarball) dir(name string) {
-	name = strings.TrimSuffix(t.prefix+name, "/") + "/"
-	t.add(tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755, Uname: "root", Gname: "root"}, nil)
+	t.add(tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o755, Uname: "root", Gname: "root"}, nil)
 }
 
 // file adds a file, which belongs to root unless only its owner may read it and has no
@@ -55,7 +52,7 @@ func (t *tarball) file(f File) {
 	if f.Mode == 0o400 {
 		owner = "_apt"
 	}
-	t.add(tar.Header{Typeflag: tar.TypeReg, Name: t.prefix + f.Path, Mode: int64(f.Mode & fs.ModePerm), Uname: owner, Gname: "root"}, f.Data)
+	t.add(tar.Header{Typeflag: tar.TypeReg, Name: f.Path, Mode: int64(f.Mode & fs.ModePerm), Uname: owner, Gname: "root"}, f.Data)
 }
 
 func (t *tarball) add(h tar.Header, data []byte) {

@@ -1,0 +1,199 @@
+package deb
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// bigTar is a package whose control.tar announces a file, a long name or a long link of that size and ends there, as in
+// apt's test of CVE-2020-27350.
+func bigTar(flag byte, size uint64) []byte {
+	header := bytes.Repeat([]byte("7"), 512)
+	put := func(at, length int, text string) {
+		copy(header[at:at+length], make([]byte, length))
+		copy(header[at:at+length], text)
+	}
+	put(0, 100, "control")
+	put(100, 8, "0000644")
+	put(108, 8, "0000000")
+	put(116, 8, "0000000")
+	put(124, 12, "\x80")
+	binary.BigEndian.PutUint64(header[128:], size)
+	put(136, 12, "00000000000")
+	put(257, 255, "")
+	header[156] = flag
+	put(157, 100, "")
+	put(148, 8, "        ")
+	sum := 0
+	for _, c := range header {
+		sum += int(c)
+	}
+	put(148, 8, fmt.Sprintf("%06o\x00 ", sum))
+	return ar(part{name: "debian-binary", data: []byte("2.0\n")}, part{name: "control.tar", data: header}, part{name: "data.tar", data: make([]byte, 1024)})
+}
+
+var overlong = []struct {
+	name string
+	flag byte
+	size uint64
+}{
+	{"long name", 'L', 64<<20 + 1}, {"long link", 'K', 64<<20 + 1},
+	{"long control", '0', 64<<20 + 1}, {"too long control", '0', 128<<30 + 1},
+}
+
+func TestHostileSizesInTar(t *testing.T) {
+	for _, c := range overlong {
+		if d, err := read(t, bigTar(c.flag, c.size)); err == nil {
+			t.Errorf("%s was read: %+v", c.name, d)
+		} else if !strings.Contains(err.Error(), "control.tar") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// headerOnly is a member's header as C code leaves it that writes into zeros.
+func headerOnly(name, size string) string {
+	zeros := func(text string, n int) string { return text + strings.Repeat("\x00", n-len(text)) }
+	return fmt.Sprintf("%-16s", name) + zeros("", 12+6+6+8) + zeros(size, 10) + zeros("", 2)
+}
+
+func TestHostileArchives(t *testing.T) {
+	control, data := controlOf(t, hello), dataOf(t)
+	plain := func(name string, items ...item) part { return part{name: name, data: tarOf(t, items...)} }
+	pax := func(h item) item {
+		h.Format, h.PAXRecords = tar.FormatPAX, map[string]string{"SCHILY.xattr.user.x": "y"}
+		return h
+	}
+	odd := ar(binaryPart, control, part{name: "data.tar", data: []byte("odd")})
+	whole := ar(binaryPart, control, data)
+	cut := zst(tarOf(t, entry("./x", strings.Repeat("x", 100000))))
+	for _, c := range []struct {
+		name string
+		deb  []byte
+		want string
+	}{
+		{"empty", nil, "does not begin as an ar archive"},
+		{"magic alone", []byte(arMagic), "first member is not debian-binary"},
+		{"crash", []byte(arMagic + headerOnly("control.tar", "") + headerOnly("data.tar", "") + headerOnly("#1/13", "12") + "debian-binary"), "header does not end"},
+		{"loop", []byte(arMagic + headerOnly("#1/20", "-60") + strings.Repeat("\x00", 20)), "header does not end"},
+		{"leak", []byte(arMagic + headerOnly("data.tar", "")), "header does not end"},
+		{"a negative size", ar(part{name: "debian-binary", size: "-60", data: []byte("2.0\n")}), "no size"},
+		{"a size with a sign", ar(part{name: "debian-binary", size: "+4", data: []byte("2.0\n")}), "no size"},
+		{"a size in the middle", ar(part{name: "debian-binary", size: " 4", data: []byte("2.0\n")}), "no size"},
+		{"no size", ar(part{name: "debian-binary", size: " ", data: []byte("2.0\n")}), "no size"},
+		{"a size of another", ar(binaryPart, control, part{name: "data.tar.gz", size: "9999999999", data: data.data}), "more than the file has"},
+		{"a name of BSD ar", ar(part{name: "#1/13", data: []byte("debian-binary")}), "no name of a member"},
+		{"half a header", whole[:100], "the file ends within it"},
+		{"cut", whole[:len(whole)-10], "more than the file has"},
+		{"bytes at the end", append(bytes.Clone(whole), "more"...), "the file ends within it"},
+		{"odd without padding", odd[:len(odd)-1], "no newline behind it"},
+		{"odd with another padding", append(odd[:len(odd)-1:len(odd)-1], 'x'), "no newline behind it"},
+		{"too many members", ar(append([]part{binaryPart, control, data}, many("_", 20)...)...), "more than 16"},
+		{"no debian-binary", ar(control, data), "first member is not debian-binary"},
+		{"another version", ar(part{name: "debian-binary", data: []byte("3.0\n")}, control, data), "debian-binary is"},
+		{"a long version", ar(part{name: "debian-binary", data: make([]byte, 100)}, control, data), "longer than 16"},
+		{"no control", ar(binaryPart, data), "the members are debian-binary, data.tar.gz"},
+		{"no data", ar(binaryPart, control), "the members are"},
+		{"data before control", ar(binaryPart, data, control), "data.tar.gz stands where control.tar belongs"},
+		{"control twice", ar(binaryPart, control, control, data), "a second control.tar.gz"},
+		{"control in two formats", ar(binaryPart, control, plain("control.tar", entry("control", hello)), data), "the members are"},
+		{"another member", ar(binaryPart, control, data, part{name: "more"}), "the members are"},
+		{"control in bzip2", ar(binaryPart, part{name: "control.tar.bz2"}, data), "build the package anew"},
+		{"data in lzma", ar(binaryPart, control, part{name: "data.tar.lzma"}), "build the package anew"},
+		{"a format that is not one", ar(binaryPart, control, part{name: "data.tar.exe"}), "build the package anew"},
+		{"gz that is none", ar(binaryPart, part{name: "control.tar.gz", data: []byte("hello")}, data), "control.tar.gz"},
+		{"truncated zst", ar(binaryPart, control, part{name: "data.tar.zst", data: cut[:len(cut)-5]}), "data.tar.zst"},
+		{"truncated control.tar.zst", ar(binaryPart, part{name: "control.tar.zst", data: zst(tarOf(t, entry("control", hello)))[:40]}, data), "control.tar.zst"},
+		{"data damaged", ar(binaryPart, control, part{name: "data.tar.gz", data: damaged(data.data)}), "data.tar.gz"},
+		{"empty data.tar.gz", ar(binaryPart, control, part{name: "data.tar.gz"}), "data.tar.gz"},
+		{"no control file", ar(binaryPart, plain("control.tar", entry("md5sums", "")), data), "no control file"},
+		{"control twice in tar", ar(binaryPart, plain("control.tar", entry("control", hello), entry("./control", hello)), data), "a second time"},
+		{"control is a link", ar(binaryPart, plain("control.tar", special(tar.TypeSymlink, "control", "/etc/passwd")), data), "neither a plain file"},
+		{"control is a hard link", ar(binaryPart, plain("control.tar", entry("x", hello), special(tar.TypeLink, "control", "x")), data), "neither a plain file"},
+		{"control is a pipe", ar(binaryPart, plain("control.tar", special(tar.TypeFifo, "control", "")), data), "neither a plain file"},
+		{"a folder", ar(binaryPart, plain("control.tar", special(tar.TypeDir, "./x/", ""), entry("control", hello)), data), "neither a plain file"},
+		{"a path", ar(binaryPart, plain("control.tar", entry("../control", hello)), data), "no plain file name"},
+		{"an absolute path", ar(binaryPart, plain("control.tar", entry("/control", hello)), data), "no plain file name"},
+		{"PAX", ar(binaryPart, plain("control.tar", pax(entry("control", hello))), data), "PAX"},
+		{"large control", ar(binaryPart, plain("control.tar", entry("control", hello+strings.Repeat(" x\n", maxControl/3))), data), "more than 1048576"},
+		{"a bomb", ar(binaryPart, part{name: "control.tar.gz", data: gz(tarOf(t, entry("x", strings.Repeat("\x00", maxControlTar)), entry("control", hello)))}, data), "unpacks to more than"},
+		{"a way out", ar(binaryPart, control, plain("data.tar", entry("./usr/../../etc/passwd", "x"))), "leads out"},
+		{"an absolute file", ar(binaryPart, control, plain("data.tar", entry("/etc/passwd", "x"))), "leads out"},
+		{"a link out", ar(binaryPart, control, plain("data.tar", special(tar.TypeLink, "./x", "../../etc/passwd"))), "leads out"},
+		{"data in PAX", ar(binaryPart, control, plain("data.tar", pax(entry("./x", "x")))), "PAX"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := read(t, c.deb)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, %v; want an error with %q", d, err, c.want)
+			}
+		})
+	}
+}
+
+func many(prefix string, n int) (parts []part) {
+	for i := range n {
+		parts = append(parts, part{name: fmt.Sprint(prefix, i)})
+	}
+	return parts
+}
+
+// damaged has one bit flipped where the compressor's checksum notices nothing else.
+func damaged(b []byte) []byte {
+	b = bytes.Clone(b)
+	b[len(b)-6] ^= 1
+	return b
+}
+
+func TestHostileControlFiles(t *testing.T) {
+	without := func(field string) string {
+		_, after, _ := strings.Cut(hello, field)
+		before, _, _ := strings.Cut(hello, field)
+		_, after, _ = strings.Cut(after, "\n")
+		return before + after
+	}
+	for _, c := range []struct{ name, control, want string }{
+		{"empty", "", "control file"},
+		{"newlines", strings.Repeat("\n", 1000), "control file"},
+		{"blanks", " \n\t\n \n", "control file"},
+		{"no Package", without("Package:"), "Package"},
+		{"no Version", without("Version:"), "Version"},
+		{"no Architecture", without("Architecture:"), "Architecture"},
+		{"empty Version", strings.Replace(hello, "1.0-1", "", 1), "ersion"},
+		{"a bad version", strings.Replace(hello, "1.0-1", "1/../..", 1), "ersion"},
+		{"a version without digit", strings.Replace(hello, "1.0-1", "a:1", 1), "ersion"},
+		{"a format string", strings.Replace(hello, "hello", "h%s%n", 1), "no package name"},
+		{"a path", strings.Replace(hello, "hello", "../hello", 1), "no package name"},
+		{"upper case", strings.Replace(hello, "hello", "Hello", 1), "other characters"},
+		{"a short name", strings.Replace(hello, "hello", "h", 1), "less than two"},
+		{"a bad architecture", strings.Replace(hello, ": all", ": all/../x", 1), "no architecture"},
+		{"every architecture", strings.Replace(hello, ": all", ": any", 1), "no architecture of a binary package"},
+		{"two stanzas", hello + "\n" + hello, "control file"},
+		{"a field twice", hello + "Package: other\n", "control file"},
+		{"not UTF-8", hello + "X: \xff\n", "UTF-8"},
+		{"NUL", hello + "X: \x00\n", "control character"},
+		{"carriage return", strings.ReplaceAll(hello, "\n", "\r\n"), "control character"},
+		{"Filename", hello + "Filename: pool/x.deb\n", "line 12: the field Filename belongs"},
+		{"digest", hello + "sha256: 0\n", "belongs into an index"},
+		{"Status", hello + "Status: install ok installed\n", "belongs into an index"},
+		{"a bad relation", strings.Replace(hello, "(>= 2.36)", "(>= 2.36", 1), "Depends"},
+		{"a substitution", strings.Replace(hello, "(>= 2.36)", "(>= ${x})", 1), "Depends"},
+		{"a condition", hello + "Recommends: x [amd64]\n", "condition"},
+		{"a profile", hello + "Recommends: x <!nocheck>\n", "condition"},
+		{"alternatives", hello + "Conflicts: x | y\n", "alternatives"},
+		{"Multi-Arch", hello + "Multi-Arch: sometimes\n", "Multi-Arch"},
+		{"Source", hello + "Source: ../x\n", "no source package"},
+		{"sources", hello + "Source: x, y\n", "no source package"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := read(t, debOf(t, c.control))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, %v; want an error with %q", d, err, c.want)
+			}
+		})
+	}
+}

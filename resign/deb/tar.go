@@ -1,0 +1,137 @@
+package deb
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"aptmirror/upstream/compress"
+)
+
+// unpacked is a compressed tar archive and how much may come out of it.
+type unpacked struct {
+	packed io.Reader
+	format compress.Format
+	limit  int64
+}
+
+// walk calls visit with every entry, and reads on to the end, where compressors have their checksums.
+func (u unpacked) walk(visit func(*tar.Header, io.Reader) error) error {
+	plain, err := compress.NewReader(u.format, u.packed, u.limit)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	entries := tar.NewReader(plain)
+	for n := 0; ; n++ {
+		h, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("after %d entries: %w", n, u.explain(err))
+		}
+		if n == maxEntries {
+			return fmt.Errorf("more than %d entries", maxEntries)
+		}
+		if err := visit(h, entries); err != nil {
+			return fmt.Errorf("%q: %w", h.Name, u.explain(err))
+		}
+	}
+	_, err = io.Copy(io.Discard, plain)
+	return u.explain(err)
+}
+
+func (u unpacked) explain(err error) error {
+	if errors.Is(err, compress.ErrTooLong) {
+		return fmt.Errorf("unpacks to more than %d bytes", u.limit)
+	}
+	return err
+}
+
+// readControl returns the control file. dpkg takes plain files only, in one folder.
+func readControl(u unpacked) (text []byte, err error) {
+	found := false
+	err = u.walk(func(h *tar.Header, body io.Reader) error {
+		name := strings.TrimPrefix(h.Name, "./")
+		switch {
+		case h.Format == tar.FormatPAX:
+			return errors.New("a header in PAX format, which dpkg does not read")
+		case h.Typeflag == tar.TypeDir && strings.Trim(name, "./") == "" && !strings.Contains(name, ".."):
+			return nil
+		case h.Typeflag != tar.TypeReg:
+			return errors.New("neither a plain file nor the folder itself")
+		case name == "" || name == "." || name == ".." || strings.Contains(name, "/"):
+			return errors.New("no plain file name")
+		case name != "control":
+			return nil
+		case found:
+			return errors.New("a second time")
+		case h.Size > maxControl:
+			return fmt.Errorf("%d bytes, more than %d", h.Size, maxControl)
+		}
+		found = true
+		text, err = io.ReadAll(body)
+		return err
+	})
+	if err == nil && !found {
+		err = errors.New("no control file in it")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return trimLines(text), nil
+}
+
+// trimLines takes empty lines off both ends and puts one newline at the end.
+func trimLines(text []byte) []byte {
+	text = bytes.TrimRight(text, " \t\n")
+	for {
+		line, rest, found := bytes.Cut(text, []byte("\n"))
+		if !found || len(bytes.TrimRight(line, " \t")) > 0 {
+			return append(bytes.Clone(text), '\n')
+		}
+		text = rest
+	}
+}
+
+// checkData reads all of data.tar. What dpkg makes of its files is left to dpkg, but for paths out of the root.
+func checkData(ctx context.Context, u unpacked) error {
+	u.packed = interruptible{ctx, u.packed}
+	return u.walk(func(h *tar.Header, _ io.Reader) error {
+		switch h.Typeflag {
+		case tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
+		default:
+			return fmt.Errorf("an entry of type %q, which dpkg does not read", h.Typeflag)
+		}
+		if h.Format == tar.FormatPAX {
+			return errors.New("a header in PAX format, which dpkg does not read")
+		}
+		if leadsOut(h.Name) || h.Typeflag == tar.TypeLink && leadsOut(h.Linkname) {
+			return errors.New("leads out of the package's root")
+		}
+		return ctx.Err()
+	})
+}
+
+func leadsOut(name string) bool {
+	return name == "" || path.IsAbs(name) || strings.ContainsRune(name, 0) || strings.Contains("/"+name+"/", "/../")
+}
+
+// interruptible reads until ctx ends.
+type interruptible struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.Reader.Read(p)
+}
