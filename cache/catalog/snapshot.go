@@ -30,10 +30,10 @@ type Snapshot struct {
 
 // Pin is what one suite of a repository served at the moment of a snapshot.
 type Pin struct {
-	Repository string `json:"repository"`
-	Suite      string `json:"suite"`
-	Ref
-	Published time.Time `json:"published"`
+	Repository string    `json:"repository"`
+	Suite      string    `json:"suite"`
+	Ref        Ref       `json:"generation"`
+	Published  time.Time `json:"published"`
 }
 
 // ErrExists says that a name is taken.
@@ -106,7 +106,7 @@ func (c *Catalog) addSnapshot(ctx context.Context, s Snapshot) error {
 			return errorOr(err, ErrExists)
 		}
 		for _, p := range s.Pins {
-			if err := get(txn, numbered(generationPrefix(p.Archive, p.Ref.Suite), p.Number), &Generation{}); err != nil {
+			if err := get(txn, numbered(generationPrefix(p.Ref.Archive, p.Ref.Suite), p.Ref.Number), &Generation{}); err != nil {
 				return fmt.Errorf("%s: %w", p.Ref, err)
 			}
 		}

@@ -1,0 +1,133 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/cache/blob"
+)
+
+// poolFile is a binary package of pool "internal" whose bytes are the text.
+func (f *fixture) poolFile(name, version, text string) PoolFile {
+	f.t.Helper()
+	return PoolFile{
+		Pool: "internal", Component: "main", Kind: PoolDeb, Path: fmt.Sprintf("main/%.1s/%s/%s_%s_all.deb", name, name, name, version),
+		Package: name, Version: version, Architecture: "all", Digest: f.put([]byte(text)), Size: int64(len(text)),
+		Stanza: f.put([]byte("Package: " + name + "\n")), Added: testTime, By: "uid 0",
+	}
+}
+
+func (f *fixture) poolPaths() (paths []string) {
+	f.t.Helper()
+	files, err := f.PoolFiles(f.t.Context(), "internal")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, file := range files {
+		paths = append(paths, file.Path)
+	}
+	return paths
+}
+
+func TestPoolFilesAreAddedAllOrNone(t *testing.T) {
+	f := newFixture(t)
+	one, two := f.poolFile("one", "1", "first"), f.poolFile("two", "1", "second")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one, two}); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	got, err := f.PoolFiles(t.Context(), "internal")
+	if diff := cmp.Diff([]PoolFile{one, two}, got); diff != "" || err != nil {
+		t.Fatalf("%v (-want +got):\n%s", err, diff)
+	}
+	changed := f.poolFile("two", "1", "other bytes")
+	elsewhere := f.poolFile("two", "1", "bytes of a file elsewhere")
+	elsewhere.Path = "contrib/t/two/two_1_all.deb"
+	missing := f.poolFile("three", "1", "third")
+	missing.Digest = blob.Sum([]byte("nowhere"))
+	long := f.poolFile("three", "1", "third")
+	long.Size++
+	foreign := f.poolFile("three", "1", "third")
+	foreign.Pool = "another"
+	outside := f.poolFile("three", "1", "third")
+	outside.Path = "../three_1_all.deb"
+	for name, bad := range map[string]PoolFile{
+		"other bytes under the path": changed, "other bytes of the version": elsewhere, "bytes that are not stored": missing,
+		"another size than stored": long, "of another pool": foreign, "outside": outside,
+	} {
+		err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{f.poolFile("new", "1", "new"), bad})
+		if err == nil {
+			t.Errorf("%s: added", name)
+		}
+		if conflict := (*PoolConflictError)(nil); errors.As(err, &conflict) != (bad.Package == "two") || conflict != nil && (conflict.Have.Path != two.Path || conflict.New.Path != bad.Path) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff([]string{one.Path, two.Path}, f.poolPaths()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestAddingAPoolFileAgainKeepsTheFirst(t *testing.T) {
+	f := newFixture(t)
+	first := f.poolFile("tool", "1", "bytes")
+	again := first
+	again.By, again.Added = "somebody", testTime.AddDate(0, 0, 1)
+	for _, file := range []PoolFile{first, again} {
+		if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{file}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := f.PoolFiles(t.Context(), "internal")
+	if err != nil || len(got) != 1 || got[0].By != "uid 0" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{f.poolFile("a", "1", "x"), f.poolFile("a", "1", "y")}); err == nil {
+		t.Error("two files that differ are added as one")
+	}
+}
+
+func TestPoolsAreApart(t *testing.T) {
+	f := newFixture(t)
+	one := f.poolFile("tool", "1", "bytes")
+	other := one
+	other.Pool, other.Digest, other.Size = "internal2", f.put([]byte("others")), 6
+	for _, file := range []PoolFile{one, other} {
+		if err := f.AddPoolFiles(t.Context(), file.Pool, []PoolFile{file}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if paths := f.poolPaths(); len(paths) != 1 {
+		t.Errorf("one pool has %v", paths)
+	}
+	if all, err := f.PoolFiles(t.Context(), ""); err != nil || len(all) != 2 {
+		t.Errorf("all pools have %v, %v", all, err)
+	}
+}
+
+func TestPoolFilesAreRemovedAllOrNone(t *testing.T) {
+	f := newFixture(t)
+	one, two := f.poolFile("one", "1", "first"), f.poolFile("two", "1", "second")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one, two}); err != nil {
+		t.Fatal(err)
+	}
+	changes := f.PoolChanges()
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path, "main/x"}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("removing what is not there: %v", err)
+	}
+	if paths := f.poolPaths(); len(paths) != 2 {
+		t.Errorf("left are %v", paths)
+	}
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{two.Path}, f.poolPaths()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if f.PoolChanges() == changes {
+		t.Error("the change is not counted")
+	}
+}
