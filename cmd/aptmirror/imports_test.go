@@ -25,6 +25,7 @@ upstream/compress:
 upstream/pgp:
 upstream/debian: upstream/deb822
 upstream/upstreamtest:
+policy: upstream/deb822 upstream/debian
 cache/blob:
 cache/catalog: cache/blob
 cache: STORE FORMATS

@@ -1,0 +1,146 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"aptmirror/upstream/debian"
+)
+
+// relations reads a relation field. A field that cannot be read is as good as
+// none: apt would not take the index, and the archive's maintainers notice.
+func (p *Package) relations(field string) debian.Relations {
+	value := p.Field(field)
+	if value == "" {
+		return nil
+	}
+	rs, err := debian.ParseRelations(value)
+	if err != nil {
+		return nil
+	}
+	return rs
+}
+
+// target is the package that a relation of p names, as apt has it: without
+// qualifier one of p's own architecture, with one a package that has the
+// qualifier in its name and no versions, only packages that provide it.
+func (s *Set) target(p *Package, r debian.Relation) groupKey {
+	switch r.Qualifier {
+	case "":
+		return groupKey{p.Kind, r.Name, s.archOf(p)}
+	case "native":
+		return groupKey{p.Kind, r.Name + ":" + s.native(), "any"}
+	}
+	return groupKey{p.Kind, r.Name + ":" + r.Qualifier, "any"}
+}
+
+// relation selects versions with a relation to a package that m selects.
+type relation struct {
+	field string
+	m     matcher
+}
+
+func (m relation) version(c *context, i int32) bool {
+	p := &c.set.Packages[i]
+	for _, alternatives := range p.relations(m.field) {
+		for _, r := range alternatives {
+			if m.m.pkg(c, p.Kind, c.set.group(c.set.target(p, r))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m relation) pkg(c *context, _ Kind, g *group) bool {
+	return slices.ContainsFunc(g.versions, func(i int32) bool { return m.version(c, i) })
+}
+
+func makeRelation(field string) func(*compiler, *node) (matcher, error) {
+	return func(c *compiler, n *node) (matcher, error) {
+		m, err := c.pattern(n.args[0])
+		return relation{field, m}, err
+	}
+}
+
+// reverse selects packages to which a version that m selects has a relation.
+type reverse struct {
+	field string
+	m     matcher
+}
+
+func (m reverse) version(c *context, i int32) bool {
+	return m.targeted(c, c.set.keyOf(&c.set.Packages[i]))
+}
+
+func (m reverse) pkg(c *context, kind Kind, g *group) bool {
+	return m.targeted(c, groupKey{kind, g.name, g.arch})
+}
+
+func (m reverse) targeted(c *context, key groupKey) bool {
+	return slices.ContainsFunc(c.set.dependents()[key], func(d dependent) bool {
+		return d.field == m.field && m.m.version(c, d.version)
+	})
+}
+
+func makeReverse(field string) func(*compiler, *node) (matcher, error) {
+	return func(c *compiler, n *node) (matcher, error) {
+		m, err := c.pattern(n.args[0])
+		return reverse{field, m}, err
+	}
+}
+
+// dependent is a version that has a relation to a package.
+type dependent struct {
+	version int32
+	field   string
+}
+
+var relationFields = []string{
+	"Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces",
+}
+
+// dependents turns all relations around.
+func (s *Set) dependents() map[groupKey][]dependent {
+	return s.targets.get(func() map[groupKey][]dependent {
+		found := map[groupKey][]dependent{}
+		for i := range s.Packages {
+			for _, field := range relationFields {
+				s.addDependent(found, int32(i), field)
+			}
+		}
+		return found
+	})
+}
+
+func (s *Set) addDependent(found map[groupKey][]dependent, i int32, field string) {
+	p := &s.Packages[i]
+	for _, alternatives := range p.relations(field) {
+		for _, r := range alternatives {
+			key := s.target(p, r)
+			d := dependent{i, field}
+			if list := found[key]; len(list) == 0 || list[len(list)-1] != d {
+				found[key] = append(list, d)
+			}
+		}
+	}
+}
+
+// makeProvides makes ?x-provides, which looks at the names in Provides.
+func makeProvides(c *compiler, n *node) (matcher, error) {
+	m, err := c.text(n.args[0])
+	if err != nil {
+		return nil, err
+	}
+	return fact(func(p *Package) bool {
+		if !strings.Contains(p.Stanza, "rovides:") {
+			return false
+		}
+		for _, alternatives := range p.relations("Provides") {
+			if slices.ContainsFunc(alternatives, func(r debian.Relation) bool { return m.matchText(lower(r.Name)) }) {
+				return true
+			}
+		}
+		return false
+	}), nil
+}

@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"aptmirror/upstream/debian"
+)
+
+// Unmet is a relation that nothing meets which the rules leave.
+type Unmet struct {
+	Package      int32  // place in Set.Packages
+	Architecture string // of the machines on which it is unmet
+	Rule         int32  // the rule with dependencies, in Policy.Rules
+	Field        string // Depends, Pre-Depends or Recommends
+	Relation     string // with its alternatives
+	Why          string
+}
+
+// String says it for people, without the package.
+func (u Unmet) String() string {
+	return fmt.Sprintf("%s: %s: %s", u.Field, u.Relation, u.Why)
+}
+
+// maxNamed bounds how many versions an explanation names.
+const maxNamed = 3
+
+func (c *closure) unmet(n placed, field string, alternatives []debian.Relation) {
+	var why []string
+	for _, r := range alternatives {
+		why = append(why, c.lacking(r, c.Set.Packages[n.version].Kind, c.Set.architectureOf(r, n.arch)))
+	}
+	c.Unmet = append(c.Unmet, Unmet{
+		Package: n.version, Architecture: n.arch, Rule: c.rule, Field: field,
+		Relation: debian.Relations{alternatives}.String(), Why: strings.Join(why, "; "),
+	})
+}
+
+// lacking says why one alternative cannot be met.
+func (c *closure) lacking(r debian.Relation, kind Kind, arch string) string {
+	if meeting := c.Set.meeting(r, kind, arch); len(meeting) > 0 {
+		return c.list(meeting, func(i int32) string {
+			return c.Set.Packages[i].FullName() + " is " + c.Explain(int(i))
+		})
+	}
+	if named := c.Set.named(r, kind, arch); len(named) > 0 {
+		return "there is only " + c.list(named, func(i int32) string { return c.Set.Packages[i].FullName() })
+	}
+	return fmt.Sprintf("no package is or provides %s for %s", r.Name, arch)
+}
+
+func (c *closure) list(found []provider, describe func(int32) string) string {
+	var names []string
+	for _, o := range found[:min(len(found), maxNamed)] {
+		names = append(names, describe(o.version))
+	}
+	if more := len(found) - maxNamed; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
+}
