@@ -75,8 +75,11 @@ type fill struct {
 // origin gives the archive that a file can be fetched from.
 func (u *Upstream) origin(file catalog.File) (*Archive, error) {
 	a := u.archives[file.Archive]
-	if a == nil || len(a.URIs) == 0 || file.Kind == catalog.KindRelease {
+	switch {
+	case a == nil || file.Kind == catalog.KindRelease:
 		return nil, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)
+	case len(a.URIs) == 0:
+		return nil, fmt.Errorf("archive %s: %s did not come with what was imported, and there are no uris: %w", file.Archive, file.Path, fs.ErrNotExist)
 	}
 	return a, nil
 }

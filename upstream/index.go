@@ -80,6 +80,9 @@ func (in *intake) fetch(ctx context.Context, f debian.IndexFile) error {
 		_, err := in.u.Blobs.Put(ctx, nil, in.release.Date)
 		return err
 	}
+	if in.brought != nil {
+		return in.refuse(f.Path, NotBrought, &errNotBrought{in.brought.From, f.Path})
+	}
 	in.fetched.Add(f.Size)
 	return in.u.fetchWhole(ctx, in.fileOf(f), demand{first: in.release.uri, evict: true})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -111,15 +112,8 @@ func sumOrZero(data []byte) blob.Digest {
 // unless it would be the latest once more.
 func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *release, latest catalog.Generation) (Refreshed, error) {
 	in := &intake{u: u, archive: a, suite: suite, dir: catalog.SuiteDir(suite), release: r}
-	err := in.nameIndexes(ctx)
-	var targets []target
-	if err == nil {
-		targets, err = in.targets()
-	}
-	if err == nil {
-		defer in.hold(targets)()
-		targets, err = in.fetchAll(ctx, targets)
-	}
+	targets, release, err := in.present(ctx)
+	defer release()
 	if err != nil {
 		return Refreshed{}, err
 	}
@@ -136,6 +130,20 @@ func (u *Upstream) takeIn(ctx context.Context, a *Archive, suite string, r *rele
 	defer u.Room.Hold(blob.Sum(manifest))()
 	g, err := in.store(ctx, manifest)
 	return Refreshed{Generation: g, New: true, Fetched: in.fetched.Load()}, err
+}
+
+// present brings the indexes that name files into the store, those that are not
+// there yet, and holds them and Release until release is called.
+func (in *intake) present(ctx context.Context) (targets []target, release func(), err error) {
+	release = func() {}
+	if err = in.nameIndexes(ctx); err == nil {
+		targets, err = in.targets()
+	}
+	if err == nil {
+		release = in.hold(targets)
+		targets, err = in.fetchAll(ctx, targets)
+	}
+	return targets, release, err
 }
 
 // would says whether the generation would be the latest once more.
@@ -157,6 +165,14 @@ type intake struct {
 	missing  []string     // optional indexes that no mirror has
 	packages int          // files that the indexes name
 	bytes    int64        // and their sizes
+	brought  *Brought     // nil: what is not in the store is fetched
+	sums     sums
+}
+
+// sums are SHA-512 that were computed of files that came along.
+type sums struct {
+	sync.Mutex // guards of
+	of         map[blob.Digest][]byte
 }
 
 func (in *intake) refuse(file string, reason Reason, err error) error {

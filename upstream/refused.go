@@ -26,6 +26,7 @@ const (
 	Equivocating Reason = "equivocation"    // dated as one accepted before, with other contents
 	InfoChanged  Reason = "info-changed"    // other Origin, Label, Codename or default priority than before
 	WrongContent Reason = "wrong-content"   // bytes that do not match their signed digest
+	NotBrought   Reason = "not-brought"     // an index that did not come with a Release that was not fetched
 	PrivateHost  Reason = "private-address" // the mirror, or where it redirects to, is not on the public net
 )
 

@@ -60,6 +60,9 @@ func (in *intake) name(ctx context.Context, n unnamed, kind catalog.Kind) (blob.
 	if !errors.Is(err, catalog.ErrNotFound) {
 		return d, err
 	}
+	if in.brought != nil {
+		return in.nameBrought(n)
+	}
 	file := catalog.File{
 		Entry:   catalog.Entry{Path: n.path, Plain: n.path, Kind: kind, Size: n.size, Digest: n.standIn()},
 		Archive: in.archive.Name, Suite: in.suite, ByHash: in.release.AcquireByHash,

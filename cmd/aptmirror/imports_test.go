@@ -29,6 +29,7 @@ policy: upstream/deb822 upstream/debian
 cache/blob:
 cache/catalog: cache/blob
 cache: STORE FORMATS
+cache/bundle: STORE FORMATS
 upstream: STORE FORMATS
 resign/deb: FORMATS
 resign: STORE FORMATS resign/deb

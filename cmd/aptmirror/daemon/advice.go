@@ -28,6 +28,7 @@ var nextSteps = map[upstream.Reason]string{
 	upstream.Equivocating:                 "ask the archive which of the two is right; to take the new one: aptmirror archive accept ARCHIVE SUITE",
 	upstream.InfoChanged:                  "if the archive has announced this: aptmirror archive accept ARCHIVE SUITE (clients will ask for consent, too: apt-get update --allow-releaseinfo-change)",
 	upstream.WrongContent:                 "nothing, if the mirror is being updated: the next refresh tries again; if it lasts, put another mirror into uris",
+	upstream.NotBrought:                   "have the bundle exported again: it lacks an index that clients need",
 	upstream.PrivateHost:                  "if the mirror is meant to be on the site's own network, write allow_private = true into the archive",
 }
 

@@ -11,7 +11,7 @@ import (
 func TestEveryRefusalHasAdvice(t *testing.T) {
 	reasons := []upstream.Reason{
 		upstream.NotSigned, upstream.Malformed, upstream.Expired, upstream.Frozen, upstream.FromFuture, upstream.WrongSuite,
-		upstream.RolledBack, upstream.Equivocating, upstream.InfoChanged, upstream.WrongContent, upstream.PrivateHost,
+		upstream.RolledBack, upstream.Equivocating, upstream.InfoChanged, upstream.WrongContent, upstream.PrivateHost, upstream.NotBrought,
 	}
 	for _, r := range []pgp.Reason{
 		pgp.Unsigned, pgp.UnknownKey, pgp.BadSignature, pgp.WeakDigest, pgp.WeakKey, pgp.ExpiredKey, pgp.RevokedKey, pgp.ExpiredSignature,

@@ -1,0 +1,384 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/upstream/pgp"
+)
+
+// Importer takes bundles in.
+type Importer struct {
+	Blobs *blob.Store
+	Room  Room // nil where the store has no limits and nobody removes anything
+	// Keyring has the keys of the sites whose bundles are taken.
+	Keyring *pgp.Keyring
+	// Before is what was imported so far, see Imports.
+	Before []Import
+	// Now is the clock that signatures are judged by.
+	Now func() time.Time
+	// Judge is called once all Release files and indexes are in the store, mostly
+	// long before the packages are. Where it returns an error, nothing more is
+	// read. It must see to it that what it keeps of them is not removed before it
+	// is part of a generation; until Receive returns, it is not.
+	Judge func(ctx context.Context, in *Incoming) error
+	// Next asks for further parts; nil has none.
+	Next func(ctx context.Context, in *Incoming, missing []int) (Part, error)
+	// Progress is told now and then how many bytes of how many have been read; nil is nobody.
+	Progress func(done, total int64)
+}
+
+// Incoming is a bundle on its way in, its list verified.
+type Incoming struct {
+	List *List
+	// Signers are the fingerprints of the primary keys that signed it.
+	Signers []string
+	// New counts the files that were not in the store.
+	New Count
+
+	im        *Importer
+	name      string
+	text      []byte // list.json, that other parts must have, too
+	files     []File
+	parts     []bool // those that were read
+	judged    bool
+	presented map[int64][]blob.Digest
+	progress  meter
+	release   func()
+}
+
+// Release lets go of the files. Until then none of them is removed.
+func (in *Incoming) Release() { in.release() }
+
+// String names the bundle for people.
+func (in *Incoming) String() string { return in.List.String() }
+
+// OfSize gives the files of the bundle that have that size.
+func (in *Incoming) OfSize(size int64) []blob.Digest {
+	if in.presented == nil {
+		in.presented = map[int64][]blob.Digest{}
+		for _, f := range in.files {
+			in.presented[f.Size] = append(in.presented[f.Size], f.Digest)
+		}
+	}
+	return in.presented[size]
+}
+
+// Receive brings the files of one bundle into the store, in whatever order its
+// parts are given; those that are in the store it does not write again, so that
+// it goes on where an earlier one was interrupted. When it returns without an
+// error, every file is there and is what the signed list says, and is held until
+// Release is called. Refusals are *RefusedError or what Judge returned.
+func (im *Importer) Receive(ctx context.Context, parts ...Part) (*Incoming, error) {
+	in := &Incoming{im: im, release: func() {}}
+	err := in.receive(ctx, parts)
+	if err != nil {
+		in.release()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (in *Incoming) receive(ctx context.Context, parts []Part) error {
+	for _, p := range parts {
+		if err := in.takePart(ctx, p); err != nil {
+			return err
+		}
+	}
+	for {
+		missing, err := in.missing()
+		if err != nil {
+			return err
+		}
+		if len(missing) == 0 {
+			return in.judge(ctx)
+		}
+		if in.im.Next == nil {
+			return refuse(in.name, PartMissing, "%s is missing: give all parts, or import again with those; what came is kept until the next collection", partsText(missing, len(in.parts)))
+		}
+		p, err := in.im.Next(ctx, in, missing)
+		if err != nil {
+			return err
+		}
+		if err := in.takePart(ctx, p); err != nil {
+			return err
+		}
+	}
+}
+
+func partsText(missing []int, of int) string {
+	if len(missing) == 1 {
+		return fmt.Sprintf("part %d of %d", missing[0], of)
+	}
+	return fmt.Sprintf("of %d parts, each of %v", of, missing)
+}
+
+// missing gives the parts, counted from 1, of which files are not in the store.
+func (in *Incoming) missing() (parts []int, err error) {
+	if in.List == nil {
+		return nil, refuse("given", NotABundle, "there is none")
+	}
+	for n, read := range in.parts {
+		if read {
+			continue
+		}
+		if there, err := in.all(in.List.filesOf(in.files, n)); err != nil {
+			return nil, err
+		} else if !there {
+			parts = append(parts, n+1)
+		}
+	}
+	return parts, nil
+}
+
+// all says whether all of the files are in the store.
+func (in *Incoming) all(files []File) (bool, error) {
+	for _, f := range files {
+		there, err := in.has(f)
+		if !there || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (in *Incoming) has(f File) (bool, error) {
+	info, err := in.im.Blobs.Stat(f.Digest)
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && info.Size == f.Size, err
+}
+
+// takePart reads one part.
+func (in *Incoming) takePart(ctx context.Context, p Part) error {
+	r, err := open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := in.readLists(ctx, r); err != nil {
+		return err
+	}
+	n := r.head.Part - 1
+	if r.head.Parts != len(in.parts) || r.head.Name != in.List.Name || !r.head.Created.Equal(in.List.Created) {
+		return refuse(p.Name, Damaged, "its beginning says something else than its list; %s", again)
+	}
+	for i, f := range in.List.filesOf(in.files, n) {
+		if err := in.takeFile(ctx, r, f); err != nil {
+			return err
+		}
+		if n == 0 && i+1 == in.List.Files.Metadata {
+			if err := in.judge(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.end(); err != nil {
+		return r.refuse(err)
+	}
+	in.parts[n] = true
+	return nil
+}
+
+// judge asks once the metadata is there, which are the first files.
+func (in *Incoming) judge(ctx context.Context) error {
+	if in.judged || in.im.Judge == nil {
+		return nil
+	}
+	there, err := in.all(in.files[:in.List.Files.Metadata])
+	if !there || err != nil {
+		return err
+	}
+	in.judged = true
+	return in.im.Judge(ctx, in)
+}
+
+// readLists reads what stands before the blobs.
+func (in *Incoming) readLists(ctx context.Context, r *reading) error {
+	text, err := r.small(listName, maxList)
+	if err != nil {
+		return r.refuse(err)
+	}
+	if got := SHA256(blob.Sum(text)); got != r.head.List {
+		return refuse(r.name, Damaged, "its %s is not the one that its beginning names; %s", listName, again)
+	}
+	signature, err := r.small(signatureName, maxSignature)
+	if err != nil {
+		return r.refuse(err)
+	}
+	if in.List == nil {
+		return in.begin(ctx, r, text, signature)
+	}
+	if !bytes.Equal(text, in.text) {
+		return refuse(r.name, Mixed, "it is a part of another bundle than %s", in.name)
+	}
+	_, err = in.readTable(r)
+	return err
+}
+
+// begin verifies the list, and reads the table of files that it describes.
+func (in *Incoming) begin(ctx context.Context, r *reading, text, signature []byte) error {
+	signed, err := in.im.Keyring.VerifyDetached(text, signature, in.im.Now())
+	if err != nil {
+		return refuse(r.name, Untrusted, "its list is not signed by a key whose bundles are taken here (bundles.signed_by): %w", err)
+	}
+	if !bytes.Equal(signed.Text, text) {
+		return refuse(r.name, Damaged, "its list has foreign line ends; %s", again)
+	}
+	l, err := ReadList(text)
+	if version := (*versionError)(nil); errors.As(err, &version) {
+		return refuse(r.name, OtherFormat, "%w", err)
+	}
+	if err != nil {
+		return refuse(r.name, Damaged, "%w", err)
+	}
+	for _, s := range signed.Signatures {
+		in.Signers = append(in.Signers, s.Fingerprint)
+	}
+	if err := in.im.checkHistory(l, in.Signers); err != nil {
+		return err
+	}
+	in.List = l
+	if in.files, err = in.readTable(r); err != nil {
+		in.List = nil
+		return err
+	}
+	in.name, in.text, in.parts = l.Name, text, make([]bool, len(l.Parts))
+	in.progress = meter{tell: in.im.Progress, total: l.Files.Bytes}
+	in.hold()
+	return in.checkRoom(ctx)
+}
+
+func (in *Incoming) readTable(r *reading) ([]File, error) {
+	size := in.List.Files.Size
+	if err := r.expect(filesName, size); err != nil {
+		return nil, r.refuse(err)
+	}
+	files, err := readFiles(r, in.List)
+	if err == nil {
+		err = r.padding(size)
+	}
+	if damage := (*damageError)(nil); err != nil && !errors.As(err, &damage) {
+		return nil, refuse(r.name, Damaged, "%w; %s", err, again)
+	}
+	if err != nil {
+		return nil, r.refuse(err)
+	}
+	return files, nil
+}
+
+// hold keeps what comes, and what is there already, from being removed.
+func (in *Incoming) hold() {
+	if in.im.Room == nil {
+		return
+	}
+	digests := make([]blob.Digest, len(in.files))
+	for i, f := range in.files {
+		digests[i] = f.Digest
+	}
+	in.release = in.im.Room.Hold(digests...)
+}
+
+// checkRoom looks whether all that is new finds room, before any of it is read.
+func (in *Incoming) checkRoom(ctx context.Context) error {
+	for _, f := range in.files {
+		there, err := in.has(f)
+		if err != nil {
+			return err
+		}
+		if !there {
+			in.New.count(f.Size)
+		}
+	}
+	release, err := in.reserve(ctx, in.New.Bytes)
+	if err != nil {
+		return fmt.Errorf("importing bundle %s: %w", in.name, err)
+	}
+	release()
+	return nil
+}
+
+func (in *Incoming) reserve(ctx context.Context, size int64) (release func(), err error) {
+	if in.im.Room == nil {
+		return func() {}, nil
+	}
+	return in.im.Room.Reserve(ctx, size, true)
+}
+
+// takeFile reads the next member, which must be this file, into the store.
+func (in *Incoming) takeFile(ctx context.Context, r *reading, f File) error {
+	if err := r.expect(blobFolder+f.Digest.String(), f.Size); err != nil {
+		return r.refuse(err)
+	}
+	there, err := in.has(f)
+	if err != nil {
+		return err
+	}
+	if there {
+		_, err = io.CopyN(&metered{ctx, io.Discard, &in.progress}, r, f.Size)
+	} else {
+		err = in.store(ctx, r, f)
+	}
+	if err == io.EOF {
+		err = r.damaged("it breaks off")
+	}
+	if err == nil {
+		err = r.padding(f.Size)
+	}
+	mismatch := (*blob.MismatchError)(nil)
+	if errors.As(err, &mismatch) {
+		return refuse(r.name, Damaged, "the file %v in it has other bytes than the signed list says; %s", f.Digest, again)
+	}
+	if err != nil {
+		return r.refuse(err)
+	}
+	reached("file stored")
+	return nil
+}
+
+func (in *Incoming) store(ctx context.Context, r io.Reader, f File) error {
+	release, err := in.reserve(ctx, f.Size)
+	if err != nil {
+		return err
+	}
+	defer release()
+	w, err := in.im.Blobs.Create(ctx, f.Digest, f.Size, in.List.Created)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(&metered{ctx, w, &in.progress}, r, f.Size); err != nil {
+		w.Abort(err)
+		return err
+	}
+	_, err = w.Commit()
+	return err
+}
+
+// Complete says whether the store has as much of a suite as the exporting side
+// had: what was left out because an earlier bundle brought it may have gone.
+func (in *Incoming) Complete(s ListedSuite, c Counted) error {
+	if lost := s.Present.Files - c.Present.Files; lost > 0 {
+		what := "import a bundle that builds on none"
+		if in.List.Base != nil {
+			what = fmt.Sprintf("import bundle %s (%s) again, or one that builds on none", in.List.Base.Name, in.List.Base.ID)
+		}
+		return refuse(in.name, Incomplete, "%d files of suite %s of %s that earlier bundles brought are no longer in the store: %s", lost, s.Suite, s.Source, what)
+	}
+	return nil
+}
+
+// Suite finds a suite of the bundle.
+func (in *Incoming) Suite(source, suite string) (ListedSuite, bool) {
+	i := slices.IndexFunc(in.List.Suites, func(s ListedSuite) bool { return s.Source == source && s.Suite == suite })
+	if i < 0 {
+		return ListedSuite{}, false
+	}
+	return in.List.Suites[i], true
+}
