@@ -9,9 +9,13 @@ import (
 	"io"
 )
 
-// maxContentsLine bounds a line of Contents in bytes; the longest known has
-// 10 kB. A longer one makes the file fail.
-const maxContentsLine = 1 << 20
+// Contents of more than maxContents bytes, or with a line of more than
+// maxContentsLine bytes, make their suite fail to build. The largest known have
+// 1 GB and lines of 10 kB.
+const (
+	maxContents     = 8 << 30
+	maxContentsLine = 1 << 20
+)
 
 // contentsReader gives the lines of one Contents, in their order.
 type contentsReader struct {

@@ -32,6 +32,14 @@ type packed struct {
 	reused  int // members that were copied
 }
 
+// ending is that of the form that is in the store.
+func (p packed) ending() string {
+	if p.size == 0 {
+		return ""
+	}
+	return ".gz"
+}
+
 // packer compresses an index while it is written, on all processors, holding a
 // few pieces of plain text at a time. Its methods belong to one goroutine.
 type packer struct {

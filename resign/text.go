@@ -20,7 +20,7 @@ const maxText = 1 << 30
 // readText reads a whole index: what is known of its packages points into the
 // text, which is quicker and smaller than copies of everything.
 func readText(ctx context.Context, blobs *blob.Store, f indexFile) ([]byte, error) {
-	r, err := openIndex(blobs, f)
+	r, err := openIndex(blobs, f, maxText)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.path, err)
 	}
@@ -53,8 +53,8 @@ func readSized(ctx context.Context, r io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// openIndex gives the plain text of an index.
-func openIndex(blobs *blob.Store, f indexFile) (io.ReadCloser, error) {
+// openIndex gives the plain text of an index of at most limit bytes.
+func openIndex(blobs *blob.Store, f indexFile, limit int64) (io.ReadCloser, error) {
 	stored, err := blobs.Open(f.digest)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func openIndex(blobs *blob.Store, f indexFile) (io.ReadCloser, error) {
 		stored.Close()
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
-	plain, err := compress.NewReader(f.format, bufio.NewReaderSize(stored, 256<<10), maxText)
+	plain, err := compress.NewReader(f.format, bufio.NewReaderSize(stored, 256<<10), limit)
 	if err != nil {
 		stored.Close()
 		return nil, err
@@ -81,3 +81,6 @@ func (i *index) Close() error { return errors.Join(i.ReadCloser.Close(), i.store
 
 // text makes a string of bytes that are never written again.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf gives the bytes of a string, which must not be changed.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

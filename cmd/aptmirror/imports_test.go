@@ -32,7 +32,7 @@ cache: STORE FORMATS
 cache/bundle: STORE FORMATS
 upstream: STORE FORMATS
 resign/deb: FORMATS
-resign: STORE FORMATS resign/deb
+resign: STORE FORMATS resign/deb policy
 proxy/pki:
 proxy/identity: proxy/pki
 proxy/kit: proxy/pki resign/deb

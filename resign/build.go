@@ -1,0 +1,210 @@
+package resign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/policy"
+)
+
+// Room decides what the store has room for and what may be removed from it.
+type Room interface {
+	// Reserve sets room aside until release is called. The error is
+	// blob.ErrNoSpace where there is none and, with evict, none can be made.
+	Reserve(ctx context.Context, size int64, evict bool) (release func(), err error)
+	// Hold keeps files from being removed until release is called.
+	Hold(digests ...blob.Digest) (release func())
+}
+
+// Builder makes built generations. Its methods may be called concurrently, but
+// for two builds of one suite.
+type Builder struct {
+	Blobs   *blob.Store
+	Catalog *catalog.Catalog
+	// Room is asked before anything is stored; nil stores everything.
+	Room Room
+	// Now is the clock that holds end by; nil is the system's.
+	Now func() time.Time
+}
+
+func (b *Builder) now() time.Time {
+	if b.Now == nil {
+		return time.Now()
+	}
+	return b.Now()
+}
+
+// Built is the outcome of Build.
+type Built struct {
+	Generation catalog.Generation
+	// New says that this generation did not exist before.
+	New bool
+	// Offered, Selected and Held count packages, and Missing has the paths of
+	// translations and contents that the store lacks: what was made goes without
+	// them. They are zero where the recipe is that of the generation before, of
+	// which nothing was read again.
+	Offered, Selected, Held int
+	Missing                 []string
+	// Unmet are relations that nothing meets, of packages allowed with
+	// dependencies; at most maxUnmet of them.
+	Unmet []policy.Unmet
+}
+
+// maxUnmet bounds what is reported of one build; more would not be read.
+const maxUnmet = 100
+
+// Build makes the generation that follows from a recipe, unless the newest one of
+// the suite is that already. What stands in the store before stays as it is on
+// any error. A generation becomes visible by Catalog.Publish alone.
+func (b *Builder) Build(ctx context.Context, r Recipe) (Built, error) {
+	built, err := b.build(ctx, &r)
+	if err != nil {
+		return Built{}, fmt.Errorf("building repository %s, suite %s: %w", r.Repository, r.Suite, err)
+	}
+	return built, nil
+}
+
+func (b *Builder) build(ctx context.Context, r *Recipe) (Built, error) {
+	inputs, err := b.load(ctx, r)
+	if err != nil {
+		return Built{}, err
+	}
+	digest, err := r.digest(inputs)
+	if err != nil {
+		return Built{}, err
+	}
+	before, err := b.latest(ctx, *r)
+	if err != nil {
+		return Built{}, err
+	}
+	if g := before.generation; g != nil && g.Recipe == digest && (g.Next.IsZero() || b.now().Before(g.Next)) {
+		return Built{Generation: *g}, nil
+	}
+	w := &writing{b: b, recipe: r, dir: catalog.SuiteDir(r.Suite), before: before}
+	defer w.end()
+	return w.build(ctx, inputs, digest)
+}
+
+// latest gives the newest generation of the suite, if it can still be read.
+func (b *Builder) latest(ctx context.Context, r Recipe) (*previous, error) {
+	g, err := b.Catalog.Latest(ctx, catalog.BuiltBy(r.Repository), r.Suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return &previous{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &previous{generation: &g}
+	if p.table, err = b.Catalog.Table(ctx, g); err == nil {
+		p.fields, err = ReadFields(ctx, b.Blobs, g)
+	}
+	if err != nil && ctx.Err() == nil {
+		return &previous{}, nil // it is made anew
+	}
+	return p, err
+}
+
+func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest) (Built, error) {
+	built := Built{Generation: catalog.Generation{
+		Archive: catalog.BuiltBy(w.recipe.Repository), Suite: w.recipe.Suite, Recipe: recipe, Created: w.b.now().UTC(),
+	}}
+	c := newCopies(w.before.fields.Copies)
+	remains := newRemains()
+	err := w.b.selectAll(ctx, w.recipe, inputs, c, func(s *Selection) error {
+		built.count(s)
+		remains.note(s)
+		return w.writeSelection(ctx, s)
+	})
+	if err != nil {
+		return Built{}, err
+	}
+	if err := w.writeOthers(ctx, inputs, remains); err != nil {
+		return Built{}, err
+	}
+	for _, in := range inputs {
+		built.Missing = append(built.Missing, in.missing...)
+		if in.Generation != nil {
+			built.Generation.Inputs = append(built.Generation.Inputs, in.Generation.Ref())
+		}
+	}
+	w.fields.Copies = c.used
+	err = w.record(ctx, &built)
+	return built, err
+}
+
+func (b *Built) count(s *Selection) {
+	for i := range s.Decision.Verdicts {
+		b.Offered++
+		switch v := s.Decision.Verdicts[i]; {
+		case v.Allowed():
+			b.Selected++
+		case v.Reason == policy.Held:
+			b.Held++
+		}
+	}
+	b.Unmet = append(b.Unmet, s.Decision.Unmet...)
+	b.Unmet = b.Unmet[:min(len(b.Unmet), maxUnmet)]
+	if next := s.Decision.Next; !next.IsZero() && (b.Generation.Next.IsZero() || next.Before(b.Generation.Next)) {
+		b.Generation.Next = next
+	}
+}
+
+// record adds the generation to the catalog, unless it is the newest one with
+// another history.
+func (w *writing) record(ctx context.Context, built *Built) (err error) {
+	g := &built.Generation
+	if g.Manifest, err = w.putManifest(ctx); err != nil {
+		return err
+	}
+	if g.Fields, err = w.putFields(ctx); err != nil {
+		return err
+	}
+	g.Packages, g.Bytes, g.Indexes, g.Scope = w.packages, w.bytes, w.named, w.scope()
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if last := w.before.generation; last != nil && last.Manifest == g.Manifest && last.Next.Equal(g.Next) && last.Recipe == g.Recipe {
+		built.Generation = *last
+		return nil
+	}
+	if g.Number, err = w.b.Catalog.AddGeneration(*g); err != nil {
+		return err
+	}
+	built.New = true
+	return nil
+}
+
+func (w *writing) putManifest(ctx context.Context) (blob.Digest, error) {
+	raw, err := w.manifest.Encode()
+	if err != nil {
+		return blob.Digest{}, err
+	}
+	return w.putBytes(ctx, raw)
+}
+
+func (w *writing) putFields(ctx context.Context) (blob.Digest, error) {
+	w.listing.Components = w.recipe.Components
+	for _, a := range w.recipe.Architectures {
+		if a != "source" {
+			w.listing.Architectures = append(w.listing.Architectures, a)
+		}
+	}
+	w.fields.Listing = string(w.listing.Text())
+	w.fields.Components, w.fields.Architectures = w.listing.Components, w.listing.Architectures
+	raw, err := json.Marshal(w.fields)
+	if err != nil {
+		return blob.Digest{}, err
+	}
+	return w.putBytes(ctx, raw)
+}
+
+// scope is for people.
+func (w *writing) scope() string {
+	return strings.Join(w.recipe.Components, " ") + " / " + strings.Join(w.recipe.Architectures, " ")
+}
