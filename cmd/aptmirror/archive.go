@@ -23,6 +23,7 @@ func archiveAcceptCommand() *cli.Command {
 		Name:      "accept",
 		Usage:     "take a change that was held: another Origin, Label, Codename or priority, a rollback, a second version",
 		ArgsUsage: "ARCHIVE SUITE",
+		UsageText: "# what is held, and why\naptmirror status\naptmirror archive accept debian bookworm",
 		Description: "A Release with a good signature is held where it says something else of itself than before,\n" +
 			"or where time would go backwards. aptmirror status shows what is held and why. Accepting it\n" +
 			"takes it, and every newer one that does not change again, and refreshes the suite at once.",

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/urfave/cli/v2"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -18,28 +20,38 @@ func clientCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "add", Usage: "issue a key and a certificate; NAME becomes its DNS name", ArgsUsage: "NAME",
-				Flags: []cli.Flag{days, algorithm}, Action: clientAdd,
+				UsageText: "aptmirror client add host1.example.org\naptmirror client add host1.example.org --days 90 --algorithm ed25519",
+				Flags:     []cli.Flag{days, algorithm}, Action: clientAdd,
 			},
 			{
 				Name: "sign", Usage: "issue a certificate for a key that never leaves the machine called NAME", ArgsUsage: "NAME",
-				Description: "Only the public key is taken from the request; the certificate is for NAME whatever it asks for.\n\n" +
-					"   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=NAME \\\n" +
-					"      -keyout client.key -out client.csr",
+				Description: "Only the public key is taken from the request; the certificate is for NAME whatever it asks for.",
+				UsageText: "# on the machine\nopenssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\\n" +
+					"  -subj /CN=host1 -keyout client.key -out client.csr\n# here\n" +
+					"aptmirror client sign host1.example.org --csr client.csr",
 				Flags: []cli.Flag{csr, days}, Action: clientSign,
 			},
 			{
 				Name: "renew", Usage: "issue a new key and certificate to NAME, or with --csr a certificate for its new key", ArgsUsage: "NAME",
 				Description: "The old certificate stays good until it ends or is revoked, so that the new kit can be brought\nto the machine meanwhile.",
+				UsageText:   "aptmirror client renew host1.example.org\naptmirror client renew host1.example.org --csr client.csr",
 				Flags:       []cli.Flag{csr, days, algorithm}, Action: clientRenew,
 			},
 			kitCommand(),
-			{Name: "list", Usage: "list issued certificates", Action: clientList},
+			{
+				Name: "list", Usage: "list issued certificates", Action: clientList,
+				UsageText: "aptmirror client list\naptmirror client list --json",
+			},
 			{
 				Name: "show", Usage: "tell who NAME is, what it may read by which rule, and whether its certificates are good", ArgsUsage: "NAME",
 				Description: "NAME may also be an identity of another kind, as grants name it: uri:..., cn:...",
+				UsageText:   "aptmirror client show host1.example.org\naptmirror client show uri:spiffe://example.org/host1",
 				Action:      clientShow,
 			},
-			{Name: "revoke", Usage: "revoke all certificates of NAME", ArgsUsage: "NAME", Action: clientRevoke},
+			{
+				Name: "revoke", Usage: "revoke all certificates of NAME", ArgsUsage: "NAME", Action: clientRevoke,
+				UsageText: "aptmirror client revoke host1.example.org",
+			},
 		},
 		Action: unknownSubcommand,
 	}
@@ -49,7 +61,7 @@ func unknownSubcommand(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
 		return usagef("there is no command %q (see aptmirror %s --help)%s", c.Command.Name+" "+name, c.Command.Name, suggestion(c.Command.Subcommands, name))
 	}
-	return cli.ShowSubcommandHelp(c)
+	return help(c.App, strings.Fields(c.Command.Name))
 }
 
 // oneName gives the only argument.

@@ -22,11 +22,13 @@ func kitCommand() *cli.Command {
 		Name: "kit", Usage: "write everything that the machine called NAME needs", ArgsUsage: "NAME",
 		Description: "The kit has the sources that grants let the machine read. It holds the private key, unless the machine\n" +
 			"has made that itself: bring it there like a password. The file proxy/kit/README.md shows what to do with it.",
+		UsageText: "# a folder with an install script\naptmirror client kit host1.example.org --out host1-kit\n" +
+			"# a Debian package\naptmirror client kit host1.example.org --format deb --out host1.deb",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Usage: "`FORMAT`: dir, a folder with an install script, and a private apt.conf to try it without root; deb, a Debian package; tar, the files for the root of the machine", Value: "dir"},
+			&cli.StringFlag{Name: "format", Usage: "`FORMAT`: dir, a folder with an install script and a private apt.conf to try it without root; deb, a Debian package; tar, the files for the root of the machine", Value: "dir"},
 			&cli.StringFlag{Name: "out", Usage: "the `PATH` to write; - is standard output, for deb and tar"},
-			&cli.StringFlag{Name: "cert", Usage: "a certificate of another CA, a `FILE`"},
-			&cli.StringFlag{Name: "key", Usage: "the key of that certificate, a `FILE`; left out, the machine has it already"},
+			&cli.StringFlag{Name: "cert", Usage: "certificate of another CA, a `FILE`"},
+			&cli.StringFlag{Name: "key", Usage: "key of that certificate, a `FILE`; left out: the machine has it already"},
 		},
 		Action: clientKit,
 	}

@@ -18,7 +18,8 @@ func gcCommand() *cli.Command {
 		Description: "What clients may still be reading stays: every suite's three states before the current one, and\n" +
 			"all of the last 72 hours. The daemon does the same once a day; a mirror without a daemon needs it\n" +
 			"from time to time.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}},
+		UsageText: "aptmirror gc --dry-run\naptmirror gc",
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

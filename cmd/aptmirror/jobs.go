@@ -13,8 +13,9 @@ import (
 
 func jobsCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "jobs",
-		Usage: "list running and past jobs, newest first",
+		Name:      "jobs",
+		Usage:     "list running and past jobs, newest first",
+		UsageText: "aptmirror jobs\naptmirror jobs --json | jq '.jobs[0]'",
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

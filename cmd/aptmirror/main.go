@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
+	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 )
 
@@ -49,9 +52,12 @@ func main() {
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
-	args, err := arrange(app, args)
-	if err == nil {
-		err = app.RunContext(ctx, args)
+	asked, err := helpFor(app, args[1:])
+	if !asked {
+		args, err = arrange(app, args)
+		if err == nil {
+			err = app.RunContext(ctx, args)
+		}
 	}
 	if err == nil {
 		return 0
@@ -75,11 +81,10 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(ctx context.Context, err error) int {
 	var fault *admin.Error
 	var usage usageError
-	var topic cli.ExitCoder // the library's own, from help for what there is not
 	switch {
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &topic):
+	case errors.As(err, &usage):
 		return admin.ExitUsage
 	case errors.As(err, &fault):
 		return fault.Exit
@@ -87,15 +92,27 @@ func exitCode(ctx context.Context, err error) int {
 	return admin.ExitFailed
 }
 
+const programDescription = "Options may stand anywhere on the line. Data goes to standard output, and everything for people to standard error.\n\n" +
+	"Exit codes: 0 done, 1 failed, 2 wrong options or configuration, 3 done in part, 4 something did not verify, 130 interrupted."
+
+const programExamples = `# a working site in a folder, from this machine's apt sources
+aptmirror quickstart
+# a site for a real host
+sudo aptmirror init
+# what is wrong, and what to do about it
+aptmirror doctor`
+
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:                      "aptmirror",
 		Usage:                     "a verifying apt mirror and cache that serves only machines with a client certificate",
+		Description:               programDescription,
+		UsageText:                 programExamples,
 		Version:                   buildVersion(),
 		HideVersion:               true,
+		HideHelp:                  true, // help.go has its own
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
-		Suggest:                   true,
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // main decides about exit codes
 		OnUsageError:              onUsageError,
@@ -107,30 +124,55 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(),
+			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), helpCommand(),
 		},
 	}
 	for _, c := range everyCommand(app.Commands) {
-		c.OnUsageError = onUsageError
+		c.OnUsageError, c.HideHelp = onUsageError, true
 	}
 	return app
 }
 
-func onUsageError(_ *cli.Context, err error, _ bool) error {
-	return usageError{fmt.Errorf("%w (see aptmirror help)", err)}
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	return usageError{fmt.Errorf("%w (see aptmirror help)%s", err, suggestOption(c, err))}
+}
+
+// suggestOption is a question about a mistyped option, or nothing.
+func suggestOption(c *cli.Context, err error) string {
+	option, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	flags := c.App.Flags
+	if c.Command != nil {
+		flags = slices.Concat(flags, c.Command.Flags)
+	}
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.Names()...)
+	}
+	return didYouMean("--", config.Nearest(strings.TrimPrefix(option, "-"), names))
 }
 
 func unknownCommand(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
 		return usagef("there is no command %q (see aptmirror help)%s", name, suggestion(c.App.Commands, name))
 	}
-	return cli.ShowAppHelp(c)
+	return help(c.App, nil)
 }
 
 // suggestion is a question about a mistyped name, or nothing.
 func suggestion(commands []*cli.Command, name string) string {
-	if s := cli.SuggestCommand(commands, name); s != "" {
-		return ". " + s
+	var names []string
+	for _, c := range visible(commands) {
+		names = append(names, c.Names()...)
 	}
-	return ""
+	return didYouMean("", config.Nearest(name, names))
+}
+
+func didYouMean(before, name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(". Did you mean %q?", before+name)
 }

@@ -26,10 +26,10 @@ func quickstartCommand() *cli.Command {
 		Usage: "a working site in one folder, from this machine's own apt sources",
 		Description: "Makes a client CA, a server certificate for localhost, one client and a configuration,\n" +
 			"fetches and verifies the archives, and serves them on this machine until it is stopped.\n" +
-			"Run again with the same folder, it just serves.\n\n" +
-			"   aptmirror quickstart\n" +
-			"   aptmirror quickstart --uri http://mirror.example.org/debian --suite stable \\\n" +
-			"      --component main --keyring /usr/share/keyrings/debian-archive-keyring.gpg",
+			"Run again with the same folder, it just serves.",
+		UsageText: "aptmirror quickstart\n" +
+			"aptmirror quickstart --uri http://mirror.example.org/debian --suite stable \\\n" +
+			"  --keyring /usr/share/keyrings/debian-archive-keyring.gpg",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "dir", Usage: "the `FOLDER` of the site", Value: "aptmirror-site"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` to serve on", Value: "127.0.0.1:8443"},

@@ -14,8 +14,9 @@ import (
 
 func reloadCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "reload",
-		Usage: "make the daemon read certificates, revocation lists and grants again",
+		Name:      "reload",
+		Usage:     "make the daemon read certificates, revocation lists and grants again",
+		UsageText: "aptmirror reload\naptmirror reload --json | jq .restart",
 		Description: "No connection is dropped. What cannot be used leaves in force what was there before.\n" +
 			"The daemon does this by itself when these files or the configuration change, within seconds.\n" +
 			"Keys of the configuration that need a restart are named.",

@@ -22,6 +22,7 @@ func serveCommand() *cli.Command {
 		Description: "Runs in the foreground until SIGTERM or SIGINT, and logs to standard error.\n" +
 			"SIGHUP does what the command reload does.\n" +
 			"Requests under way may finish; stopping takes less than ten seconds.",
+		UsageText: "aptmirror serve\naptmirror serve --config site/aptmirror.toml --log-format json --verbose",
 		Flags: []cli.Flag{&cli.StringFlag{
 			Name: "log-format", Usage: "log as text, or as json: one object a line, in `FORMAT`", Value: "text", EnvVars: []string{"APTMIRROR_LOG_FORMAT"},
 		}},

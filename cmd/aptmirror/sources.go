@@ -28,8 +28,8 @@ func sourceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "uri", Usage: "mirror this `URI`; more are mirrors of the same archive"},
 		&cli.StringSliceFlag{Name: "suite", Usage: "a `SUITE` of it"},
-		&cli.StringSliceFlag{Name: "component", Usage: "a `COMPONENT` of it (default: main)"},
-		&cli.StringSliceFlag{Name: "architecture", Usage: "an `ARCHITECTURE` of it (default: this machine's)"},
+		&cli.StringSliceFlag{Name: "component", Usage: "a `COMPONENT` of it", DefaultText: "main"},
+		&cli.StringSliceFlag{Name: "architecture", Usage: "an `ARCHITECTURE` of it", DefaultText: "this machine's"},
 		&cli.StringSliceFlag{Name: "keyring", Usage: "`FILE` with the keys that sign it"},
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 func statusCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "status",
-		Usage: "tell what is served and how fresh it is",
+		Name:      "status",
+		Usage:     "tell what is served and how fresh it is",
+		UsageText: "aptmirror status\naptmirror status --json | jq '.suites[] | select(.error)'",
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

@@ -16,6 +16,7 @@ func syncCommand() *cli.Command {
 		ArgsUsage: "[ARCHIVE...]",
 		Description: "Works with and without a running daemon. Exit codes: 0 all done, 1 nothing could be\n" +
 			"refreshed, 3 some suites failed or files are missing, 4 something did not verify.",
+		UsageText: "aptmirror sync\n# look first what would come\naptmirror sync debian --dry-run",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would come and how large it is"},
 		},

@@ -18,6 +18,7 @@ func verifyCommand() *cli.Command {
 			"Files that no client has asked for yet are not in the store; that is no fault.\n" +
 			"--quick looks in seconds whether everything is there that must be. --repair drops damaged files,\n" +
 			"which come again when they are asked for, and fetches again what is needed, while upstream has it.",
+		UsageText: "aptmirror verify --quick\naptmirror verify --repair",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "quick", Usage: "do not read packages, nor check signatures"},
 			&cli.BoolFlag{Name: "repair", Usage: "mend what can be mended, then verify"},

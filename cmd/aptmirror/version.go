@@ -9,8 +9,9 @@ import (
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "version",
-		Usage: "print the version",
+		Name:      "version",
+		Usage:     "print the version",
+		UsageText: "aptmirror version\naptmirror version --json",
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

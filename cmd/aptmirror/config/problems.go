@@ -77,16 +77,21 @@ func (d *decoder) err() error {
 
 // didYouMean is a question about the nearest of the known words, or nothing where none is near.
 func didYouMean(word string, known []string) string {
+	if best := Nearest(word, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
+}
+
+// Nearest gives the known word that a mistyped one is likely to mean, or "".
+func Nearest(word string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
 		if n := editDistance(plain(word), plain(k)); n < distance && n < len(k) {
 			best, distance = k, n
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // plain makes spellings equal that people confuse: Signed-By and signed_by.
