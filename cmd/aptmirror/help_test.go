@@ -80,6 +80,6 @@ func TestBlocks(t *testing.T) {
 	got := blocks("One line\nand another.\n\n   literal\n     more\nafter\n")
 	want := []block{{"One line and another.", false}, {"literal\n  more", true}, {"after", false}}
 	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

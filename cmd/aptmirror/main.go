@@ -98,9 +98,7 @@ const programDescription = "Options may stand anywhere on the line. Data goes to
 const programExamples = `# a working site in a folder, from this machine's apt sources
 aptmirror quickstart
 # a site for a real host
-sudo aptmirror init
-# what is wrong, and what to do about it
-aptmirror doctor`
+sudo aptmirror init`
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
@@ -124,7 +122,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), helpCommand(),
+			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), helpCommand(), manCommand(),
 		},
 	}
 	for _, c := range everyCommand(app.Commands) {
