@@ -21,13 +21,14 @@ type entry struct {
 	started  time.Time
 	identity identity.Identity // zero: refused
 	status   int
-	sent     bool  // status and header are out
-	cut      bool  // the body ended too early
-	bytes    int64 // sent of the body
-	received int64 // of an upload
-	err      error // why the answer is not what was asked for
-	writeErr error // why the client could not be given more
-	uploads  bool  // an upload was allowed and may be coming
+	sent     bool   // status and header are out
+	cut      bool   // the body ended too early
+	bytes    int64  // sent of the body
+	received int64  // of an upload
+	err      error  // why the answer is not what was asked for
+	writeErr error  // why the client could not be given more
+	share    *share // nil: no limits
+	uploads  bool   // an upload was allowed and may be coming
 
 	repository, suite string // of what is sent
 	class             Class
@@ -44,9 +45,24 @@ func (e *entry) WriteHeader(status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a piece of the body at once. A client that does not take it
-// within stallTimeout is cut.
+// Write sends a piece of the body, at the rate that the client's identity may
+// have.
 func (e *entry) Write(p []byte) (n int, err error) {
+	for {
+		piece := p[n : n+e.share.piece(len(p)-n)]
+		if err = e.share.pause(e.request.Context(), len(piece)); err != nil {
+			return n, err
+		}
+		sent, err := e.send(piece)
+		if n += sent; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// send sends what is left of the header, and a piece, at once. A client that
+// does not take it within stallTimeout is cut.
+func (e *entry) send(p []byte) (n int, err error) {
 	if !e.sent {
 		e.WriteHeader(e.status)
 	}
@@ -79,7 +95,7 @@ func (e *entry) end() {
 // log writes the line. Warnings are for what the mirror's own people can mend.
 func (e *entry) log() {
 	level := slog.LevelInfo
-	if e.err != nil && e.status != http.StatusNotFound && !e.clientLeft() {
+	if e.err != nil && e.status != http.StatusNotFound && !e.clientLeft() && !errors.Is(e.err, errCrowded) {
 		level = slog.LevelWarn
 	}
 	ctx := e.request.Context()

@@ -24,11 +24,36 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.identity = grant.Identity
+	if !s.admit(e, grant) {
+		return
+	}
+	defer s.dismiss(e)
 	if a.Origins != nil && r.URL.Host != "" {
 		s.forward(e, grant, a.Origins)
 		return
 	}
 	s.route(e, grant)
+}
+
+// admit makes a request one of those under way, once its identity may have one
+// more. Where it is false, the request has been answered.
+func (s *Server) admit(e *entry, grant identity.Grant) bool {
+	ctx := e.request.Context()
+	if !batchOf(ctx).begin() {
+		panic(http.ErrAbortHandler)
+	}
+	if e.share, e.err = s.enter(ctx, grant); e.err == nil {
+		return true
+	}
+	e.comeAgain(e.err.Error())
+	batchOf(ctx).end()
+	return false
+}
+
+// dismiss ends what admit began.
+func (s *Server) dismiss(e *entry) {
+	s.leave(e.share)
+	batchOf(e.request.Context()).end()
 }
 
 // route tells the server's own addresses from those of repositories.

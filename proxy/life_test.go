@@ -54,10 +54,7 @@ func TestConnectionCloseIsHonoured(t *testing.T) {
 // little patience.
 func stallingSite(t *testing.T) *site {
 	s := newSite(t)
-	s.publish("debian", "bookworm", map[string]file{
-		deb:       {kind: catalog.KindPackage, body: pattern(32<<20, 7)},
-		inRelease: {kind: catalog.KindRelease, body: []byte("Origin: example\n")},
-	})
+	s.packageOf(32 << 20)
 	return s
 }
 

@@ -45,7 +45,8 @@ type site struct {
 }
 
 // grants of the tests: a reads debian, b secret, c all but one suite of mixed,
-// root everything. Others see the status, administer, and upload to a pool.
+// root everything. Others see the status, administer, upload to a pool, or have
+// limits.
 var rules = []identity.Rule{
 	{Identity: "dns:a.example.org", Read: []string{"debian", "gone"}},
 	{Identity: "dns:b.example.org", Read: []string{"secret"}},
@@ -53,10 +54,15 @@ var rules = []identity.Rule{
 	{Identity: "dns:root.example.org", Read: []string{"*"}},
 	{Identity: "dns:watcher.example.org", Status: true},
 	{Identity: "dns:admin.example.org", Admin: true},
+	{Identity: "dns:slow.example.org", Read: []string{"debian"}, Rate: 200_000},
+	{Identity: "dns:two.example.org", Read: []string{"debian"}, Connections: 2},
 	{Identity: "dns:maker.example.org", Upload: []string{"internal"}},
 }
 
-func newSite(t testing.TB) *site {
+func newSite(t testing.TB) *site { return newSiteWith(t, func(*Server) {}) }
+
+// newSiteWith prepares the server before it listens.
+func newSiteWith(t testing.TB, prepare func(*Server)) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), log: &logbook{wrote: make(chan struct{})}, numbers: map[string]uint64{}, suites: map[string][]string{}}
 	quiet := slog.New(slog.DiscardHandler)
@@ -68,6 +74,7 @@ func newSite(t testing.TB) *site {
 		Catalog: s.cache.Catalog, Blobs: s.cache.Blobs, Filler: s.filler, Access: s.access(false),
 		Log: slog.New(slog.NewTextHandler(s.log, nil)), Now: func() time.Time { return now },
 	})
+	prepare(s.server)
 	s.listen()
 	return s
 }

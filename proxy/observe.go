@@ -1,10 +1,7 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"errors"
-	"net"
-	"sync/atomic"
 	"time"
 
 	"aptmirror/cache/catalog"
@@ -92,34 +89,4 @@ func classOf(k catalog.Kind) Class {
 	default:
 		return ClassPackage
 	}
-}
-
-// Connections counts connections since the server was made.
-type Connections struct {
-	Open             int64 // now
-	Accepted         int64
-	Handshakes       int64 // TLS handshakes that succeeded
-	FailedHandshakes int64
-}
-
-// counters are the fields of Connections.
-type counters struct{ open, accepted, handshakes, failed atomic.Int64 }
-
-// Connections says how many connections there are and were.
-func (s *Server) Connections() Connections {
-	c := &s.counters
-	return Connections{c.open.Load(), c.accepted.Load(), c.handshakes.Load(), c.failed.Load()}
-}
-
-// countHandshake is called at the end of a handshake by TLS itself.
-func (s *Server) countHandshake(tls.ConnectionState) error {
-	s.counters.handshakes.Add(1)
-	return nil
-}
-
-// count notes a connection; what it returns notes its end.
-func (c *counters) count(net.Conn) (closed func()) {
-	c.accepted.Add(1)
-	c.open.Add(1)
-	return func() { c.open.Add(-1) }
 }

@@ -67,8 +67,9 @@ func TestFilesCountAsUsedWhileTheyAreSent(t *testing.T) {
 	here, missing := pattern(1000, 1), pattern(1000, 2)
 	s.publish("debian", "bookworm", map[string]file{deb: {kind: catalog.KindPackage, body: here}, "pool/m/missing.deb": {kind: catalog.KindPackage, body: missing, absent: true}})
 	s.filler.set(missing, source{err: errors.New("no route to host")})
-	for _, path := range []string{deb, "pool/m/missing.deb", "pool/no/such.deb"} {
-		s.get("a.example.org", "/debian/"+path)
+	c := s.dial(s.client("a.example.org")) // one connection, so that one request ends before the next
+	for _, path := range []string{deb, "pool/no/such.deb", "pool/m/missing.deb"} {
+		c.get("/debian/" + path)
 	}
 	s.stopped()
 	u.mu.Lock()

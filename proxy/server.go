@@ -89,6 +89,9 @@ type Config struct {
 	Uploads Uploads
 	// MaxUpload is the largest file that is taken, in bytes; 0: 4 GiB.
 	MaxUpload int64
+	// MaxConnections is how many connections there are at most; 0: as many as
+	// come.
+	MaxConnections int
 	// Observe is called at the end of every request, from many goroutines; nil
 	// where nobody counts. It must not block.
 	Observe func(Served)
@@ -107,13 +110,15 @@ const (
 // Server answers clients.
 type Server struct {
 	Config
-	access    atomic.Pointer[inForce]
-	http      *http.Server
-	stall     time.Duration  // stallTimeout, shorter in tests
-	lingering sync.WaitGroup // one for each refused connection that is not closed yet
-	counters  counters
-	life      context.Context // ends when Shutdown begins
-	end       context.CancelFunc
+	access      atomic.Pointer[inForce]
+	http        *http.Server
+	stall       time.Duration  // stallTimeout, shorter in tests
+	lingering   sync.WaitGroup // one for each refused connection that is not closed yet
+	connections connections
+	shares      shares
+	waits       time.Duration   // shareTimeout, shorter in tests
+	life        context.Context // ends when Shutdown begins
+	end         context.CancelFunc
 }
 
 // inForce is an Access with the TLS configuration made from it.
@@ -127,7 +132,8 @@ func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Server{Config: c, stall: stallTimeout}
+	s := &Server{Config: c, stall: stallTimeout, waits: shareTimeout}
+	s.connections.max = c.MaxConnections
 	s.life, s.end = context.WithCancel(context.Background())
 	s.SetAccess(c.Access)
 	s.http = &http.Server{
@@ -137,7 +143,7 @@ func New(c Config) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       withBatch,
-		ErrorLog:          log.New(serverLog{c.Log, &s.counters.failed}, "", 0),
+		ErrorLog:          log.New(serverLog{c.Log, &s.connections.failed}, "", 0),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		// "OPTIONS *" would be answered before anyone asked who wants to know.
 		DisableGeneralOptionsHandler: true,
@@ -154,7 +160,7 @@ func (s *Server) Serve(l net.Listener) error {
 	current := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return s.access.Load().tls, nil
 	}}
-	err := s.http.Serve(tls.NewListener(batches{l, &s.counters}, current))
+	err := s.http.Serve(tls.NewListener(batches{l, &s.connections}, current))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

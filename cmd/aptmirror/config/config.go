@@ -109,7 +109,7 @@ type Serve struct {
 	// ProxyMode answers requests that a client sends as to a proxy, for the addresses of configured archives only.
 	// Defaults to false.
 	ProxyMode bool
-	// MaxConnections is the most connections at a time; those beyond wait in the kernel. Defaults to DefaultMaxConnections.
+	// MaxConnections is the most connections at a time; when all are taken, the longest idle makes room. Defaults to DefaultMaxConnections.
 	MaxConnections int
 }
 

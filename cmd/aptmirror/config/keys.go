@@ -42,7 +42,7 @@ var serveSection = section{
 		{name: "client_auth", about: `"explain" answers a bad certificate with a sentence, "strict" with a TLS alert. Default "explain".`, example: `"explain"`},
 		{name: "server_ca", about: "CA certificates by which clients recognise this server, PEM. Needed for client kits. Default: none.", example: `"tls/ca.crt"`},
 		{name: "proxy_mode", about: "true also answers requests sent as to a proxy, for the addresses of archives of this file only. Default false.", example: `true`},
-		{name: "max_connections", about: "The most connections at a time, 16 to 100000; those beyond wait. Default 4096.", example: `4096`},
+		{name: "max_connections", about: "The most connections at a time, 16 to 100000; when all are taken, the longest idle makes room. Default 4096.", example: `4096`},
 	},
 }
 

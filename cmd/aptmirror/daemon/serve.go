@@ -30,7 +30,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	}
 	server := proxy.New(proxy.Config{
 		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache,
-		Access: reloads.loaded, Log: d.Log, Now: d.Now,
+		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
 	})
 	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())
