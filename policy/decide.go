@@ -51,7 +51,7 @@ func (d *decider) later(t time.Time) {
 func (d *decider) apply(rule int32, open []int32) []int32 {
 	r := &d.Policy.Rules[rule]
 	d.noteAges(r.Pattern, open)
-	c := &context{d.Set, d.now}
+	c := &asked{d.Set, d.now}
 	if r.Action == Keep {
 		return d.keep(rule, open)
 	}
@@ -100,7 +100,7 @@ func (d *decider) noteAges(p *Pattern, open []int32) {
 // keep takes away what is older than the newest versions.
 func (d *decider) keep(rule int32, open []int32) []int32 {
 	r := &d.Policy.Rules[rule]
-	c := &context{d.Set, d.now}
+	c := &asked{d.Set, d.now}
 	matching := map[groupKey][]int32{}
 	for _, i := range open {
 		if r.Pattern.m.version(c, i) {

@@ -78,12 +78,12 @@ type age struct {
 	younger bool
 }
 
-func (m age) version(c *context, i int32) bool {
+func (m age) version(c *asked, i int32) bool {
 	p := &c.set.Packages[i]
 	return m.younger == (!p.FirstSeen.IsZero() && c.now.Before(p.FirstSeen.Add(m.limit)))
 }
 
-func (m age) pkg(c *context, kind Kind, g *group) bool { return anyVersion{m}.pkg(c, kind, g) }
+func (m age) pkg(c *asked, kind Kind, g *group) bool { return anyVersion{m}.pkg(c, kind, g) }
 
 func makeAge(c *compiler, n *node) (matcher, error) {
 	word, err := c.word(n.args[0])

@@ -204,7 +204,7 @@ func (l *linter) uses(now time.Time, sets []*Set, reachable []bool) {
 // try notes which patterns match something, and which do before a rule for good
 // took it.
 func (l *linter) try(s *Set, now time.Time, matches, reached []bool) {
-	c := &context{s, now}
+	c := &asked{s, now}
 	for i := range s.Packages {
 		decided := false
 		for r := range l.policy.Rules {

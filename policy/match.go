@@ -8,16 +8,16 @@ import (
 
 type always bool
 
-func (m always) version(*context, int32) bool    { return bool(m) }
-func (m always) pkg(*context, Kind, *group) bool { return bool(m) }
+func (m always) version(*asked, int32) bool    { return bool(m) }
+func (m always) pkg(*asked, Kind, *group) bool { return bool(m) }
 func constant(b bool) func(*compiler, *node) (matcher, error) {
 	return func(*compiler, *node) (matcher, error) { return always(b), nil }
 }
 
 type not struct{ m matcher }
 
-func (m not) version(c *context, i int32) bool         { return !m.m.version(c, i) }
-func (m not) pkg(c *context, kind Kind, g *group) bool { return !m.m.pkg(c, kind, g) }
+func (m not) version(c *asked, i int32) bool         { return !m.m.version(c, i) }
+func (m not) pkg(c *asked, kind Kind, g *group) bool { return !m.m.pkg(c, kind, g) }
 
 func makeNot(c *compiler, n *node) (matcher, error) {
 	m, err := c.pattern(n.args[0])
@@ -26,7 +26,7 @@ func makeNot(c *compiler, n *node) (matcher, error) {
 
 type and []matcher
 
-func (m and) version(c *context, i int32) bool {
+func (m and) version(c *asked, i int32) bool {
 	for _, one := range m {
 		if !one.version(c, i) {
 			return false
@@ -35,7 +35,7 @@ func (m and) version(c *context, i int32) bool {
 	return true
 }
 
-func (m and) pkg(c *context, kind Kind, g *group) bool {
+func (m and) pkg(c *asked, kind Kind, g *group) bool {
 	for _, one := range m {
 		if !one.pkg(c, kind, g) {
 			return false
@@ -51,11 +51,11 @@ func makeAnd(c *compiler, n *node) (matcher, error) {
 
 type or []matcher
 
-func (m or) version(c *context, i int32) bool {
+func (m or) version(c *asked, i int32) bool {
 	return slices.ContainsFunc(m, func(one matcher) bool { return one.version(c, i) })
 }
 
-func (m or) pkg(c *context, kind Kind, g *group) bool {
+func (m or) pkg(c *asked, kind Kind, g *group) bool {
 	return slices.ContainsFunc(m, func(one matcher) bool { return one.pkg(c, kind, g) })
 }
 
@@ -67,9 +67,9 @@ func makeOr(c *compiler, n *node) (matcher, error) {
 // anyVersion selects a package if it has a version that m selects.
 type anyVersion struct{ m matcher }
 
-func (m anyVersion) version(c *context, i int32) bool { return m.m.version(c, i) }
+func (m anyVersion) version(c *asked, i int32) bool { return m.m.version(c, i) }
 
-func (m anyVersion) pkg(c *context, _ Kind, g *group) bool {
+func (m anyVersion) pkg(c *asked, _ Kind, g *group) bool {
 	return slices.ContainsFunc(g.versions, func(i int32) bool { return m.m.version(c, i) })
 }
 
@@ -86,9 +86,9 @@ func makeNarrow(c *compiler, n *node) (matcher, error) {
 // allVersions selects a package if it has no version that m does not select.
 type allVersions struct{ m matcher }
 
-func (m allVersions) version(c *context, i int32) bool { return m.m.version(c, i) }
+func (m allVersions) version(c *asked, i int32) bool { return m.m.version(c, i) }
 
-func (m allVersions) pkg(c *context, _ Kind, g *group) bool {
+func (m allVersions) pkg(c *asked, _ Kind, g *group) bool {
 	return !slices.ContainsFunc(g.versions, func(i int32) bool { return !m.m.version(c, i) })
 }
 
@@ -101,9 +101,9 @@ func makeAllVersions(c *compiler, n *node) (matcher, error) {
 // have such a version.
 type fact func(p *Package) bool
 
-func (m fact) version(c *context, i int32) bool { return m(&c.set.Packages[i]) }
+func (m fact) version(c *asked, i int32) bool { return m(&c.set.Packages[i]) }
 
-func (m fact) pkg(c *context, _ Kind, g *group) bool {
+func (m fact) pkg(c *asked, _ Kind, g *group) bool {
 	return slices.ContainsFunc(g.versions, func(i int32) bool { return m(&c.set.Packages[i]) })
 }
 
@@ -147,12 +147,12 @@ func makePriority(c *compiler, n *node) (matcher, error) {
 // those.
 type byPackage func(name, arch string) bool
 
-func (m byPackage) version(c *context, i int32) bool {
+func (m byPackage) version(c *asked, i int32) bool {
 	p := &c.set.Packages[i]
 	return m(p.Name, c.set.archOf(p))
 }
 
-func (m byPackage) pkg(_ *context, _ Kind, g *group) bool { return m(g.name, g.arch) }
+func (m byPackage) pkg(_ *asked, _ Kind, g *group) bool { return m(g.name, g.arch) }
 
 func makeName(c *compiler, n *node) (matcher, error) {
 	m, err := c.text(n.args[0])
@@ -198,11 +198,11 @@ func makeArchitecture(c *compiler, n *node) (matcher, error) {
 // versions.
 type essential struct{}
 
-func (essential) version(c *context, i int32) bool {
+func (essential) version(c *asked, i int32) bool {
 	return c.set.isEssential(c.set.keyOf(&c.set.Packages[i]))
 }
 
-func (essential) pkg(c *context, kind Kind, g *group) bool {
+func (essential) pkg(c *asked, kind Kind, g *group) bool {
 	return len(g.versions) > 0 && c.set.isEssential(groupKey{kind, g.name, g.arch})
 }
 
@@ -211,12 +211,12 @@ func makeEssential(*compiler, *node) (matcher, error) { return essential{}, nil 
 // virtual selects names that are only in relations.
 type virtual struct{}
 
-func (virtual) version(*context, int32) bool          { return false }
-func (virtual) pkg(_ *context, _ Kind, g *group) bool { return len(g.versions) == 0 }
-func makeVirtual(*compiler, *node) (matcher, error)   { return virtual{}, nil }
-func makeSecurity(*compiler, *node) (matcher, error)  { return security{}, nil }
-func isSecuritySuite(in *Input) bool                  { return strings.HasSuffix(in.Suite, "-security") }
-func (security) pkg(c *context, _ Kind, g *group) bool {
+func (virtual) version(*asked, int32) bool           { return false }
+func (virtual) pkg(_ *asked, _ Kind, g *group) bool  { return len(g.versions) == 0 }
+func makeVirtual(*compiler, *node) (matcher, error)  { return virtual{}, nil }
+func makeSecurity(*compiler, *node) (matcher, error) { return security{}, nil }
+func isSecuritySuite(in *Input) bool                 { return strings.HasSuffix(in.Suite, "-security") }
+func (security) pkg(c *asked, _ Kind, g *group) bool {
 	return slices.ContainsFunc(g.versions, func(i int32) bool { return isSecuritySuite(c.set.Packages[i].Input) })
 }
 
@@ -224,7 +224,7 @@ func (security) pkg(c *context, _ Kind, g *group) bool {
 // are newer than one of the same package. It is in apt since 2.9.
 type security struct{}
 
-func (security) version(c *context, i int32) bool {
+func (security) version(c *asked, i int32) bool {
 	p := &c.set.Packages[i]
 	if isSecuritySuite(p.Input) {
 		return true

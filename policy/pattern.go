@@ -52,7 +52,7 @@ func (p *Pattern) String() string { return p.text }
 // copy is by itself here. Time is needed for ?x-age alone.
 func (p *Pattern) Versions(s *Set, now time.Time) []int {
 	var found []int
-	c := &context{s, now}
+	c := &asked{s, now}
 	for i := range s.Packages {
 		if p.m.version(c, int32(i)) {
 			found = append(found, i)
@@ -65,7 +65,7 @@ func (p *Pattern) Versions(s *Set, now time.Time) []int {
 // pattern selects as `apt list` does, sorted.
 func (p *Pattern) Packages(s *Set, architecture string, now time.Time) []string {
 	var found []string
-	c := &context{s, now}
+	c := &asked{s, now}
 	for key, g := range s.allGroups() {
 		if key.kind == Deb && key.arch == architecture && p.m.pkg(c, Deb, g) {
 			found = append(found, key.name)
@@ -75,8 +75,8 @@ func (p *Pattern) Packages(s *Set, architecture string, now time.Time) []string 
 	return found
 }
 
-// context is what matchers are asked about.
-type context struct {
+// asked is what matchers are asked about.
+type asked struct {
 	set *Set
 	now time.Time
 }
@@ -85,8 +85,8 @@ type context struct {
 // or about a package; many patterns select a package if they select any of its
 // versions.
 type matcher interface {
-	version(c *context, i int32) bool
-	pkg(c *context, kind Kind, g *group) bool
+	version(c *asked, i int32) bool
+	pkg(c *asked, kind Kind, g *group) bool
 }
 
 // compiler turns trees into matchers.

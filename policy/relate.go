@@ -34,17 +34,23 @@ func (s *Set) target(p *Package, r debian.Relation) groupKey {
 	return groupKey{p.Kind, r.Name + ":" + r.Qualifier, "any"}
 }
 
+// implicit reports relations that apt's patterns pass over: for apt, a conflict
+// with a package of any architecture follows from the one with each.
+func implicit(field string, r debian.Relation) bool {
+	return r.Qualifier == "any" && (field == "Conflicts" || field == "Breaks" || field == "Replaces")
+}
+
 // relation selects versions with a relation to a package that m selects.
 type relation struct {
 	field string
 	m     matcher
 }
 
-func (m relation) version(c *context, i int32) bool {
+func (m relation) version(c *asked, i int32) bool {
 	p := &c.set.Packages[i]
 	for _, alternatives := range p.relations(m.field) {
 		for _, r := range alternatives {
-			if m.m.pkg(c, p.Kind, c.set.group(c.set.target(p, r))) {
+			if !implicit(m.field, r) && m.m.pkg(c, p.Kind, c.set.group(c.set.target(p, r))) {
 				return true
 			}
 		}
@@ -52,7 +58,7 @@ func (m relation) version(c *context, i int32) bool {
 	return false
 }
 
-func (m relation) pkg(c *context, _ Kind, g *group) bool {
+func (m relation) pkg(c *asked, _ Kind, g *group) bool {
 	return slices.ContainsFunc(g.versions, func(i int32) bool { return m.version(c, i) })
 }
 
@@ -69,15 +75,15 @@ type reverse struct {
 	m     matcher
 }
 
-func (m reverse) version(c *context, i int32) bool {
+func (m reverse) version(c *asked, i int32) bool {
 	return m.targeted(c, c.set.keyOf(&c.set.Packages[i]))
 }
 
-func (m reverse) pkg(c *context, kind Kind, g *group) bool {
+func (m reverse) pkg(c *asked, kind Kind, g *group) bool {
 	return m.targeted(c, groupKey{kind, g.name, g.arch})
 }
 
-func (m reverse) targeted(c *context, key groupKey) bool {
+func (m reverse) targeted(c *asked, key groupKey) bool {
 	return slices.ContainsFunc(c.set.dependents()[key], func(d dependent) bool {
 		return d.field == m.field && m.m.version(c, d.version)
 	})
@@ -117,6 +123,9 @@ func (s *Set) addDependent(found map[groupKey][]dependent, i int32, field string
 	p := &s.Packages[i]
 	for _, alternatives := range p.relations(field) {
 		for _, r := range alternatives {
+			if implicit(field, r) {
+				continue
+			}
 			key := s.target(p, r)
 			d := dependent{i, field}
 			if list := found[key]; len(list) == 0 || list[len(list)-1] != d {
