@@ -37,12 +37,13 @@ proxy/pki:
 proxy/identity: proxy/pki
 proxy/kit: proxy/pki resign/deb
 proxy/admin:
+proxy/status: proxy/admin proxy/identity
 proxy: STORE proxy/identity
 cmd/aptmirror/config:
 systemd/deb:
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
-cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki resign
+cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign
 cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp
 `
 
@@ -55,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/vbauerster/mpb":       {"cmd/aptmirror"},
 	"github.com/pelletier/go-toml":    {"cmd/aptmirror/config"},
 	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon"},
+	"github.com/prometheus":           {"proxy/status"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {
