@@ -122,7 +122,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), helpCommand(), manCommand(),
+			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
+			helpCommand(), completeCommand(), manCommand(),
 		},
 	}
 	for _, c := range everyCommand(app.Commands) {
