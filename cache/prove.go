@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -20,8 +21,10 @@ import (
 type prover struct {
 	cache      *Cache
 	generation catalog.Generation
+	place      string // what problems are said to be of
 	report     *Report
-	found      int // problems of this generation
+	found      int // problems of this place
+	signature
 
 	dir     string             // of the suite, with a final slash or ""
 	release map[string]content // InRelease, Release, Release.gpg, as stored
@@ -29,6 +32,13 @@ type prover struct {
 	table   *catalog.Table
 	named   []bool                            // rows of the table that an index names
 	sha512  map[blob.Digest][sha512.Size]byte // of stored files for which that is what is signed
+}
+
+// signature is what is signed, and when that was accepted or made: a key may
+// have expired since.
+type signature struct {
+	inRelease, text, releaseGPG blob.Digest
+	at                          time.Time
 }
 
 type content struct {
@@ -46,15 +56,21 @@ func (p *prover) problem(file, format string, args ...any) {
 	p.report.Problems = append(p.report.Problems, Problem{p.where(file), fmt.Sprintf(format, args...)})
 }
 
-func (p *prover) where(file string) string {
-	g := p.generation
-	return fmt.Sprintf("archive %s, suite %s, generation %d: %s", g.Archive, g.Suite, g.Number, file)
+func (p *prover) where(file string) string { return p.place + ": " + file }
+
+// countMore ends a list of problems that was cut off.
+func (p *prover) countMore() {
+	if more := p.found - maxProblems; more > 0 {
+		p.report.Problems = append(p.report.Problems, Problem{p.where("manifest"), fmt.Sprintf("%d more problems like these", more)})
+	}
 }
 
 // prove reports what is wrong. Once ctx ends, what it reports means nothing.
 func (p *prover) prove(ctx context.Context, keys *pgp.Keyring) {
-	p.dir = catalog.SuiteDir(p.generation.Suite)
-	if err := p.proveSignature(ctx, keys); err != nil {
+	g := p.generation
+	p.dir = catalog.SuiteDir(g.Suite)
+	p.signature = signature{g.InRelease, g.Release, g.ReleaseGPG, g.Created}
+	if err := p.proveSignature(ctx, keys, "archive"); err != nil {
 		p.problem("Release", "%v", err)
 		return
 	}
@@ -68,25 +84,21 @@ func (p *prover) prove(ctx context.Context, keys *pgp.Keyring) {
 	p.readIndexes(ctx)
 	p.proveRows()
 	p.proveComplete()
-	if more := p.found - maxProblems; more > 0 {
-		p.report.Problems = append(p.report.Problems, Problem{p.where("manifest"), fmt.Sprintf("%d more problems like these", more)})
-	}
+	p.countMore()
 }
 
-// proveSignature verifies the signatures as of the moment at which the
-// generation was accepted, since a key may have expired by now, and reads the
-// signed text.
-func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring) error {
-	g := p.generation
+// proveSignature verifies the signatures as of the moment at which they were
+// accepted or made, and reads the signed text.
+func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring, whose string) error {
 	if keys == nil {
-		return errors.New("the archive is not in the configuration, so that its signature cannot be checked")
+		return fmt.Errorf("the %s is not in the configuration, so that its signature cannot be checked", whose)
 	}
 	p.release = map[string]content{}
-	text, err := p.read(ctx, "Release", g.Release)
+	text, err := p.read(ctx, "Release", p.text)
 	if err != nil {
 		return err
 	}
-	if g.InRelease == (blob.Digest{}) && g.ReleaseGPG == (blob.Digest{}) {
+	if p.inRelease == (blob.Digest{}) && p.releaseGPG == (blob.Digest{}) {
 		return errors.New("it has no signature")
 	}
 	if err := p.proveInRelease(ctx, keys, text); err != nil {
@@ -100,11 +112,11 @@ func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring) error {
 }
 
 func (p *prover) proveInRelease(ctx context.Context, keys *pgp.Keyring, text []byte) error {
-	data, err := p.read(ctx, "InRelease", p.generation.InRelease)
+	data, err := p.read(ctx, "InRelease", p.inRelease)
 	if data == nil || err != nil {
 		return err
 	}
-	verified, err := keys.VerifyClearsigned(data, p.generation.Created)
+	verified, err := keys.VerifyClearsigned(data, p.at)
 	if err != nil {
 		return err
 	}
@@ -115,11 +127,11 @@ func (p *prover) proveInRelease(ctx context.Context, keys *pgp.Keyring, text []b
 }
 
 func (p *prover) proveDetached(ctx context.Context, keys *pgp.Keyring, text []byte) error {
-	data, err := p.read(ctx, "Release.gpg", p.generation.ReleaseGPG)
+	data, err := p.read(ctx, "Release.gpg", p.releaseGPG)
 	if data == nil || err != nil {
 		return err
 	}
-	_, err = keys.VerifyDetached(text, data, p.generation.Created)
+	_, err = keys.VerifyDetached(text, data, p.at)
 	return err
 }
 
@@ -171,7 +183,7 @@ func (p *prover) proveRows() {
 // listed gives what Release says of a path of the repository.
 func (p *prover) listed(name string) (debian.IndexFile, bool) {
 	inside, ok := strings.CutPrefix(name, p.dir)
-	if !ok {
+	if !ok || p.signed == nil {
 		return debian.IndexFile{}, false
 	}
 	f, ok := p.signed.File(inside)

@@ -20,17 +20,20 @@ func (c *Cache) VerifyQuick(ctx context.Context, news func(string)) (*Report, er
 		return r, fmt.Errorf("listing generations: %w", err)
 	}
 	for _, g := range generations {
-		news(fmt.Sprintf("archive %s, suite %s, generation %d", g.Archive, g.Suite, g.Number))
+		news(describe(g.Ref()))
 		if err := c.verifyParts(ctx, g, r); err != nil {
 			return r, err
 		}
 		r.Generations++
 	}
-	return r, c.verifyPointers(ctx, r)
+	if err := c.verifyPointers(ctx, r); err != nil {
+		return r, err
+	}
+	return r, c.verifyPools(ctx, r, false)
 }
 
 func (c *Cache) verifyParts(ctx context.Context, g catalog.Generation, r *Report) error {
-	where := fmt.Sprintf("archive %s, suite %s, generation %d", g.Archive, g.Suite, g.Number)
+	where := describe(g.Ref())
 	t, err := c.Catalog.Table(ctx, g)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -63,7 +66,7 @@ func consistsOf(g catalog.Generation, t *catalog.Table) (entries []catalog.Entry
 	for _, part := range []struct {
 		name   string
 		digest blob.Digest
-	}{{"InRelease", g.InRelease}, {"Release", g.Release}, {"Release.gpg", g.ReleaseGPG}} {
+	}{{"InRelease", g.InRelease}, {"Release", g.Release}, {"Release.gpg", g.ReleaseGPG}, {"fields", g.Fields}} {
 		if part.digest == (blob.Digest{}) {
 			continue
 		}
@@ -73,6 +76,20 @@ func consistsOf(g catalog.Generation, t *catalog.Table) (entries []catalog.Entry
 			e = catalog.Entry{Path: name, Digest: part.digest, Size: -1}
 		}
 		entries = append(entries, e)
+	}
+	return append(entries, ownIndexes(g, t)...)
+}
+
+// ownIndexes gives the indexes that must be in the store: those that the
+// manifest was made from, and all of a built generation.
+func ownIndexes(g catalog.Generation, t *catalog.Table) (entries []catalog.Entry) {
+	if _, built := g.Builder(); built {
+		for e := range t.All() {
+			if e.Kind == catalog.KindIndex {
+				entries = append(entries, e)
+			}
+		}
+		return entries
 	}
 	for _, name := range g.Indexes {
 		if e, ok := t.Find(name); ok {

@@ -10,8 +10,8 @@ import (
 	"aptmirror/upstream/pgp"
 )
 
-// Keyrings gives the keys of an archive, or nil for one that is no longer
-// configured.
+// Keyrings gives the keys of an archive, or of what catalog.BuiltBy gives for a
+// repository; nil for one that is no longer configured.
 type Keyrings func(archive string) *pgp.Keyring
 
 // Report is what Verify read.
@@ -40,9 +40,10 @@ const (
 
 // Verify reads everything back: every generation's signature against the keys
 // that keyring gives for its archive, its Release against its row and its
-// manifest, the indexes against the manifest, every pointer, and every stored
-// blob, chunk by chunk, against its digest. A file that no request has fetched
-// yet is no problem. What it cannot see is an index that the archive is
+// manifest, the indexes against the manifest, what was signed of built
+// generations, every pointer, every snapshot, every pool, and every stored blob,
+// chunk by chunk, against its digest. A file that no request has fetched yet is
+// no problem, except in a snapshot that was complete. What it cannot see is an index that the archive is
 // configured to have and of which the generation has no trace at all.
 //
 // The error is for a reading that could not be finished; what is wrong is in
@@ -52,7 +53,13 @@ func (c *Cache) Verify(ctx context.Context, keyring Keyrings, news func(string))
 	if err := c.verifyGenerations(ctx, r, keyring, news); err != nil {
 		return r, err
 	}
+	if err := c.verifySigned(ctx, r, keyring, news); err != nil {
+		return r, err
+	}
 	if err := c.verifyPointers(ctx, r); err != nil {
+		return r, err
+	}
+	if err := c.verifyPools(ctx, r, true); err != nil {
 		return r, err
 	}
 	return r, c.verifyBlobs(ctx, r, news)
@@ -64,10 +71,14 @@ func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrin
 		return fmt.Errorf("listing generations: %w", err)
 	}
 	for _, g := range generations {
-		news(fmt.Sprintf("archive %s, suite %s, generation %d", g.Archive, g.Suite, g.Number))
+		news(describe(g.Ref()))
 		before := len(r.Problems)
-		p := &prover{cache: c, generation: g, report: r}
-		p.prove(ctx, keyring(g.Archive))
+		p := &prover{cache: c, generation: g, report: r, place: describe(g.Ref())}
+		if _, built := g.Builder(); built {
+			p.proveBuilt(ctx)
+		} else {
+			p.prove(ctx, keyring(g.Archive))
+		}
 		if ctx.Err() != nil {
 			r.Problems = r.Problems[:before] // they may only say that reading was cut short
 			return context.Cause(ctx)
@@ -86,23 +97,25 @@ func (r *Report) noteRow(err error) error {
 	return err
 }
 
-// verifyPointers finds publications of generations that are not there.
-func (c *Cache) verifyPointers(ctx context.Context, r *Report) error {
+// verifySigned proves what was signed of every publication of a built generation.
+func (c *Cache) verifySigned(ctx context.Context, r *Report, keyring Keyrings, news func(string)) error {
 	publications, err := c.Catalog.Publications(ctx)
-	if err := r.noteRow(err); err != nil {
+	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) { // verifyPointers names the row
 		return fmt.Errorf("listing publications: %w", err)
 	}
-	for _, p := range publications {
-		refs := []catalog.Ref{p.Current}
-		for _, retained := range p.Retained {
-			refs = append(refs, retained.Ref)
+	for _, pub := range publications {
+		g, err := c.Catalog.Generation(pub.Current.Archive, pub.Current.Suite, pub.Current.Number)
+		if _, built := pub.Current.Builder(); !built || err != nil {
+			continue // verifyPointers names those that are missing
 		}
-		for _, ref := range refs {
-			if _, err := c.Catalog.Generation(ref.Archive, ref.Suite, ref.Number); err != nil {
-				where := fmt.Sprintf("repository %s, suite %s", p.Repository, p.Suite)
-				what := fmt.Sprintf("generation %d of archive %s, suite %s: %v", ref.Number, ref.Archive, ref.Suite, err)
-				r.Problems = append(r.Problems, Problem{where, what})
-			}
+		p := &signedProver{prover: prover{cache: c, generation: g, report: r}, publication: pub}
+		p.place = fmt.Sprintf("repository %s, suite %s", pub.Repository, pub.Suite)
+		news(p.place)
+		before := len(r.Problems)
+		p.prove(ctx, keyring)
+		if ctx.Err() != nil {
+			r.Problems = r.Problems[:before]
+			return context.Cause(ctx)
 		}
 	}
 	return nil

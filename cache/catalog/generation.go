@@ -134,7 +134,7 @@ func (c *Catalog) Latest(ctx context.Context, archive, suite string) (Generation
 }
 
 // checkStored returns ErrNotFound where a blob of the generation itself is
-// missing or damaged. The manifest is read when it is loaded, and dropped then.
+// missing or damaged, or an index of a built one missing. The manifest is read when it is loaded, and dropped then.
 func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
 	for _, d := range g.Parts() {
 		_, err := c.blobs.Stat(d)
@@ -147,6 +147,32 @@ func (c *Catalog) checkStored(ctx context.Context, g Generation) error {
 		case err != nil && c.dropDamaged(ctx, d, err):
 			return fmt.Errorf("%w: %w", ErrNotFound, err)
 		case err != nil:
+			return err
+		}
+	}
+	return c.checkBuilt(ctx, g)
+}
+
+// checkBuilt looks for the indexes of a built generation, which nobody could
+// fetch again.
+func (c *Catalog) checkBuilt(ctx context.Context, g Generation) error {
+	if _, built := g.Builder(); !built {
+		return nil
+	}
+	t, err := c.sharedTable(ctx, g)
+	if err != nil && c.dropDamaged(ctx, g.Manifest, err) {
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return err
+	}
+	for e := range t.All() {
+		if e.Kind != KindIndex {
+			continue
+		}
+		if _, err := c.blobs.Stat(e.Digest); errors.Is(err, blob.ErrNotFound) {
+			return ErrNotFound
+		} else if err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"aptmirror/cache"
 	"aptmirror/cache/blob"
 	"aptmirror/proxy/admin"
 )
@@ -65,8 +66,25 @@ func (d *Daemon) restore(ctx context.Context, tell func(string)) (restored int, 
 			tell(fmt.Sprintf("archive %s, suite %s: %s cannot be restored: %v", f.Archive, f.Suite, f.Path, err))
 		}
 	}
+	tellLost(lost, tell)
 	left, err := d.cache.Lost(ctx)
-	return len(lost.Files) + len(lost.Generations) - len(left.Files) - len(left.Generations), err
+	return lost.Count() - left.Count(), err
+}
+
+// tellLost names what fetching cannot bring back.
+func tellLost(lost cache.Lost, tell func(string)) {
+	for _, g := range lost.Built {
+		tell(fmt.Sprintf("%s is incomplete: the next build makes the newest one anew", g.Ref()))
+	}
+	for _, p := range lost.Publications {
+		tell(fmt.Sprintf("repository %s, suite %s: its Release is lost: it is signed again with the next build or renewal", p.Repository, p.Suite))
+	}
+	for _, f := range lost.Pool {
+		tell(fmt.Sprintf("pool %s: %s is lost: remove it and add it again from a copy of yours (aptmirror package)", f.Pool, f.Path))
+	}
+	for _, s := range lost.Snapshots {
+		tell(fmt.Sprintf("snapshot %s is incomplete for good: delete it (aptmirror snapshot delete %s)", s.Name, s.Name))
+	}
 }
 
 func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string)) {
