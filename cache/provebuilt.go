@@ -29,7 +29,7 @@ func (p *prover) proveBuilt(ctx context.Context) {
 	p.readIndexes(ctx)
 	p.proveBuiltRows()
 	if _, err := p.cache.Blobs.Stat(p.generation.Fields); err != nil && p.generation.Fields != (blob.Digest{}) {
-		p.problem("fields", "%v", err)
+		p.problem("fields", "%v", told(err))
 	}
 	p.countMore()
 }
@@ -59,7 +59,7 @@ func sha256Name(e catalog.Entry) string {
 // proveOwned looks for an index in the store and under its name by hash.
 func (p *prover) proveOwned(e catalog.Entry) {
 	if info, err := p.cache.Blobs.Stat(e.Digest); err != nil {
-		p.problem(e.Path, "%v", err)
+		p.problem(e.Path, "%v", told(err))
 	} else if info.Size != e.Size {
 		p.problem(e.Path, "it has %d bytes, the manifest says %d", info.Size, e.Size)
 	}

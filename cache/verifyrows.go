@@ -26,6 +26,14 @@ func (r *Report) add(where, format string, args ...any) {
 	r.Problems = append(r.Problems, Problem{where, fmt.Sprintf(format, args...)})
 }
 
+// told is what people need to know of an error.
+func told(err error) error {
+	if errors.Is(err, blob.ErrNotFound) {
+		return errors.New("it is not in the store")
+	}
+	return err
+}
+
 // verifyPointers finds publications and snapshots of generations that are not
 // there.
 func (c *Cache) verifyPointers(ctx context.Context, r *Report) error {
@@ -40,7 +48,7 @@ func (c *Cache) verifyPointers(ctx context.Context, r *Report) error {
 		}
 		for name, d := range p.Signed.Files() {
 			if _, err := c.Blobs.Stat(d); err != nil {
-				r.add(where+": "+name, "%v", err)
+				r.add(where+": "+name, "%v", told(err))
 			}
 		}
 	}
@@ -111,7 +119,7 @@ func (c *Cache) verifyPools(ctx context.Context, r *Report, stanzas bool) error 
 	for _, f := range files {
 		where := fmt.Sprintf("pool %s: %s", f.Pool, f.Path)
 		if info, err := c.Blobs.Stat(f.Digest); err != nil {
-			r.add(where, "%v", err)
+			r.add(where, "%v", told(err))
 		} else if info.Size != f.Size {
 			r.add(where, "it has %d bytes, the catalog says %d", info.Size, f.Size)
 		}
@@ -119,7 +127,7 @@ func (c *Cache) verifyPools(ctx context.Context, r *Report, stanzas bool) error 
 			continue
 		}
 		if err := c.verifyStanza(ctx, f, stanzas); err != nil {
-			r.add(where, "its control stanza: %v", err)
+			r.add(where, "its control stanza: %v", told(err))
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
