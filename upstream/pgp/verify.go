@@ -237,7 +237,7 @@ func checkKnown(m *message, p rawPacket, h header, known []*signingKey) (*signin
 		return nil, nil, refuse(ignored, WeakDigest, "%s signed with %s, which apt refuses", who, digestName(h.hashID))
 	}
 	if !slices.Contains(m.kinds, h.kind) {
-		return nil, nil, refuse(condemning, Malformed, "%s made a binary signature, which cannot stand in a clearsigned file", who)
+		return nil, nil, refuse(condemning, Malformed, "%s made a signature of type 0x%02x, which cannot be one of this file: clearsigned ones have 0x01, binary ones 0x00", who, byte(h.kind))
 	}
 	sig := parseSignature(p)
 	if sig == nil || hasUnknownCritical(sig) {
