@@ -33,6 +33,7 @@ cache/bundle: STORE FORMATS
 upstream: STORE FORMATS
 resign/deb: FORMATS
 resign: STORE FORMATS resign/deb policy
+resign/pool: STORE FORMATS cache resign/deb
 proxy/pki:
 proxy/identity: proxy/pki
 proxy/kit: proxy/pki resign/deb

@@ -1,0 +1,293 @@
+// Package pool keeps the site's own packages: binary ones, .deb and .udeb, and source packages, a .dsc with its files.
+//
+// Files are added as a set, all or none: each package is read to its end (package deb), what a .changes or .dsc lists is
+// there with the digests that they say, and where the pool asks for signatures, every package is vouched for by an
+// uploader's key: by the .changes that lists it, by its own .dsc, or by debsigs(1) within the package. A set that is in
+// the pool already is nothing new; other bytes for the same name, version and architecture are refused.
+//
+// A file lies where Debian's archive would have it, COMPONENT/PREFIX/SOURCE/FILE, under the name that its content gives
+// it, whatever it was called when it came. Several versions lie side by side.
+//
+// The package decides nothing about what clients see: that is the business of built repositories. It fetches nothing and
+// reads no folder. No byte gets into the store before the whole set was accepted.
+package pool
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"aptmirror/cache"
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/upstream/debian"
+	"aptmirror/upstream/pgp"
+)
+
+const (
+	// MaxFiles is the number of files of a set above which it is refused.
+	MaxFiles = 500
+	// DefaultComponent is where packages lie whose section names no component.
+	DefaultComponent = "main"
+)
+
+// Config is what makes a pool.
+type Config struct {
+	Name string
+	// Component is for packages whose section names none; "" is DefaultComponent.
+	Component string
+	// Uploaders are the keys of which one must vouch for each package; nil asks for no signature.
+	Uploaders *pgp.Keyring
+	// Guard says why a file may not be in this pool, such as a name that another has reserved. Nil lets everything in.
+	Guard func(catalog.PoolFile) error
+	Cache *cache.Cache
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+// Pool is one pool. Its methods may be called from many goroutines.
+type Pool struct {
+	Config
+	adding sync.Mutex // from looking what the pool has until the set is added
+}
+
+// New makes a pool of what the catalog has under its name. The configuration must not change afterwards.
+func New(c Config) *Pool {
+	if c.Component == "" {
+		c.Component = DefaultComponent
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Pool{Config: c}
+}
+
+// File is a file that is offered. Its bytes must not change while it is.
+type File struct {
+	Name string // without a folder
+	Size int64  // bytes
+	Body io.ReaderAt
+}
+
+func (f File) reader() io.Reader { return io.NewSectionReader(f.Body, 0, f.Size) }
+
+// Added is what became of a set.
+type Added struct {
+	New   []catalog.PoolFile
+	Known []catalog.PoolFile // as the pool had them already
+}
+
+// Add adds files, all or none; by says for the record who brought them. What the one who brought them can mend is an
+// *Error.
+func (p *Pool) Add(ctx context.Context, by string, files ...File) (Added, error) {
+	offers, err := p.examine(ctx, files)
+	if err != nil {
+		return Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
+	}
+	now := p.Now().UTC().Truncate(time.Second)
+	for i := range offers {
+		offers[i].Pool, offers[i].By, offers[i].Added = p.Name, by, now
+	}
+	p.adding.Lock()
+	defer p.adding.Unlock()
+	added, fresh, err := p.compare(ctx, offers)
+	if err == nil && len(fresh) > 0 {
+		err = p.keep(ctx, fresh, now)
+	}
+	if err != nil {
+		return Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
+	}
+	return added, nil
+}
+
+// offer is a file that was examined.
+type offer struct {
+	catalog.PoolFile
+	file   File
+	stanza []byte // of which Stanza is the digest
+}
+
+// compare parts what the pool has from what is new to it. The second result has the new ones.
+func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh []offer, err error) {
+	have, err := p.List(ctx)
+	if err != nil {
+		return Added{}, nil, err
+	}
+	for _, o := range offers {
+		same, known, err := lookUp(have, o.PoolFile)
+		if err != nil {
+			return Added{}, nil, &Error{Conflict, o.file.Name, err}
+		}
+		if known {
+			added.Known = append(added.Known, same)
+			continue
+		}
+		if p.Guard != nil {
+			if err := p.Guard(o.PoolFile); err != nil {
+				return Added{}, nil, &Error{Reserved, o.file.Name, err}
+			}
+		}
+		have, fresh = append(have, o.PoolFile), append(fresh, o)
+		added.New = append(added.New, o.PoolFile)
+	}
+	return added, fresh, nil
+}
+
+// lookUp finds the file that is the same package, or lies at the same path. Versions that dpkg takes for equal are, for
+// apt would take either file for the other.
+func lookUp(have []catalog.PoolFile, f catalog.PoolFile) (same catalog.PoolFile, known bool, err error) {
+	for _, h := range have {
+		if h.Path != f.Path && (f.Kind == catalog.PoolSourceFile || h.Kind != f.Kind || h.Package != f.Package ||
+			h.Architecture != f.Architecture || debian.CompareVersions(h.Version, f.Version) != 0) {
+			continue
+		}
+		if h.Digest != f.Digest {
+			return h, false, &catalog.PoolConflictError{Have: h, New: f}
+		}
+		return h, true, nil
+	}
+	return same, false, nil
+}
+
+// keep stores files and then says that they are there.
+func (p *Pool) keep(ctx context.Context, fresh []offer, now time.Time) error {
+	var digests []blob.Digest
+	var rows []catalog.PoolFile
+	size := int64(0)
+	for _, o := range fresh {
+		digests, rows = append(digests, o.Digest), append(rows, o.PoolFile)
+		size += o.Size + int64(len(o.stanza))
+		if o.stanza != nil {
+			digests = append(digests, o.Stanza)
+		}
+	}
+	defer p.Cache.Hold(digests...)()
+	release, err := p.Cache.Reserve(ctx, size, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, o := range fresh {
+		if err := p.store(ctx, o, now); err != nil {
+			return fmt.Errorf("storing %s: %w", o.file.Name, err)
+		}
+	}
+	return p.Cache.Catalog.AddPoolFiles(ctx, p.Name, rows)
+}
+
+func (p *Pool) store(ctx context.Context, o offer, now time.Time) error {
+	if o.stanza != nil {
+		if _, err := p.Cache.Blobs.Put(ctx, o.stanza, now); err != nil {
+			return err
+		}
+	}
+	if _, err := p.Cache.Blobs.Stat(o.Digest); err == nil {
+		return nil
+	}
+	w, err := p.Cache.Blobs.Create(ctx, o.Digest, o.Size, now)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, o.file.reader()); err != nil {
+		w.Abort(err)
+		return err
+	}
+	_, err = w.Commit()
+	return err
+}
+
+// List gives the pool's files in the order of their paths.
+func (p *Pool) List(ctx context.Context) ([]catalog.PoolFile, error) {
+	return p.Cache.Catalog.PoolFiles(ctx, p.Name)
+}
+
+// Remove takes out the packages of that name, binary and source, in one version or, where that is empty, in all, and
+// returns what it removed. The files that a source package shares with another stay. The error is catalog.ErrNotFound
+// where there is no such package.
+func (p *Pool) Remove(ctx context.Context, name, version string) ([]catalog.PoolFile, error) {
+	removed, err := p.remove(ctx, name, version)
+	if err != nil {
+		return nil, fmt.Errorf("removing %s from pool %s: %w", name, p.Name, err)
+	}
+	return removed, nil
+}
+
+func (p *Pool) remove(ctx context.Context, name, version string) ([]catalog.PoolFile, error) {
+	p.adding.Lock()
+	defer p.adding.Unlock()
+	have, err := p.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var removed, kept []catalog.PoolFile
+	for _, f := range have {
+		if f.Kind != catalog.PoolSourceFile && f.Package == name && (version == "" || debian.CompareVersions(f.Version, version) == 0) {
+			removed = append(removed, f)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	if len(removed) == 0 {
+		return nil, catalog.ErrNotFound
+	}
+	parts, err := p.unneeded(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	removed = append(removed, parts...)
+	var paths []string
+	for _, f := range removed {
+		paths = append(paths, f.Path)
+	}
+	return removed, p.Cache.Catalog.RemovePoolFiles(ctx, p.Name, paths)
+}
+
+// unneeded gives the files of source packages that none of the others names.
+func (p *Pool) unneeded(ctx context.Context, files []catalog.PoolFile) (parts []catalog.PoolFile, err error) {
+	needed := map[string]bool{}
+	for _, f := range files {
+		if f.Kind != catalog.PoolSource {
+			continue
+		}
+		stanza, err := p.Cache.Blobs.ReadAll(ctx, f.Stanza, maxTextBytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		names, err := sourceFiles(stanza)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		for _, n := range names {
+			needed[folder(f.Path)+n.Path] = true
+		}
+	}
+	return slices.DeleteFunc(files, func(f catalog.PoolFile) bool {
+		return f.Kind != catalog.PoolSourceFile || needed[f.Path]
+	}), nil
+}
+
+// digest reads a file once for its digest.
+func (f File) digest(ctx context.Context) (d blob.Digest, err error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, untilDone{ctx, f.reader()}); err != nil {
+		return d, fmt.Errorf("reading %s: %w", f.Name, err)
+	}
+	return blob.Digest(h.Sum(nil)), nil
+}
+
+// untilDone reads until ctx ends.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
