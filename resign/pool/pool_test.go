@@ -1,0 +1,278 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func add(t testing.TB, p *Pool, files ...File) Added {
+	t.Helper()
+	added, err := p.Add(t.Context(), "tester", files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return added
+}
+
+func list(t testing.TB, p *Pool) (paths []string) {
+	t.Helper()
+	files, err := p.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
+// refused wants an addition to fail for a reason and to leave nothing.
+func refused(t testing.TB, p *Pool, reason Reason, text string, files ...File) {
+	t.Helper()
+	before, blobs := list(t, p), stored(t, p)
+	added, err := p.Add(t.Context(), "tester", files...)
+	var refusal *Error
+	if !errors.As(err, &refusal) || refusal.Reason != reason || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, %v; want reason %s and %q", added, err, reason, text)
+	}
+	if after := list(t, p); !slices.Equal(before, after) {
+		t.Errorf("the pool had %v and has %v", before, after)
+	}
+	if stored(t, p) != blobs {
+		t.Error("something got into the store")
+	}
+}
+
+func stored(t testing.TB, p *Pool) int {
+	t.Helper()
+	n, _, err := p.Cache.Blobs.Usage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWherePackagesLie(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.Component = "site" })
+	for _, c := range []struct{ fields, name, want string }{
+		{control("hello", "1.0-1", "all", ""), "x.deb", "site/h/hello/hello_1.0-1_all.deb"},
+		{control("hello", "1.0-1", "amd64", ""), "x.udeb", "site/h/hello/hello_1.0-1_amd64.udeb"},
+		{control("hello", "2:2.0~rc1", "all", "Section: contrib/net\n"), "x.deb", "contrib/h/hello/hello_2.0~rc1_all.deb"},
+		{control("libhello5", "1", "all", "Section: libs\nSource: libhello (2)\n"), "x.deb", "site/libh/libhello/libhello5_1_all.deb"},
+		{control("lib", "1", "all", ""), "x.deb", "site/l/lib/lib_1_all.deb"},
+		{control("0ad", "1", "all", "Section: non-free-firmware/games\n"), "x.deb", "non-free-firmware/0/0ad/0ad_1_all.deb"},
+	} {
+		added := add(t, p, named(c.name, newDeb(t, c.fields, c.want)))
+		if len(added.New) != 1 || added.New[0].Path != c.want {
+			t.Errorf("%q: %+v", c.want, added)
+		}
+	}
+	refused(t, p, Malformed, "names no component", newDeb(t, control("x1", "1", "all", "Section: ../net\n"), ""))
+}
+
+func TestWhatIsKept(t *testing.T) {
+	p := newPool(t, nil)
+	fields := control("hello", "1.0-1", "all", "Section: misc\n")
+	f := newDeb(t, fields, "hello")
+	got := add(t, p, f).New[0]
+	have, err := p.List(t.Context())
+	if err != nil || len(have) != 1 {
+		t.Fatalf("%v, %v", have, err)
+	}
+	if diff := cmp.Diff(got, have[0]); diff != "" {
+		t.Errorf("said and kept differ:\n%s", diff)
+	}
+	want := catalog.PoolFile{Pool: "internal", Component: "main", Path: "main/h/hello/hello_1.0-1_all.deb", Kind: catalog.PoolDeb, Package: "hello",
+		Version: "1.0-1", Architecture: "all", Digest: blob.Sum(content(t, f)), Size: f.Size, Stanza: got.Stanza, Added: got.Added, By: "tester"}
+	if diff := cmp.Diff(want, got); diff != "" || got.Added.IsZero() {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	stanza, err := p.Cache.Blobs.ReadAll(t.Context(), got.Stanza, 1<<20)
+	if want := strings.Replace(fields, "Section", "Installed-Size: 1\nSection", 1); err != nil || string(stanza) != want {
+		t.Errorf("stanza %q, %v", stanza, err)
+	}
+	bytes, err := p.Cache.Blobs.ReadAll(t.Context(), got.Digest, 1<<20)
+	if err != nil || blob.Sum(bytes) != got.Digest {
+		t.Errorf("the package: %v", err)
+	}
+}
+
+func TestAddingAgainIsNothingNew(t *testing.T) {
+	p := newPool(t, nil)
+	f := newDeb(t, control("hello", "1.0", "all", ""), "hello")
+	first, again := add(t, p, f), add(t, p, named("another-name.deb", f))
+	if len(first.New) != 1 || len(again.New) != 0 || len(again.Known) != 1 || again.Known[0] != first.New[0] {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+	if twice, err := p.Add(t.Context(), "", newDeb(t, control("hello", "2", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2", "all", ""), ""))); err != nil || len(twice.New) != 1 {
+		t.Errorf("twice in one set: %v, %v", twice, err)
+	}
+}
+
+func TestOtherBytesForTheSame(t *testing.T) {
+	p := newPool(t, nil)
+	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), "hello"))
+	for name, c := range map[string]struct{ fields, text string }{
+		"content":   {control("hello", "1.0", "all", ""), "other"},
+		"fields":    {control("hello", "1.0", "all", "Depends: x\n"), "hello"},
+		"component": {control("hello", "1.0", "all", "Section: contrib/x\n"), "hello"},
+		"source":    {control("hello", "1.0", "all", "Source: other\n"), "hello"},
+		"epoch":     {control("hello", "1:1.0", "all", ""), "hello"}, // lies at the same path
+		"revision":  {control("hello", "1.0-0", "all", ""), "hello"}, // dpkg takes the versions for equal
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, p, Conflict, "other bytes", newDeb(t, c.fields, c.text))
+		})
+	}
+	add(t, p, newDeb(t, control("hello", "1.0", "amd64", ""), "another architecture"), named("b.udeb", newDeb(t, control("hello", "1.0", "all", ""), "for the installer")))
+}
+
+func TestAllOrNone(t *testing.T) {
+	p := newPool(t, nil)
+	good := newDeb(t, control("hello", "1.0", "all", ""), "hello")
+	damaged := content(t, newDeb(t, control("world", "1.0", "all", ""), "world"))
+	damaged[len(damaged)-6] ^= 1
+	refused(t, p, Malformed, "bad.deb", good, file("bad.deb", damaged))
+	refused(t, p, Conflict, "other bytes", good, named("b.deb", newDeb(t, control("hello", "1.0", "all", ""), "other")))
+	refused(t, p, Incomplete, "neither a package nor named", good, file("notes.txt", "hello"))
+	refused(t, p, Malformed, "twice in one set", good, good)
+	refused(t, p, Malformed, "not a file name", good, named("../b.deb", good))
+	refused(t, p, Malformed, "a set of 0 files")
+	refused(t, p, Malformed, "a set of 501 files", slices.Repeat([]File{good}, 501)...)
+}
+
+func TestGuard(t *testing.T) {
+	p := newPool(t, func(c *Config) {
+		c.Guard = func(f catalog.PoolFile) error {
+			if f.Package == "libc6" {
+				return errors.New("the name is the archive's")
+			}
+			return nil
+		}
+	})
+	refused(t, p, Reserved, "the name is the archive's", newDeb(t, control("libc6", "99:1", "all", ""), ""))
+	add(t, p, newDeb(t, control("hello", "1", "all", ""), ""))
+}
+
+func TestRemove(t *testing.T) {
+	p := newPool(t, nil)
+	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),
+		named("c.deb", newDeb(t, control("hello", "2.0-0", "amd64", ""), "")), named("d.deb", newDeb(t, control("world", "1.0", "all", ""), "")))
+	removed, err := p.Remove(t.Context(), "hello", "2.0")
+	if err != nil || len(removed) != 2 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	if diff := cmp.Diff([]string{"main/h/hello/hello_1.0_all.deb", "main/w/world/world_1.0_all.deb"}, list(t, p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, version := range []string{"2.0", "", "9"} {
+		_, err := p.Remove(t.Context(), "hello", version)
+		if want := version == ""; (err == nil) != want || err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+	if got := list(t, p); len(got) != 1 {
+		t.Errorf("left %v", got)
+	}
+}
+
+func TestSourceFilesGoWithTheLastThatNamesThem(t *testing.T) {
+	p := newPool(t, nil)
+	orig, one, two := file("hello_1.0.orig.tar.xz", "orig"), file("hello_1.0-1.debian.tar.xz", "one"), file("hello_1.0-2.debian.tar.xz", "two")
+	add(t, p, newSource(t, "hello", "1.0-1", orig, one), orig, one)
+	add(t, p, newSource(t, "hello", "1.0-2", orig, two), two)
+	if _, err := p.Remove(t.Context(), "hello", "1.0-1"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"main/h/hello/hello_1.0-2.debian.tar.xz", "main/h/hello/hello_1.0-2.dsc", "main/h/hello/hello_1.0.orig.tar.xz"}
+	if diff := cmp.Diff(want, list(t, p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := p.Remove(t.Context(), "hello", ""); err != nil {
+		t.Fatal(err)
+	}
+	if left := list(t, p); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+func TestAddingEndsWithItsContext(t *testing.T) {
+	p := newPool(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Add(ctx, "", newDeb(t, control("hello", "1", "all", ""), "")); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A file that cannot be read is no fault of who offers it.
+func TestUnreadableFiles(t *testing.T) {
+	p := newPool(t, nil)
+	for _, name := range []string{"x.deb", "x.dsc", "x.changes"} {
+		_, err := p.Add(t.Context(), "", File{Name: name, Size: 10, Body: broken{}})
+		if refusal := (*Error)(nil); err == nil || errors.As(err, &refusal) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) ReadAt([]byte, int64) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestAddingAtTheSameTime(t *testing.T) {
+	p := newPool(t, nil)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	added, conflicts := 0, 0
+	for i := range 8 {
+		f := newDeb(t, control("hello", "1.0", "all", ""), fmt.Sprint(i%2))
+		group.Go(func() {
+			got, err := p.Add(t.Context(), "", f)
+			mu.Lock()
+			defer mu.Unlock()
+			if refusal := (*Error)(nil); errors.As(err, &refusal) && refusal.Reason == Conflict {
+				conflicts++
+			} else if err != nil {
+				t.Error(err)
+			}
+			added += len(got.New)
+		})
+	}
+	group.Wait()
+	if added != 1 || conflicts != 4 {
+		t.Errorf("added %d, %d conflicts", added, conflicts)
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	p := newPool(b, nil)
+	text := strings.Repeat("0123456789abcdef", 1<<16)
+	size, n := int64(0), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		n++
+		b.StopTimer()
+		f := newDeb(b, control("hello", fmt.Sprint(n), "all", ""), text)
+		size = f.Size
+		b.StartTimer()
+		if _, err := p.Add(b.Context(), "", f); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(size)
+}
