@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,7 @@ func file[T string | []byte](name string, data T) File {
 func content(t testing.TB, f File) []byte {
 	t.Helper()
 	data := make([]byte, f.Size)
-	if _, err := f.Body.ReadAt(data, 0); err != nil {
+	if _, err := io.ReadFull(f.reader(), data); err != nil {
 		t.Fatal(err)
 	}
 	return data
