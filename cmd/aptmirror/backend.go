@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"syscall"
 
@@ -25,18 +23,6 @@ func loadConfig(c *cli.Context) (*config.Config, error) {
 		return nil, usageError{err}
 	}
 	return loaded, nil
-}
-
-func newLog(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
-}
-
-// logLevel is what a command that shows its results itself logs.
-func logLevel(c *cli.Context) slog.Level {
-	if c.Bool("verbose") {
-		return slog.LevelDebug
-	}
-	return slog.LevelError
 }
 
 // withBackend calls do with a client of the running daemon or, where none

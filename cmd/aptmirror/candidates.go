@@ -145,6 +145,8 @@ func (n namer) named(kind string, before []string) []candidate {
 	switch kind {
 	case "FILE", "FOLDER", "PATH", "DEST", "SRC":
 		return slices.Clone(anyFile)
+	case "LEVEL":
+		return called("level", []string{"debug", "info", "warn", "error"})
 	case "SHELL":
 		return called("shell", shellNames())
 	case "SNAPSHOT":

@@ -121,7 +121,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.BoolFlag{Name: "verbose", Usage: "log more, to standard error"},
 		},
 		Commands: []*cli.Command{
-			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), syncCommand(), statusCommand(), archiveCommand(),
+			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), logCommand(), syncCommand(), statusCommand(), archiveCommand(),
 			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
 			helpCommand(), completeCommand(), manCommand(),
 		},

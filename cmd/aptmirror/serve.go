@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -24,7 +23,8 @@ func serveCommand() *cli.Command {
 			"Requests under way may finish; stopping takes less than ten seconds.",
 		UsageText: "aptmirror serve\naptmirror serve --config site/aptmirror.toml --log-format json --verbose",
 		Flags: []cli.Flag{&cli.StringFlag{
-			Name: "log-format", Usage: "log as text, or as json: one object a line, in `FORMAT`", Value: "text", EnvVars: []string{"APTMIRROR_LOG_FORMAT"},
+			Name: "log-format", Usage: "`FORMAT` of the log: text; json, one object a line; journal, for systemd's, which has time and priority itself",
+			Value: "text", EnvVars: []string{"APTMIRROR_LOG_FORMAT"},
 		}},
 		Action: func(c *cli.Context) error {
 			loaded, err := loadConfig(c)
@@ -34,11 +34,11 @@ func serveCommand() *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			log, err := serveLog(c)
+			log, level, err := serveLog(c)
 			if err != nil {
 				return err
 			}
-			return serve(c, loaded, log)
+			return serve(c, loaded, daemon.Options{Version: buildVersion(), Log: log, Level: level})
 		},
 	}
 }
@@ -50,34 +50,18 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
-// serveLog is the daemon's log: requests, jobs and what goes wrong.
-func serveLog(c *cli.Context) (*slog.Logger, error) {
-	level := slog.LevelInfo
-	if c.Bool("verbose") {
-		level = slog.LevelDebug
-	}
-	switch format := c.String("log-format"); format {
-	case "text":
-		return newLog(c.App.ErrWriter, level), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: level})), nil
-	default:
-		return nil, usagef("--log-format %s: text and json are known", format)
-	}
-}
-
-func serve(c *cli.Context, loaded *config.Config, log *slog.Logger) (err error) {
+func serve(c *cli.Context, loaded *config.Config, o daemon.Options) (err error) {
 	if loaded.Serve.Cert == "" {
 		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
 	}
 	hangup := make(chan os.Signal, 1) // a second one before the first was seen asks for the same
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	sockets, err := daemon.ActivatedSockets()
-	if err != nil {
+	o.Hangup = hangup
+	if o.Sockets, err = daemon.ActivatedSockets(); err != nil {
 		return err
 	}
-	d, err := daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Log: log, Hangup: hangup, Sockets: sockets})
+	d, err := daemon.Open(c.Context, loaded, o)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,8 @@ type Backend interface {
 	Verify(ctx context.Context, by Caller, r VerifyRequest, news func(Event)) (*VerifyResult, error)
 	GC(ctx context.Context, by Caller, r GCRequest) (*GCResult, error)
 	Jobs(ctx context.Context) (*Jobs, error)
+	// LogLevel changes what is logged, if r says so.
+	LogLevel(ctx context.Context, by Caller, r LogRequest) (*LogLevel, error)
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
 }

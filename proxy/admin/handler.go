@@ -47,6 +47,9 @@ func newHandler(b Backend, allowed rules) http.Handler {
 	handle(mux, "jobs", allowed, func(ctx context.Context, _ Caller, _ struct{}, _ func(Event)) (*Jobs, error) {
 		return b.Jobs(ctx)
 	})
+	handle(mux, "log", allowed, func(ctx context.Context, by Caller, r LogRequest, _ func(Event)) (*LogLevel, error) {
+		return b.LogLevel(ctx, by, r)
+	})
 	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
 		return b.Reload(ctx, by)
 	})

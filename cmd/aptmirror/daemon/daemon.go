@@ -28,6 +28,8 @@ import (
 type Options struct {
 	Version string
 	Log     *slog.Logger
+	// Level is that of Log, which a call may change; nil never.
+	Level *slog.LevelVar
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Hangup makes a serving daemon reload, once for each signal; nil never does.
