@@ -2,7 +2,7 @@
 // blobs and the catalog, and proves that what they hold is what was signed.
 //
 //	STATE/blobs     cache/blob: bytes under their SHA-256
-//	STATE/catalog   cache/catalog: generations, what is current, jobs
+//	STATE/catalog   cache/catalog: generations, what is current, snapshots, pools, jobs
 //	STATE/ballast   nothing; removed where the disk is too full to open the rest
 //
 // One process at a time has them open; everybody else asks it.
@@ -11,10 +11,20 @@
 //
 // A file goes for one of three reasons. Reserve evicts least recently used
 // files where max_size or the disk leaves no room for a new one. Collect removes
-// files that no generation names. Drop removes damaged ones. None of them
+// files that nothing recorded names. Drop removes damaged ones. None of them
 // fetches anything, and no generation loses what it consists of: Release, its
 // signatures, its manifest and the indexes it was made from are evicted never,
 // and collected only after the generation's own row is gone.
+//
+// Nor is evicted what the site owns, since nobody could give it back: all
+// indexes of built generations, what was signed of their publications, the files
+// of pools, packages of built generations that no archive has, and everything that
+// a complete snapshot names. Such a snapshot takes up its size of max_size
+// until it is removed; others pin indexes, and their packages come again.
+//
+// Generations stay while they are current, retained or kept for going back to
+// in a publication, while a snapshot pins them, and while they are the newest of
+// their suite.
 //
 // Three rules keep what is needed although all this goes on while files are
 // fetched, read and published:
@@ -23,8 +33,8 @@
 //     (Hold) is not removed. Removing takes the same lock, by digest, so that who
 //     begins afterwards finds the file gone, not half of it. Who makes a
 //     generation holds its parts before looking whether they are there.
-//   - A generation is recorded while its parts are held, and no file is removed
-//     while one is recorded (catalog.Steady). Before each batch, Collect marks what
+//   - A generation, a publication or a file of a pool is recorded while its parts
+//     are held, and no file is removed while one is recorded (catalog.Steady). Before each batch, Collect marks what
 //     was recorded since it began, so that a hold may end with the recording.
 //   - A row goes before the files that only it names, and a crash between the two
 //     leaves files too many, never too few.

@@ -182,3 +182,62 @@ func readIndex(m *Manifest, r io.Reader) error {
 	}
 	return sc.Err()
 }
+
+// BenchmarkAddSnapshot pins a suite of 60,000 packages.
+func BenchmarkAddSnapshot(b *testing.B) {
+	f := newFixture(b)
+	f.serve("debian", "stable")
+	p := f.publish("debian", f.add("stable", benchEntries(0)), testTime)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		f.snapshot(fmt.Sprint("s", i), p)
+	}
+}
+
+// BenchmarkResolveInSnapshots asks for a package of one of 1,000 snapshots that
+// is loaded.
+func BenchmarkResolveInSnapshots(b *testing.B) {
+	f := newFixture(b)
+	p := f.publish("debian", f.add("stable", benchEntries(0)), testTime)
+	for i := range 1000 {
+		f.ServeRepository(SnapshotRepository("debian", fmt.Sprint(i)), []string{"stable"})
+	}
+	name := SnapshotRepository("debian", "500")
+	if _, err := f.Publish(b.Context(), Move{Repository: name, Suite: "stable", Next: p.Current}, testTime); err != nil {
+		b.Fatal(err)
+	}
+	path := benchEntry(5000, 0).Path
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Resolve(name, path, anySuite); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLoadSnapshot answers the first request for a snapshot, of a suite of
+// 60,000 packages that nothing else has loaded, and tells what is in memory once
+// as many are loaded as stay so.
+func BenchmarkLoadSnapshot(b *testing.B) {
+	f := newFixture(b)
+	const snapshots = 2 * keptSuites
+	for i := range snapshots {
+		name := SnapshotRepository("debian", fmt.Sprint(i))
+		f.publish(name, f.add("stable", benchEntries(i)), testTime)
+		f.ServeRepository(name, []string{"stable"})
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := f.Resolve(SnapshotRepository("debian", fmt.Sprint(i%snapshots)), "pool/nothing", anySuite); err == nil {
+			b.Fatal("there is nothing")
+		}
+		b.StopTimer()
+		runtime.GC() // or a table that nothing uses any more is used again
+		b.StartTimer()
+	}
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB-heap-after")
+}
