@@ -10,6 +10,7 @@ import (
 // Connections counts connections since the server was made.
 type Connections struct {
 	Open     int64 // now
+	Busy     int64 // with a request that is being answered
 	Accepted int64
 	// Evicted were waiting for a request when others needed their place, and
 	// Refused came when every place was taken by a request under way.
@@ -25,6 +26,11 @@ func (s *Server) Connections() Connections {
 	defer c.mu.Unlock()
 	counts := c.counts
 	counts.Open = int64(len(c.open))
+	for b := range c.open {
+		if b.waits.Load() == answering {
+			counts.Busy++
+		}
+	}
 	counts.Handshakes, counts.FailedHandshakes = c.handshakes.Load(), c.failed.Load()
 	return counts
 }

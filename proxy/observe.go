@@ -46,6 +46,7 @@ func Outcomes() []Outcome { return []Outcome{OutcomeNone, OutcomeHit, OutcomeFil
 // Served is what one request came to.
 type Served struct {
 	Identity identity.Identity // zero where the certificate was refused
+	Peer     string            // address and port
 	// Repository and Suite are names of the configuration; empty where the
 	// path stands for nothing that is served.
 	Repository, Suite string
@@ -53,23 +54,25 @@ type Served struct {
 	Outcome           Outcome
 	Status            int             // the HTTP status
 	Refused           identity.Reason // why, "" where certificate and grants allow it
+	Why               string          // what a refused client was told
 	Bytes             int64           // of the body, sent or (ClassUpload) received
 	Duration          time.Duration
-	// Cut says that the body ended before its end.
-	Cut bool
+	// Cut says that the body ended before its end, Left that it did because
+	// the client went away.
+	Cut, Left bool
 }
 
 // served sums up a request that has ended.
 func (e *entry) served() Served {
 	s := Served{
-		Identity: e.identity, Repository: e.repository, Suite: e.suite, Class: e.class, Outcome: e.outcome,
-		Status: e.status, Bytes: e.bytes, Duration: e.server.Now().Sub(e.started), Cut: e.cut,
+		Identity: e.identity, Peer: e.request.RemoteAddr, Repository: e.repository, Suite: e.suite, Class: e.class, Outcome: e.outcome,
+		Status: e.status, Bytes: e.bytes, Duration: e.server.Now().Sub(e.started), Cut: e.cut, Left: e.cut && e.clientLeft(),
 	}
 	if e.class == ClassUpload {
 		s.Bytes = e.received
 	}
 	if refused := (*identity.RefusedError)(nil); errors.As(e.err, &refused) {
-		s.Refused = refused.Reason
+		s.Refused, s.Why = refused.Reason, refused.Text
 	}
 	return s
 }

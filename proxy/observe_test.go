@@ -29,7 +29,10 @@ func (w *watched) next(t *testing.T) Served {
 	t.Helper()
 	select {
 	case served := <-w.all:
-		served.Identity = identity.Identity{Name: served.Identity.Name}
+		if served.Peer == "" || (served.Refused == "") != (served.Why == "") {
+			t.Errorf("peer %q, refused for %q: %q", served.Peer, served.Refused, served.Why)
+		}
+		served.Identity, served.Peer, served.Why = identity.Identity{Name: served.Identity.Name}, "", ""
 		return served
 	case <-time.After(patience):
 		t.Fatal("nothing was observed")
@@ -102,7 +105,7 @@ func TestAnswersThatEndEarlyAreObserved(t *testing.T) {
 		return &passing{body: body, sends: 100_000}, nil
 	}
 	s.get("a.example.org", "/debian/"+deb)
-	if got := w.next(t); !got.Cut || got.Outcome != OutcomePass || got.Bytes != 100_000 {
+	if got := w.next(t); !got.Cut || got.Left || got.Outcome != OutcomePass || got.Bytes != 100_000 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -80,6 +80,11 @@ type Config struct {
 	// Now is the clock that signatures and dates are judged by; nil is the
 	// system's.
 	Now func() time.Time
+	// Refused is told of everything that an archive sent and that was not
+	// accepted, Fetched of every request to a mirror once it is over, with the
+	// bytes that came; both from many goroutines. They may be nil.
+	Refused func(archive, suite string, reason Reason)
+	Fetched func(archive string, bytes int64, err error)
 	// Wait pauses between retries; nil waits. Tests put something quicker here.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -110,6 +115,12 @@ func New(c Config) *Upstream {
 	}
 	if c.Wait == nil {
 		c.Wait = wait
+	}
+	if c.Refused == nil {
+		c.Refused = func(string, string, Reason) {}
+	}
+	if c.Fetched == nil {
+		c.Fetched = func(string, int64, error) {}
 	}
 	u := &Upstream{
 		Config: c, archives: map[string]*Archive{}, running: map[blob.Digest]*fill{},

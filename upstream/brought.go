@@ -139,12 +139,12 @@ func (u *Upstream) releaseBrought(a *Archive, suite string, b Brought, seen cata
 	}
 	if err != nil {
 		refused.Err, refused.Reason = err, reasonOf(err)
-		return nil, refused
+		return nil, u.tell(refused)
 	}
 	if err := a.checkFresh(r.Release, r.digest(), suite, seen, u.Now()); err != nil {
 		refused.Err, refused.Reason = err, reasonOf(err)
 		refused.held = heldFor(r, refused.Reason, err, u.Now())
-		return nil, refused
+		return nil, u.tell(refused)
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,8 @@ type fetcher struct {
 	slots  chan struct{} // one is taken from before a request until its body is closed
 	ahead  chan struct{} // fewer; one is taken, too, for what no client waits for
 	limit  *limiter      // nil: no bound
+	// fetched is told of every request once it is over.
+	fetched func(bytes int64, err error)
 }
 
 // statusError is an answer that is neither the file nor "not changed". One of
@@ -110,12 +113,24 @@ func (f *fetcher) send(ctx context.Context, base, path string, header http.Heade
 	resp, err := f.client.Do(req)
 	if err != nil {
 		cancel(nil)
-		return nil, &requestError{from, errors.Unwrap(err)}
+		err = &requestError{from, errors.Unwrap(err)}
+		f.fetched(0, err)
+		return nil, err
 	}
 	body := newGuard(ctx, resp.Body, cancel)
+	body.over = func() { f.fetched(body.all, cmp.Or(body.broke, outcomeOf(resp))) }
 	body.url, body.limit, body.done = address(resp.Request.URL), f.limit, func() { <-f.slots }
 	resp.Body = body
 	return resp, nil
+}
+
+// outcomeOf is an error for an answer that is not what was asked for.
+func outcomeOf(resp *http.Response) error {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusPartialContent, http.StatusNotModified:
+		return nil
+	}
+	return newStatusError(resp)
 }
 
 // small fetches a whole file of at most limit bytes. An answer of "not

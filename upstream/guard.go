@@ -35,13 +35,16 @@ type guard struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   func() // gives the request's slot back
+	over   func() // is told once, when the body is closed
 
 	waited time.Duration // in the present window
 	got    int64         // bytes in it
+	all    int64         // bytes that came
+	broke  error         // why no more came than did
 }
 
 func newGuard(ctx context.Context, body io.ReadCloser, cancel context.CancelCauseFunc) *guard {
-	g := &guard{body: body, ctx: ctx, cancel: cancel, done: func() {}}
+	g := &guard{body: body, ctx: ctx, cancel: cancel, done: func() {}, over: func() {}}
 	g.timer = time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
 	g.timer.Stop()
 	return g
@@ -55,6 +58,7 @@ func (g *guard) Read(p []byte) (int, error) {
 	g.timer.Reset(stallTimeout)
 	n, err := g.body.Read(p)
 	g.timer.Stop()
+	g.all += int64(n)
 	if err == nil {
 		err = g.judge(n, time.Since(start))
 	}
@@ -67,7 +71,11 @@ func (g *guard) Read(p []byte) (int, error) {
 	if cause := context.Cause(g.ctx); cause != nil {
 		err = cause
 	}
-	return n, &requestError{g.url, err}
+	err = &requestError{g.url, err}
+	if !errors.Is(err, context.Canceled) { // who wanted it went away
+		g.broke = err
+	}
+	return n, err
 }
 
 // judge adds what one read brought to the window and looks at it when it is full.
@@ -90,6 +98,8 @@ func (g *guard) Close() error {
 	err := g.body.Close()
 	g.cancel(nil)
 	g.freeSlot()
+	g.over()
+	g.over = func() {}
 	return err
 }
 

@@ -176,7 +176,7 @@ type sums struct {
 }
 
 func (in *intake) refuse(file string, reason Reason, err error) error {
-	return &RefusedError{Archive: in.archive.Name, Suite: in.suite, File: file, URI: in.release.uri, Reason: reason, Err: err}
+	return in.u.tell(&RefusedError{Archive: in.archive.Name, Suite: in.suite, File: file, URI: in.release.uri, Reason: reason, Err: err})
 }
 
 // store writes Release, its signatures and the manifest as blobs and then the

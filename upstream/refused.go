@@ -30,6 +30,21 @@ const (
 	PrivateHost  Reason = "private-address" // the mirror, or where it redirects to, is not on the public net
 )
 
+// Reasons returns every reason there is.
+func Reasons() []Reason {
+	return []Reason{
+		Reason(pgp.Unsigned), NotSigned, Reason(pgp.UnknownKey), Reason(pgp.BadSignature), Reason(pgp.WeakDigest), Reason(pgp.WeakKey),
+		Reason(pgp.ExpiredKey), Reason(pgp.RevokedKey), Reason(pgp.ExpiredSignature), Malformed, Expired, Frozen, FromFuture, WrongSuite,
+		RolledBack, Equivocating, InfoChanged, WrongContent, NotBrought, PrivateHost,
+	}
+}
+
+// tell counts a refusal.
+func (u *Upstream) tell(e *RefusedError) *RefusedError {
+	u.Refused(e.Archive, e.Suite, e.Reason)
+	return e
+}
+
 // RefusedError says why something that an archive sent was not accepted.
 type RefusedError struct {
 	Archive, Suite, File string

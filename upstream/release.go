@@ -103,7 +103,7 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 	if refused.isLie() {
 		u.health.lied(uri, fmt.Errorf("%s: %w", file, refused.Err), u.Now())
 	}
-	return nil, refused
+	return nil, u.tell(refused)
 }
 
 // isTransport tells a file that could not be had from one that is not as it should be.

@@ -77,8 +77,9 @@ func (u *Upstream) fetcherOf(a *Archive) *fetcher {
 	if f == nil {
 		f = &fetcher{
 			client: newClient(a), agent: "aptmirror/" + u.Version, auth: a.Route.Auth,
-			slots: make(chan struct{}, a.Route.connections()),
-			ahead: make(chan struct{}, max(1, a.Route.connections()*3/4)),
+			fetched: func(bytes int64, err error) { u.Fetched(a.Name, bytes, err) },
+			slots:   make(chan struct{}, a.Route.connections()),
+			ahead:   make(chan struct{}, max(1, a.Route.connections()*3/4)),
 		}
 		if a.Route.Bandwidth > 0 {
 			f.limit = &limiter{rate: a.Route.Bandwidth}

@@ -145,7 +145,7 @@ func (t *transfer) judge(err error) error {
 	if t.resumed {
 		return &requestError{t.base + t.path, fmt.Errorf("its parts do not fit together: %w", err)}
 	}
-	err = &RefusedError{Archive: t.archive.Name, Suite: t.file.Suite, File: t.path, URI: t.base, Reason: WrongContent, Err: err}
+	err = t.u.tell(&RefusedError{Archive: t.archive.Name, Suite: t.file.Suite, File: t.path, URI: t.base, Reason: WrongContent, Err: err})
 	if t.file.Kind == catalog.KindPackage || t.path != t.file.Plain {
 		t.u.health.lied(t.base, err, t.u.Now())
 	}

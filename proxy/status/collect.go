@@ -30,6 +30,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	e.process(s)
+	e.connections(s.Connections)
 	e.suites(s, c.board.Now())
 	e.mirrors(s)
 	e.expiries(s)
@@ -47,8 +48,8 @@ func (e emitter) gauge(name, help string, value float64, pairs ...string) {
 	e.send(prometheus.GaugeValue, name, help, value, pairs)
 }
 
-func (e emitter) counter(name, help string, value float64) {
-	e.send(prometheus.CounterValue, name, help, value, nil)
+func (e emitter) counter(name, help string, value float64, pairs ...string) {
+	e.send(prometheus.CounterValue, name, help, value, pairs)
 }
 
 func (e emitter) send(kind prometheus.ValueType, name, help string, value float64, pairs []string) {
@@ -75,8 +76,17 @@ func truth(yes bool) float64 {
 
 func (e emitter) process(s *State) {
 	e.gauge("aptmirror_build_info", "Always 1; the labels say what is running.", 1, "version", s.Version, "goversion", runtime.Version())
-	e.gauge("aptmirror_requests_in_flight", "Requests that are being answered.", float64(s.InFlight))
-	e.gauge("aptmirror_client_connections", "Open connections of clients.", float64(s.Connections))
+}
+
+func (e emitter) connections(c Connections) {
+	e.gauge("aptmirror_requests_in_flight", "Requests that are being answered.", float64(c.Busy))
+	e.gauge("aptmirror_client_connections", "Open connections of clients.", float64(c.Open))
+	e.counter("aptmirror_client_connections_accepted_total", "Connections of clients.", float64(c.Accepted))
+	e.counter("aptmirror_client_connections_evicted_total", "Connections that were closed while idle, because others needed their place.", float64(c.Evicted))
+	e.counter("aptmirror_client_connections_refused_total", "Connections for which there was no place.", float64(c.Refused))
+	const handshakes, help = "aptmirror_tls_handshakes_total", "TLS handshakes of clients."
+	e.counter(handshakes, help, float64(c.Handshakes), "outcome", succeeded)
+	e.counter(handshakes, help, float64(c.FailedHandshakes), "outcome", failed)
 }
 
 func (e emitter) suites(s *State, now time.Time) {

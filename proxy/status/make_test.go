@@ -109,7 +109,7 @@ func calm() *State {
 			{Number: 4411, Kind: "sync", Names: []string{"debian"}, By: "schedule", Started: ago(4*time.Minute + 800*time.Millisecond), Finished: ago(4 * time.Minute), Summary: "2 suites: 1 new, 1 unchanged, 0 failed"},
 			{Number: 4410, Kind: "gc", By: "schedule", Started: ago(9*time.Hour + 12*time.Second), Finished: ago(9 * time.Hour), Summary: "3 generations and 211 files with 840 MB removed"},
 		},
-		InFlight: 3, Connections: 41,
+		Connections: Connections{Open: 41, Busy: 3, Accepted: 90210, Handshakes: 90200, FailedHandshakes: 10},
 	}
 }
 
@@ -174,9 +174,9 @@ func populated(t testing.TB, s *State) *Board {
 	for i := range 12 {
 		b.Observe(request(i, noon.Add(-time.Duration(i)*time.Minute)))
 	}
-	b.Observe(Request{Peer: "192.0.2.77:40100", Class: OtherClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.Expired, Text: "your certificate expired on 2026-03-01"}})
+	b.Observe(Request{Peer: "192.0.2.77:40100", Class: NoClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.Expired, Text: "your certificate expired on 2026-03-01"}})
 	for range 12 {
-		b.Observe(Request{Peer: "[2001:db8::9]:40100", Class: OtherClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.UnknownIssuer, Text: `unknown issuer "<i>Someone</i>"`}})
+		b.Observe(Request{Peer: "[2001:db8::9]:40100", Class: NoClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.UnknownIssuer, Text: `unknown issuer "<i>Someone</i>"`}})
 	}
 	return b
 }

@@ -119,14 +119,23 @@ func FuzzNotes(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		b := New(Config{Notes: notes{trafficNote: raw, clientsNote: raw}, Now: func() time.Time { return noon }})
-		b.Observe(request(1, noon))
-		fine, coarse := b.traffic.rows(noon)
-		if len(fine.periods) != fineCount || len(coarse.periods) != coarseCount || len(b.clients.list()) > maxClients {
-			t.Error("what was remembered is out of bounds")
+		var kept trafficKept
+		traffic := newTraffic()
+		if json.Unmarshal(raw, &kept) == nil {
+			traffic.restore(kept)
 		}
-		if _, err := json.Marshal(b.traffic.note()); err != nil {
-			t.Error(err)
+		traffic.add(request(1, noon), noon)
+		if fine, coarse := traffic.rows(noon); len(fine.periods) != fineCount || len(coarse.periods) != coarseCount {
+			t.Error("the traffic that was remembered is out of bounds")
+		}
+		var seen clientsKept
+		clients := newClients()
+		if json.Unmarshal(raw, &seen) == nil {
+			clients.restore(seen)
+		}
+		clients.seen(request(1, noon), noon)
+		if len(clients.list()) > maxClients || len(clients.turnedAway()) > maxTurned {
+			t.Error("the clients that were remembered are out of bounds")
 		}
 	})
 }

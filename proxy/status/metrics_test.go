@@ -101,7 +101,7 @@ func TestCountersCount(t *testing.T) {
 	refused := &identity.RefusedError{Reason: identity.Revoked, Text: "revoked"}
 	b.Observe(Request{Class: PackageClass, Outcome: Hit, Bytes: 5000, Duration: time.Second})
 	b.Observe(Request{Class: "nonsense", Outcome: "nonsense", Bytes: 1})
-	b.Observe(Request{Class: OtherClass, Outcome: Refused, Err: errors.Join(refused)})
+	b.Observe(Request{Class: NoClass, Outcome: Refused, Err: errors.Join(refused)})
 	b.ClientRefused("192.0.2.1:1", refused)
 	b.ClientRefused("192.0.2.1:1", &identity.RefusedError{Reason: "made-up"})
 	b.UpstreamRefused("debian", "bookworm", "rollback")
@@ -118,8 +118,8 @@ func TestCountersCount(t *testing.T) {
 		want   float64
 	}{
 		{"aptmirror_requests_total", []string{"package", "hit"}, 1},
-		{"aptmirror_requests_total", []string{"other", "failed"}, 1},
-		{"aptmirror_requests_total", []string{"other", "refused"}, 1},
+		{"aptmirror_requests_total", []string{"none", "failed"}, 1},
+		{"aptmirror_requests_total", []string{"none", "refused"}, 1},
 		{"aptmirror_requests_total", []string{"index", "fill"}, 0},
 		{"aptmirror_response_bytes_total", []string{"package", "hit"}, 5000},
 		{"aptmirror_request_duration_seconds", []string{"hit"}, 1},

@@ -23,7 +23,7 @@ type Request struct {
 // Class is what kind of path was asked for.
 type Class string
 
-// Classes; a request for anything else is OtherClass.
+// Classes; anything else counts as NoClass.
 const (
 	ReleaseClass Class = "release"
 	IndexClass   Class = "index"
@@ -32,11 +32,11 @@ const (
 	PatchClass   Class = "patch"
 	ImageClass   Class = "image"
 	UploadClass  Class = "upload"
-	StatusClass  Class = "status"
-	OtherClass   Class = "other"
+	PageClass    Class = "page" // of this mirror itself
+	NoClass      Class = "none" // nothing that is served
 )
 
-var classes = []Class{ReleaseClass, IndexClass, ByHashClass, PackageClass, PatchClass, ImageClass, UploadClass, StatusClass, OtherClass}
+var classes = []Class{ReleaseClass, IndexClass, ByHashClass, PackageClass, PatchClass, ImageClass, UploadClass, PageClass, NoClass}
 
 // Outcome is how a request ended.
 type Outcome string

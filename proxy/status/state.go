@@ -27,8 +27,18 @@ type State struct {
 	Rings     []Ring
 	Snapshots []Snapshot // newest first
 
-	InFlight    int // requests that are being answered
-	Connections int // of clients, open
+	Connections Connections
+}
+
+// Connections are those of clients.
+type Connections struct {
+	Open     int64 // now
+	Busy     int64 // with a request that is being answered
+	Accepted int64 // since the start, as what follows
+	// Evicted made room for others, Refused found none.
+	Evicted, Refused int64
+	Handshakes       int64 // that succeeded
+	FailedHandshakes int64
 }
 
 // Mirror is one address of an archive.

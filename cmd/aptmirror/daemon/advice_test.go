@@ -5,19 +5,10 @@ import (
 	"testing"
 
 	"aptmirror/upstream"
-	"aptmirror/upstream/pgp"
 )
 
 func TestEveryRefusalHasAdvice(t *testing.T) {
-	reasons := []upstream.Reason{
-		upstream.NotSigned, upstream.Malformed, upstream.Expired, upstream.Frozen, upstream.FromFuture, upstream.WrongSuite,
-		upstream.RolledBack, upstream.Equivocating, upstream.InfoChanged, upstream.WrongContent, upstream.PrivateHost, upstream.NotBrought,
-	}
-	for _, r := range []pgp.Reason{
-		pgp.Unsigned, pgp.UnknownKey, pgp.BadSignature, pgp.WeakDigest, pgp.WeakKey, pgp.ExpiredKey, pgp.RevokedKey, pgp.ExpiredSignature,
-	} {
-		reasons = append(reasons, upstream.Reason(r))
-	}
+	reasons := upstream.Reasons()
 	for _, r := range reasons {
 		got := advice(string(r), "debian", "bookworm")
 		if got == "" || strings.ContainsAny(got, "\n") || strings.Contains(got, "ARCHIVE") {
