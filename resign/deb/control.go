@@ -96,7 +96,7 @@ func checkPolicy(name string) error {
 	case len(name) < 2:
 		return fmt.Errorf("the name %q has less than two characters", name)
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != "":
-		return fmt.Errorf("the name %q has other characters than a-z, 0-9, +, - and .", name)
+		return fmt.Errorf("the name %q has characters that are none of a-z, 0-9 and +-., which Policy allows", name)
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func TestHostileControlFiles(t *testing.T) {
 		{"a version without digit", strings.Replace(hello, "1.0-1", "a:1", 1), "ersion"},
 		{"a format string", strings.Replace(hello, "hello", "h%s%n", 1), "no package name"},
 		{"a path", strings.Replace(hello, "hello", "../hello", 1), "no package name"},
-		{"upper case", strings.Replace(hello, "hello", "Hello", 1), "other characters"},
+		{"upper case", strings.Replace(hello, "hello", "Hello", 1), "none of a-z"},
 		{"a short name", strings.Replace(hello, "hello", "h", 1), "less than two"},
 		{"a bad architecture", strings.Replace(hello, ": all", ": all/../x", 1), "no architecture"},
 		{"every architecture", strings.Replace(hello, ": all", ": any", 1), "no architecture of a binary package"},
