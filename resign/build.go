@@ -51,9 +51,9 @@ type Built struct {
 	// which nothing was read again.
 	Offered, Selected, Held int
 	Missing                 []string
-	// Unmet are relations that nothing meets, of packages allowed with
+	// Unmet says which relations nothing meets, of packages allowed with
 	// dependencies; at most maxUnmet of them.
-	Unmet []policy.Unmet
+	Unmet []string
 }
 
 // maxUnmet bounds what is reported of one build; more would not be read.
@@ -115,10 +115,12 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 		Archive: catalog.BuiltBy(w.recipe.Repository), Suite: w.recipe.Suite, Recipe: recipe, Created: w.b.now().UTC(),
 	}}
 	c := newCopies(w.before.fields.Copies)
+	c.again = true
 	remains := newRemains()
 	err := w.b.selectAll(ctx, w.recipe, inputs, c, func(s *Selection) error {
 		built.count(s)
 		remains.note(s)
+		defer c.recycle()
 		return w.writeSelection(ctx, s)
 	})
 	if err != nil {
@@ -148,8 +150,9 @@ func (b *Built) count(s *Selection) {
 			b.Held++
 		}
 	}
-	b.Unmet = append(b.Unmet, s.Decision.Unmet...)
-	b.Unmet = b.Unmet[:min(len(b.Unmet), maxUnmet)]
+	for _, u := range s.Decision.Unmet[:min(len(s.Decision.Unmet), maxUnmet-len(b.Unmet))] {
+		b.Unmet = append(b.Unmet, s.Set.Packages[u.Package].FullName()+": "+u.String())
+	}
 	if next := s.Decision.Next; !next.IsZero() && (b.Generation.Next.IsZero() || next.Before(b.Generation.Next)) {
 		b.Generation.Next = next
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"sync"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -17,8 +17,28 @@ import (
 // xz takes a twentieth in zstd, at every build in which something else changed.
 type copies struct {
 	known map[string]blob.Digest // of the last build, by the original's digest
-	mu    sync.Mutex
-	used  map[string]blob.Digest // mu
+	used  map[string]blob.Digest
+	texts [][]byte // read and still in use; kept only where they are used again
+	again bool
+	free  [][]byte // no longer in use
+}
+
+// recycle lets the memory of all texts so far be used again.
+func (c *copies) recycle() { c.free, c.texts = append(c.free, c.texts...), nil }
+
+// read is readText into memory of a text that is no longer in use, if any is
+// large enough.
+func (c *copies) read(ctx context.Context, b *Builder, f indexFile) ([]byte, error) {
+	var into []byte
+	if i := slices.IndexFunc(c.free, func(t []byte) bool { return f.size > 0 && int64(cap(t)) > f.size }); i >= 0 {
+		into = c.free[i]
+		c.free = slices.Delete(c.free, i, i+1)
+	}
+	text, err := readText(ctx, b.Blobs, f, into)
+	if err == nil && c.again {
+		c.texts = append(c.texts, text)
+	}
+	return text, err
 }
 
 func newCopies(known map[string]blob.Digest) *copies {
@@ -34,18 +54,18 @@ func slow(f compress.Format) bool { return f == compress.XZ || f == compress.Bzi
 // worth it.
 func (c *copies) text(ctx context.Context, b *Builder, f indexFile) ([]byte, error) {
 	if !slow(f.format) {
-		return readText(ctx, b.Blobs, f)
+		return c.read(ctx, b, f)
 	}
 	original := f.digest.String()
 	if d, ok := c.known[original]; ok && b.has(d) {
 		quick := f
 		quick.digest, quick.format = d, compress.Zstd
-		if text, err := readText(ctx, b.Blobs, quick); err == nil {
+		if text, err := c.read(ctx, b, quick); err == nil {
 			c.use(original, d)
 			return text, nil
 		}
 	}
-	text, err := readText(ctx, b.Blobs, f)
+	text, err := c.read(ctx, b, f)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +78,6 @@ func (c *copies) text(ctx context.Context, b *Builder, f indexFile) ([]byte, err
 }
 
 func (c *copies) use(original string, d blob.Digest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.known[original], c.used[original] = d, d
 }
 

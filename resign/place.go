@@ -2,22 +2,19 @@ package resign
 
 import (
 	"bytes"
-	"path"
+	"strings"
 
+	"aptmirror/cache/catalog"
 	"aptmirror/upstream/deb822"
 )
-
-// poolRoot is the folder that a site repository has all packages in: those of
-// each origin, an archive or a pool, under its name.
-const poolRoot = "pool/"
 
 // place gives the path under which a site repository has a file of an origin;
 // that of another site repository has such a path already, and no origin.
 func place(origin, file string) string {
 	if origin == "" {
-		return file
+		return strings.Clone(file) // the text that it is a part of may go
 	}
-	return poolRoot + path.Join(origin, file)
+	return catalog.OriginPath(origin, file)
 }
 
 // span is a part of a stanza: that of the one value that changes.

@@ -201,7 +201,7 @@ func (w *writing) filterOther(ctx context.Context, p *packer, name indexName, fr
 func (w *writing) filterTranslations(ctx context.Context, p *packer, from []indexFile, r *remains) error {
 	seen := map[description]bool{}
 	for _, f := range from {
-		text, err := readText(ctx, w.b.Blobs, f)
+		text, err := readText(ctx, w.b.Blobs, f, nil)
 		if err != nil {
 			return err
 		}

@@ -196,7 +196,7 @@ func (r *reader) settleOrigin(o uint32, p *policy.Package, at placed) (uint32, e
 		}
 	}
 	facts := in.facts
-	facts.Component, facts.Archive = r.origins[o].component, name
+	facts.Component, facts.Archive = r.origins[o].component, strings.Clone(name)
 	facts.Pool = slices.ContainsFunc(r.recipe.Pools, func(p policy.Pool) bool { return p.Name == name })
 	r.origins = append(r.origins, origin{input: in, component: facts.Component, facts: &facts})
 	return uint32(len(r.origins) - 1), nil

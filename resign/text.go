@@ -18,14 +18,15 @@ import (
 const maxText = 1 << 30
 
 // readText reads a whole index: what is known of its packages points into the
-// text, which is quicker and smaller than copies of everything.
-func readText(ctx context.Context, blobs *blob.Store, f indexFile) ([]byte, error) {
+// text, which is quicker and smaller than copies of everything. Where into is
+// large enough, the text goes there.
+func readText(ctx context.Context, blobs *blob.Store, f indexFile, into []byte) ([]byte, error) {
 	r, err := openIndex(blobs, f, maxText)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.path, err)
 	}
 	defer r.Close()
-	text, err := readSized(ctx, r, f.size)
+	text, err := readSized(ctx, r, f.size, into)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.path, err)
 	}
@@ -33,8 +34,11 @@ func readText(ctx context.Context, blobs *blob.Store, f indexFile) ([]byte, erro
 }
 
 // readSized reads to the end; size is a hint that saves copying.
-func readSized(ctx context.Context, r io.Reader, size int64) ([]byte, error) {
-	text := make([]byte, 0, min(max(size, 512), maxText)+1)
+func readSized(ctx context.Context, r io.Reader, size int64, into []byte) ([]byte, error) {
+	text := into[:0]
+	if int64(cap(text)) <= size {
+		text = make([]byte, 0, min(max(size, 512), maxText)+1)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
