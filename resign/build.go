@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,12 +46,9 @@ type Built struct {
 	Generation catalog.Generation
 	// New says that this generation did not exist before.
 	New bool
-	// Offered, Selected and Held count packages, and Missing has the paths of
-	// translations and contents that the store lacks: what was made goes without
-	// them. They are zero where the recipe is that of the generation before, of
-	// which nothing was read again.
+	// Offered, Selected and Held count packages. They are zero where the recipe
+	// is that of the generation before: nothing was read then.
 	Offered, Selected, Held int
-	Missing                 []string
 	// Unmet says which relations nothing meets, of packages allowed with
 	// dependencies; at most maxUnmet of them.
 	Unmet []string
@@ -60,7 +58,8 @@ type Built struct {
 const maxUnmet = 100
 
 // Build makes the generation that follows from a recipe, unless the newest one of
-// the suite is that already. What stands in the store before stays as it is on
+// the suite is that already. Translations and contents that the store lacks are
+// left out, and named by Generation.Missing. What stands in the store before stays as it is on
 // any error. A generation becomes visible by Catalog.Publish alone.
 func (b *Builder) Build(ctx context.Context, r Recipe) (Built, error) {
 	built, err := b.build(ctx, &r)
@@ -83,12 +82,19 @@ func (b *Builder) build(ctx context.Context, r *Recipe) (Built, error) {
 	if err != nil {
 		return Built{}, err
 	}
-	if g := before.generation; g != nil && g.Recipe == digest && (g.Next.IsZero() || b.now().Before(g.Next)) {
+	if g := before.generation; g != nil && g.Recipe == digest && (g.Next.IsZero() || b.now().Before(g.Next)) && !found(g.Missing, inputs) {
 		return Built{Generation: *g}, nil
 	}
 	w := &writing{b: b, recipe: r, dir: catalog.SuiteDir(r.Suite), before: before}
 	defer w.end()
 	return w.build(ctx, inputs, digest)
+}
+
+// found says whether something is there that an earlier build had to do without.
+func found(missing []string, inputs []*input) bool {
+	return slices.ContainsFunc(inputs, func(in *input) bool {
+		return slices.ContainsFunc(in.other, func(f indexFile) bool { return !f.lost && slices.Contains(missing, f.path) })
+	})
 }
 
 // latest gives the newest generation of the suite, if it can still be read.
@@ -130,11 +136,11 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 		return Built{}, err
 	}
 	for _, in := range inputs {
-		built.Missing = append(built.Missing, in.missing...)
 		if in.Generation != nil {
 			built.Generation.Inputs = append(built.Generation.Inputs, in.Generation.Ref())
 		}
 	}
+	built.Generation.Missing = w.missing
 	w.fields.Copies = c.used
 	err = w.record(ctx, &built)
 	return built, err
@@ -172,7 +178,7 @@ func (w *writing) record(ctx context.Context, built *Built) (err error) {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if last := w.before.generation; last != nil && last.Manifest == g.Manifest && last.Next.Equal(g.Next) && last.Recipe == g.Recipe {
+	if last := w.before.generation; last != nil && last.Manifest == g.Manifest && last.Next.Equal(g.Next) && last.Recipe == g.Recipe && slices.Equal(last.Missing, g.Missing) {
 		built.Generation = *last
 		return nil
 	}

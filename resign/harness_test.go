@@ -243,3 +243,11 @@ func (s *store) pool(name string, controls ...string) Input {
 	}
 	return Input{Name: "pool:" + name, Pool: name, Files: all}
 }
+
+// spoil makes a blob one that cannot be parsed or found as what it was.
+func (s *store) spoil(d blob.Digest) {
+	s.t.Helper()
+	if err := s.Blobs.Delete(s.t.Context(), d); err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -94,6 +94,10 @@ type indexFile struct {
 	format compress.Format
 	// size is that of the plain text in bytes, 0 where nothing says it.
 	size int64
+	// identity is the digest of one of the forms, whichever was picked.
+	identity blob.Digest
+	// lost says that the store has no form of it.
+	lost bool
 }
 
 // namedIndexes are the Packages and Sources of a generation, in the form from
@@ -117,7 +121,7 @@ func fileOfIndex(g *catalog.Generation, t *catalog.Table, p string) (f indexFile
 	if !ok || e.Kind != catalog.KindIndex {
 		return f, false
 	}
-	f = indexFile{indexName: name, path: p, digest: e.Digest, format: format}
+	f = indexFile{indexName: name, path: p, digest: e.Digest, format: format, identity: e.Digest}
 	if e, ok := t.Find(plain); ok {
 		f.size = e.Size
 	}
@@ -146,9 +150,8 @@ func otherIndexes(g *catalog.Generation, t *catalog.Table) (found []indexFile) {
 // forms of an index, the one first that is quickest to read.
 var forms = []compress.Format{compress.None, compress.Zstd, compress.LZ4, compress.Gzip, compress.XZ, compress.Bzip}
 
-// stored picks of each index the quickest form that the store has; missing are
-// the paths of those of which it has none.
-func stored(all []indexFile, has func(blob.Digest) bool) (found []indexFile, missing []string) {
+// pick takes of each index the quickest form that the store has.
+func pick(all []indexFile, has func(blob.Digest) bool) (picked []indexFile) {
 	byName := map[indexName][]indexFile{}
 	var order []indexName
 	for _, f := range all {
@@ -161,11 +164,9 @@ func stored(all []indexFile, has func(blob.Digest) bool) (found []indexFile, mis
 		group := byName[name]
 		slices.SortStableFunc(group, func(a, b indexFile) int { return slices.Index(forms, a.format) - slices.Index(forms, b.format) })
 		i := slices.IndexFunc(group, func(f indexFile) bool { return has(f.digest) })
-		if i < 0 {
-			missing = append(missing, group[0].path)
-			continue
-		}
-		found = append(found, group[i])
+		f := group[max(i, 0)]
+		f.identity, f.lost = group[0].digest, i < 0
+		picked = append(picked, f)
 	}
-	return found, missing
+	return picked
 }

@@ -16,11 +16,10 @@ import (
 // input is an Input as it was found in the store.
 type input struct {
 	Input
-	facts   policy.Input // without Component; Archive is "" where it depends on the package
-	table   *catalog.Table
-	named   []indexFile // Packages and Sources
-	other   []indexFile // translations and contents that the store has
-	missing []string    // paths of those that it lacks
+	facts policy.Input // without Component; Archive is "" where it depends on the package
+	table *catalog.Table
+	named []indexFile // Packages and Sources
+	other []indexFile // translations and contents
 }
 
 // load looks at the inputs of a recipe; it reads no index.
@@ -44,7 +43,7 @@ func (b *Builder) loadGeneration(ctx context.Context, in *input, languages []str
 		return err
 	}
 	in.named = namedIndexes(g, in.table)
-	in.other, in.missing = stored(wantedIndexes(otherIndexes(g, in.table), languages), b.has)
+	in.other = pick(wantedIndexes(otherIndexes(g, in.table), languages), b.has)
 	in.facts.Suite, in.facts.Origin, in.facts.Label = g.Suite, g.Origin, g.Label
 	if len(g.Signers) > 0 {
 		in.facts.Signer = g.Signers[0].Fingerprint

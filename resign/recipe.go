@@ -85,7 +85,7 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 			id.Built = in.Generation.Manifest
 		default:
 			for _, f := range slices.Concat(in.named, in.other) {
-				id.Indexes = append(id.Indexes, f.path+" "+f.digest.String())
+				id.Indexes = append(id.Indexes, f.indexName.path()+" "+f.identity.String())
 			}
 		}
 		whole.Inputs = append(whole.Inputs, id)

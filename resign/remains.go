@@ -123,8 +123,15 @@ func (w *writing) writeOther(ctx context.Context, name indexName, from []indexFi
 	if w.before.fields.Decided[name.path()] == decided && w.takeOver(name.path()) {
 		return nil
 	}
+	found := w.readable(from)
+	if len(found) < len(from) {
+		delete(w.fields.Decided, name.path())
+	}
+	if len(found) == 0 {
+		return nil
+	}
 	p := newPacker(ctx, readMembers(w.before.gz(ctx, w.b, w.dir+name.path()+".gz")))
-	err := w.filterOther(ctx, p, name, from, r)
+	err := w.filterOther(ctx, p, name, found, r)
 	done, packErr := p.finish()
 	if err = errors.Join(err, packErr); err != nil {
 		return err
@@ -135,12 +142,24 @@ func (w *writing) writeOther(ctx context.Context, name indexName, from []indexFi
 	return w.store(ctx, name.path(), done)
 }
 
+// readable leaves out, and notes, what the store has lost.
+func (w *writing) readable(from []indexFile) (found []indexFile) {
+	for _, f := range from {
+		if f.lost {
+			w.missing = append(w.missing, f.path)
+			continue
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
 // decidedBy stands for all that decides the bytes of a translation or contents.
 func decidedBy(name indexName, from []indexFile, r *remains) blob.Digest {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n", format)
 	for _, f := range from {
-		fmt.Fprintln(h, f.digest)
+		fmt.Fprintln(h, f.identity)
 	}
 	if name.content == contents {
 		h.Write(r.sum(name.variant))

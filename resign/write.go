@@ -26,6 +26,7 @@ type writing struct {
 	fields   Fields
 	release  []func() // what is reserved and held
 	named    []string // paths of the indexes that name packages
+	missing  []string
 	packages int
 	bytes    int64
 }
