@@ -203,6 +203,7 @@ func (b *bundle) writeBlob(ctx context.Context, w io.Writer, f File) error {
 	if err != nil {
 		return err
 	}
+	reached("blob written")
 	return writePadding(w, f.Size)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,15 @@ func encodeFiles(files []File) []byte {
 	var b bytes.Buffer
 	b.Grow(len(files) * (2*sha256.Size + 10))
 	for _, f := range files {
-		b.WriteString(f.Digest.String())
-		b.WriteByte(' ')
-		b.Write(strconv.AppendInt(b.AvailableBuffer(), f.Size, 10))
-		b.WriteByte('\n')
+		b.Write(f.appendLine(b.AvailableBuffer()))
 	}
 	return b.Bytes()
+}
+
+func (f File) appendLine(b []byte) []byte {
+	b = hex.AppendEncode(b, f.Digest[:])
+	b = strconv.AppendInt(append(b, ' '), f.Size, 10)
+	return append(b, '\n')
 }
 
 // readFiles reads the table that a list describes. What it returns without an
@@ -39,7 +43,7 @@ func readFiles(r io.Reader, l *List) ([]File, error) {
 		if err != nil {
 			return nil, endOf(err, len(files), l.Files.Count)
 		}
-		f, err := parseFile(line[:len(line)-1])
+		f, err := parseFile(line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d of %s: %w", len(files)+1, filesName, err)
 		}
@@ -61,14 +65,19 @@ func endOf(err error, got, want int) error {
 	return err
 }
 
+// parseFile takes a line only as appendLine writes it.
 func parseFile(line []byte) (f File, err error) {
-	digest, size, _ := bytes.Cut(line, []byte{' '})
+	digest, size, _ := bytes.Cut(line[:len(line)-1], []byte{' '})
 	if f.Digest, err = blob.ParseDigest(string(digest)); err != nil {
 		return f, err
 	}
 	f.Size, err = strconv.ParseInt(string(size), 10, 64)
 	if err == nil && (f.Size < 0 || f.Size > blob.MaxSize) {
 		err = fmt.Errorf("size %d is not between 0 and %d", f.Size, int64(blob.MaxSize))
+	}
+	var canonical [maxLine]byte
+	if err == nil && !bytes.Equal(f.appendLine(canonical[:0]), line) {
+		err = errors.New("digest and size are not written in the one way that they may be")
 	}
 	return f, err
 }

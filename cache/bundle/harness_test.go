@@ -23,9 +23,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if code, ok := child(); ok {
-		os.Exit(code)
-	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
@@ -46,6 +43,11 @@ func newSite(t testing.TB, a *upstreamtest.Archive, uris ...string) *site {
 
 func openSite(t testing.TB, a *upstreamtest.Archive, dir string, o cache.Options, uris ...string) *site {
 	t.Helper()
+	return openSiteFor(t, a.KeyringFile(), a.Arch, dir, o, uris...)
+}
+
+func openSiteFor(t testing.TB, keyring, arch, dir string, o cache.Options, uris ...string) *site {
+	t.Helper()
 	store, err := cache.OpenWith(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -56,11 +58,11 @@ func openSite(t testing.TB, a *upstreamtest.Archive, dir string, o cache.Options
 		}
 	})
 	s := &site{Cache: store, t: t, key: upstreamtest.NewKey(t)}
-	keys, err := pgp.LoadKeyring(a.KeyringFile())
+	keys, err := pgp.LoadKeyring(keyring)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.archive = &upstream.Archive{Name: "test", URIs: uris, Suites: []string{"stable"}, Components: []string{"main"}, Architectures: []string{a.Arch}, Keyring: keys}
+	s.archive = &upstream.Archive{Name: "test", URIs: uris, Suites: []string{"stable"}, Components: []string{"main"}, Architectures: []string{arch}, Keyring: keys}
 	s.up = upstream.New(upstream.Config{
 		Archives: []*upstream.Archive{s.archive}, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Version: "test", Log: slog.New(slog.DiscardHandler),
 	})

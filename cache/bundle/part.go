@@ -117,7 +117,10 @@ func readHead(t *tarReader, name string) (h head, err error) {
 	case h.Part < 1 || h.Part > h.Parts || h.Parts > MaxParts || h.List.None():
 		return h, refuse(name, Damaged, "it says it is part %d of %d; %s", h.Part, h.Parts, again)
 	}
-	return h, CheckName(h.Name)
+	if err := CheckName(h.Name); err != nil {
+		return h, refuse(name, Damaged, "%w; %s", err, again)
+	}
+	return h, nil
 }
 
 // decodeHead reads the format first: others may have other fields.
