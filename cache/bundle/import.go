@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -170,15 +169,18 @@ func (in *Incoming) takePart(ctx context.Context, p Part) error {
 	if r.head.Parts != len(in.parts) || r.head.Name != in.List.Name || !r.head.Created.Equal(in.List.Created) {
 		return refuse(p.Name, Damaged, "its beginning says something else than its list; %s", again)
 	}
-	for i, f := range in.List.filesOf(in.files, n) {
-		if err := in.takeFile(ctx, r, f); err != nil {
+	files := in.List.filesOf(in.files, n)
+	if first := in.List.Files.Metadata; n == 0 && first <= len(files) {
+		if err := in.takeFiles(ctx, r, files[:first]); err != nil {
 			return err
 		}
-		if n == 0 && i+1 == in.List.Files.Metadata {
-			if err := in.judge(ctx); err != nil {
-				return err
-			}
+		if err := in.judge(ctx); err != nil {
+			return err
 		}
+		files = files[first:]
+	}
+	if err := in.takeFiles(ctx, r, files); err != nil {
+		return err
 	}
 	if err := r.end(); err != nil {
 		return r.refuse(err)
@@ -310,55 +312,6 @@ func (in *Incoming) reserve(ctx context.Context, size int64) (release func(), er
 		return func() {}, nil
 	}
 	return in.im.Room.Reserve(ctx, size, true)
-}
-
-// takeFile reads the next member, which must be this file, into the store.
-func (in *Incoming) takeFile(ctx context.Context, r *reading, f File) error {
-	if err := r.expect(blobFolder+f.Digest.String(), f.Size); err != nil {
-		return r.refuse(err)
-	}
-	there, err := in.has(f)
-	if err != nil {
-		return err
-	}
-	if there {
-		_, err = io.CopyN(&metered{ctx, io.Discard, &in.progress}, r, f.Size)
-	} else {
-		err = in.store(ctx, r, f)
-	}
-	if err == io.EOF {
-		err = r.damaged("it breaks off")
-	}
-	if err == nil {
-		err = r.padding(f.Size)
-	}
-	mismatch := (*blob.MismatchError)(nil)
-	if errors.As(err, &mismatch) {
-		return refuse(r.name, Damaged, "the file %v in it has other bytes than the signed list says; %s", f.Digest, again)
-	}
-	if err != nil {
-		return r.refuse(err)
-	}
-	reached("file stored")
-	return nil
-}
-
-func (in *Incoming) store(ctx context.Context, r io.Reader, f File) error {
-	release, err := in.reserve(ctx, f.Size)
-	if err != nil {
-		return err
-	}
-	defer release()
-	w, err := in.im.Blobs.Create(ctx, f.Digest, f.Size, in.List.Created)
-	if err != nil {
-		return err
-	}
-	if _, err := io.CopyN(&metered{ctx, w, &in.progress}, r, f.Size); err != nil {
-		w.Abort(err)
-		return err
-	}
-	_, err = w.Commit()
-	return err
 }
 
 // Complete says whether the store has as much of a suite as the exporting side
