@@ -127,13 +127,17 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository)))
 		return
 	}
-	file, err := s.resolve(grant, repository, name)
+	served, name, ok := s.stateOf(e, repository, name)
+	if !ok {
+		return
+	}
+	file, err := s.Catalog.Resolve(served, name, func(suite string) bool { return grant.MayRead(repository, suite) })
 	if err == nil {
 		e.repository, e.suite, e.class = repository, file.Suite, classOf(file.Kind)
 		s.serveFile(e, file)
 		return
 	}
-	if suite, ok := s.suiteOf(repository, name); ok && !grant.MayRead(repository, suite) {
+	if suite, ok := s.suiteOf(served, name); ok && !grant.MayRead(repository, suite) {
 		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository+"/"+suite)))
 		return
 	}

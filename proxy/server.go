@@ -8,7 +8,8 @@
 // neither how files are fetched nor how repositories are made.
 //
 // An address is /REPOSITORY/PATH, decoded once, dot segments taken out; a
-// query is ignored. Below /-/ are the server's own pages, and where packages are
+// query is ignored. Below /REPOSITORY/snapshot/ID/ is an earlier state of the
+// repository. Below /-/ are the server's own pages, and where packages are
 // uploaded to. In proxy mode a request may name a whole address of an archive
 // in place of a path, and gets the repository that serves that archive as it is.
 // Answers, where apt's reading of them decides:
@@ -87,6 +88,8 @@ type Config struct {
 	// Uploads takes what is PUT to /-/upload/POOL/FILE by identities that may
 	// upload to the pool; nil: nothing is taken.
 	Uploads Uploads
+	// Snapshots finds what is served below /REPOSITORY/snapshot/; nil: nothing.
+	Snapshots Snapshots
 	// MaxUpload is the largest file that is taken, in bytes; 0: 4 GiB.
 	MaxUpload int64
 	// MaxConnections is how many connections there are at most; 0: as many as
