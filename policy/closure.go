@@ -118,9 +118,8 @@ func (c *closure) essentials() {
 }
 
 func (c *closure) essential(name, arch string) {
-	options := c.options(debian.Relation{Name: name}, Deb, arch)
-	options = slices.DeleteFunc(options, func(o provider) bool { return !o.real })
-	if best, ok := c.choose(options); ok {
+	named := c.Set.named(debian.Relation{Name: name}, Deb, arch)
+	if best, ok := c.best(slices.DeleteFunc(named, func(o provider) bool { return !o.real })); ok {
 		c.take(best, arch, Essential, -1)
 	}
 }
@@ -154,7 +153,7 @@ func (c *closure) alternative(kind Kind, arch string, alternatives []debian.Rela
 	first := placed{version: -1}
 	for _, r := range alternatives {
 		on := c.Set.architectureOf(r, arch)
-		i, ok := c.choose(c.options(r, kind, on))
+		i, ok := c.best(c.Set.meeting(r, kind, on))
 		if ok && c.Verdicts[i].Reason == Allowed {
 			return i, on, true
 		}
@@ -176,29 +175,21 @@ func (s *Set) architectureOf(r debian.Relation, arch string) string {
 	return r.Qualifier
 }
 
-// choose prefers what rules allow by themselves to what is better otherwise.
-func (c *closure) choose(options []provider) (int32, bool) {
+// best is the best of those that can be had: what rules allow by themselves goes
+// before everything else.
+func (c *closure) best(options []provider) (int32, bool) {
+	found := provider{version: -1}
 	for _, o := range options {
-		if c.Verdicts[o.version].Reason == Allowed {
-			return o.version, true
+		if c.available(o.version) && (found.version < 0 || c.better(o, found)) {
+			found = o
 		}
 	}
-	if len(options) == 0 {
-		return -1, false
-	}
-	return options[0].version, true
+	return found.version, found.version >= 0
 }
 
-// options are the versions that meet a relation and can be had, the best first.
-func (c *closure) options(r debian.Relation, kind Kind, arch string) []provider {
-	var found []provider
-	for _, o := range c.Set.meeting(r, kind, arch) {
-		if c.available(o.version) {
-			found = append(found, o)
-		}
-	}
-	slices.SortStableFunc(found, c.Set.preferred)
-	return found
+func (c *closure) better(a, b provider) bool {
+	allowed := func(o provider) bool { return c.Verdicts[o.version].Reason == Allowed }
+	return cmp.Or(first(allowed(a), allowed(b)), c.Set.preferred(a, b)) < 0
 }
 
 // available reports whether no earlier rule, and no guard, took the version
@@ -236,13 +227,7 @@ func first(a, b bool) int {
 // meeting are the versions of a kind that meet a relation on an architecture,
 // whether they can be had or not.
 func (s *Set) meeting(r debian.Relation, kind Kind, arch string) []provider {
-	var found []provider
-	for _, o := range s.named(r, kind, arch) {
-		if s.meets(o, r) {
-			found = append(found, o)
-		}
-	}
-	return found
+	return slices.DeleteFunc(s.named(r, kind, arch), func(o provider) bool { return !s.meets(o, r) })
 }
 
 func (s *Set) meets(o provider, r debian.Relation) bool {

@@ -145,7 +145,7 @@ func TestDecide(t *testing.T) {
 			game-data_1_amd64 denied: rules:2 ` + "`deny ?section(games)`" + `
 			tool_2+b1_amd64 allowed: rules:4 ` + "`allow ?true`" + `
 			toys_2_amd64 denied: rules:2 ` + "`deny ?section(games)`" + `
-			game_1_source denied, no package built from it is allowed, such as game_1_amd64 from debian/bookworm: rules:2 ` + "`deny ?section(games)`" + `
+			game_1_source denied, none of the packages built from it is allowed, such as game_1_amd64 from debian/bookworm: rules:2 ` + "`deny ?section(games)`" + `
 			game_2_source allowed: rules:4 ` + "`allow ?true`" + `
 			toolbox_2_source allowed, tool_2+b1_amd64 from debian/bookworm is built from it: rules:4 ` + "`allow ?true`" + `
 			lone-denied_1_source denied: rules:3 ` + "`deny ?exact-name(lone-denied)`" + `

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,6 +70,18 @@ func makeConfigured(pool bool) func(*compiler, *node) (matcher, error) {
 			return p.Input.Pool == pool && ok && err == nil
 		}), nil
 	}
+}
+
+func makeKind(c *compiler, n *node) (matcher, error) {
+	word, err := c.word(n.args[0])
+	if err != nil {
+		return nil, err
+	}
+	kind := slices.Index(kindNames[:], word)
+	if kind < 0 {
+		return nil, wrong(n.args[0].wordAt(), "%q is no kind; there are %s", word, strings.Join(kindNames[:], ", "))
+	}
+	return fact(func(p *Package) bool { return p.Kind == Kind(kind) }), nil
 }
 
 // age selects versions by the time since they were first seen. Those that were

@@ -97,7 +97,7 @@ func init() {
 		"?x-architecture":   {1, 1, equalTo(func(p *Package) string { return p.Architecture })},
 		"?x-archive":        {1, 1, makeConfigured(false)},
 		"?x-component":      {1, 1, equalTo(func(p *Package) string { return p.Input.Component })},
-		"?x-kind":           {1, 1, equalTo(func(p *Package) string { return p.Kind.String() })},
+		"?x-kind":           {1, 1, makeKind},
 		"?x-label":          {1, 1, textOf(func(p *Package) string { return p.Input.Label })},
 		"?x-pool":           {1, 1, makeConfigured(true)},
 		"?x-provides":       {1, 1, makeProvides},

@@ -84,6 +84,9 @@ type Package struct {
 	MultiArch MultiArch
 	Essential bool
 	Protected bool // Protected: yes, or Important: yes as it was called before
+
+	// The relations that are asked for most, set by Read.
+	preDepends, depends, recommends, provides string
 }
 
 // Priority is the Priority field, as apt orders it.
@@ -184,6 +187,14 @@ func (p *Package) readField(f deb822.Field, source *string) {
 		p.Protected = p.Protected || isYes(value)
 	case is("Multi-Arch"):
 		p.MultiArch = parseMultiArch(value)
+	case is("Depends"):
+		p.depends = value
+	case is("Pre-Depends"):
+		p.preDepends = value
+	case is("Recommends"):
+		p.recommends = value
+	case is("Provides"):
+		p.provides = value
 	case is("SHA256") && p.Kind != Source:
 		p.readDigest(value)
 	case is("Checksums-Sha256") && p.Kind == Source:

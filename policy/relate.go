@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 
 	"aptmirror/upstream/debian"
 )
@@ -10,7 +9,7 @@ import (
 // relations reads a relation field. A field that cannot be read is as good as
 // none: apt would not take the index, and the archive's maintainers notice.
 func (p *Package) relations(field string) debian.Relations {
-	value := p.Field(field)
+	value := p.relationField(field)
 	if value == "" {
 		return nil
 	}
@@ -19,6 +18,20 @@ func (p *Package) relations(field string) debian.Relations {
 		return nil
 	}
 	return rs
+}
+
+func (p *Package) relationField(field string) string {
+	switch field {
+	case "Depends":
+		return p.depends
+	case "Pre-Depends":
+		return p.preDepends
+	case "Recommends":
+		return p.recommends
+	case "Provides":
+		return p.provides
+	}
+	return p.Field(field)
 }
 
 // target is the package that a relation of p names, as apt has it: without
@@ -142,9 +155,6 @@ func makeProvides(c *compiler, n *node) (matcher, error) {
 		return nil, err
 	}
 	return fact(func(p *Package) bool {
-		if !strings.Contains(p.Stanza, "rovides:") {
-			return false
-		}
 		for _, alternatives := range p.relations("Provides") {
 			if slices.ContainsFunc(alternatives, func(r debian.Relation) bool { return m.matchText(lower(r.Name)) }) {
 				return true

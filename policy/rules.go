@@ -93,7 +93,7 @@ func (e *SyntaxError) Caret() string {
 func Parse(name, file string, line int, rules string) (*Policy, error) {
 	p := rulesParser{policy: &Policy{Name: name, File: file}, line: line}
 	if len(rules) > maxRulesBytes {
-		return nil, p.wrong(1, "", "the rules have more than %d bytes", maxRulesBytes)
+		return nil, errors.Join(p.wrong(1, "", "the rules have more than %d bytes", maxRulesBytes))
 	}
 	for text := range strings.Lines(rules) {
 		p.parseLine(strings.TrimRight(text, "\r\n"))

@@ -170,7 +170,7 @@ func (p *treeParser) group() (*node, error) {
 	}
 	p.blanks()
 	if p.peek() != ')' {
-		return nil, wrong(p.pos, "a closing parenthesis is expected for the one in column %d", open+1)
+		return nil, wrong(open, "( has no closing )")
 	}
 	p.pos++
 	return n, nil

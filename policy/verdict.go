@@ -84,11 +84,11 @@ func (d *Decision) reason(v Verdict) string {
 	case Allowed:
 		return "allowed"
 	case Needed:
-		return "allowed, needed by " + d.through(v)
+		return "allowed, needed by " + d.through(v, "another package")
 	case Essential:
 		return "allowed, essential to what is allowed with dependencies"
 	case Built:
-		return "allowed, " + d.through(v) + " is built from it"
+		return "allowed, " + d.through(v, "an allowed package") + " is built from it"
 	case Denied:
 		return "denied"
 	case Undecided:
@@ -96,9 +96,9 @@ func (d *Decision) reason(v Verdict) string {
 	case Held:
 		return "held until " + v.Until.UTC().Format("2006-01-02 15:04 UTC")
 	case Superseded:
-		return "superseded, the oldest version that stays is " + d.through(v)
+		return "superseded, the oldest version that stays is " + d.through(v, "another")
 	case NotBuilt:
-		return "denied, no package built from it is allowed, such as " + d.through(v)
+		return "denied, none of the packages built from it is allowed" + d.suchAs(v)
 	}
 	return d.confusion(v)
 }
@@ -108,17 +108,25 @@ func (d *Decision) confusion(v Verdict) string {
 	case Reserved:
 		return "refused, its name is reserved for another pool"
 	case Shadowing:
-		return "refused, it would shadow " + d.through(v) + "; name it in `shadows` of the pool to replace that"
+		return "refused, it would shadow " + d.through(v, "an archive's package") + "; name it in `shadows` of the pool to replace that"
 	case Shadowed:
-		return "refused, " + d.through(v) + " replaces it"
+		return "refused, " + d.through(v, "a pool's package") + " replaces it"
 	}
 	return fmt.Sprintf("reason %d", v.Reason)
 }
 
-// through names the other version, and where it is from.
-func (d *Decision) through(v Verdict) string {
+func (d *Decision) suchAs(v Verdict) string {
 	if v.Through < 0 {
-		return "another version"
+		return ""
+	}
+	return ", such as " + d.through(v, "")
+}
+
+// through names the other version, and where it is from; without one, as where
+// it is for an architecture that was decided separately, it says what it is.
+func (d *Decision) through(v Verdict, what string) string {
+	if v.Through < 0 {
+		return what
 	}
 	p := &d.Set.Packages[v.Through]
 	return p.FullName() + " from " + p.Input.String()
