@@ -35,7 +35,8 @@ type Change struct {
 // sorted by name, kind, version and architecture. Copies of a version in several
 // inputs count as one, which is allowed if any of them is.
 func Diff(before, after *Decision) []Change {
-	was, is := before.standing(), after.standing()
+	only := before.differing(after)
+	was, is := before.standing(only), after.standing(only)
 	var changes []Change
 	for id, i := range is {
 		if c, ok := compare(before, after, lookup(was, id), i); ok {
@@ -71,13 +72,44 @@ func lookup(m map[versionID]int, id versionID) int {
 	return -1
 }
 
-// standing gives for each version the place of an allowed copy, or else of the
-// first.
-func (d *Decision) standing() map[versionID]int {
-	found := make(map[versionID]int, len(d.Verdicts))
+func (p *Package) id() versionID { return versionID{p.Name, p.Version, p.Architecture, p.Kind} }
+
+// differing gives the versions of which a copy is allowed by one decision and
+// not by the other, where both are about the same set: all others are the same.
+// It is nil for decisions about different sets.
+func (d *Decision) differing(other *Decision) map[versionID]bool {
+	if d.Set != other.Set {
+		return nil
+	}
+	found := map[versionID]bool{}
 	for i := range d.Verdicts {
-		p := &d.Set.Packages[i]
-		id := versionID{p.Name, p.Version, p.Architecture, p.Kind}
+		if d.Verdicts[i].Allowed() != other.Verdicts[i].Allowed() {
+			found[d.Set.Packages[i].id()] = true
+		}
+	}
+	return found
+}
+
+// standing gives for each version the place of an allowed copy, or else of the
+// first; only for some, unless that is nil.
+func (d *Decision) standing(only map[versionID]bool) map[versionID]int {
+	if only == nil {
+		return d.standingOf(func(versionID) bool { return true }, len(d.Verdicts))
+	}
+	names := make(map[string]bool, len(only))
+	for id := range only {
+		names[id.name] = true
+	}
+	return d.standingOf(func(id versionID) bool { return names[id.name] && only[id] }, len(only))
+}
+
+func (d *Decision) standingOf(wanted func(versionID) bool, size int) map[versionID]int {
+	found := make(map[versionID]int, size)
+	for i := range d.Verdicts {
+		id := d.Set.Packages[i].id()
+		if !wanted(id) {
+			continue
+		}
 		j, known := found[id]
 		if !known || d.Verdicts[i].Allowed() && !d.Verdicts[j].Allowed() {
 			found[id] = i
