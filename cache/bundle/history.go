@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"aptmirror/cache/catalog"
@@ -59,8 +60,9 @@ func forget(imports []Import) []Import {
 	n := 0
 	return slices.DeleteFunc(imports, func(i Import) bool {
 		n++
-		newest := !seen[i.Series]
-		seen[i.Series] = true
+		line := i.Series + " " + strings.Join(i.Signers, " ")
+		newest := !seen[line]
+		seen[line] = true
 		return n > maxHistory && !newest
 	})
 }

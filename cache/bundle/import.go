@@ -24,8 +24,7 @@ type Importer struct {
 	Now func() time.Time
 	// Judge is called once all Release files and indexes are in the store, mostly
 	// long before the packages are. Where it returns an error, nothing more is
-	// read. It must see to it that what it keeps of them is not removed before it
-	// is part of a generation; until Receive returns, it is not.
+	// read, and Receive returns that.
 	Judge func(ctx context.Context, in *Incoming) error
 	// Next asks for further parts; nil has none.
 	Next func(ctx context.Context, in *Incoming, missing []int) (Part, error)

@@ -123,7 +123,7 @@ type File struct {
 
 var (
 	idForm     = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]*$`)
 	sourceForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 	suiteForm  = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+$`)
 )
@@ -132,7 +132,7 @@ var (
 // becomes part of a file's name on the exporting side.
 func CheckName(name string) error {
 	if !nameForm.MatchString(name) || len(name) > maxText {
-		return fmt.Errorf("the name %q is not made of letters, digits and . _ + - alone", name)
+		return fmt.Errorf("the name %q is not made of letters, digits and . _ + ~ - alone", name)
 	}
 	return nil
 }
