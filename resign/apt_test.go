@@ -79,10 +79,11 @@ func (s *site) publish(rules string) (catalog.Generation, *catalog.Signed) {
 		s.t.Fatal(err)
 	}
 	h := resign.Header{Origin: "Example", Label: "Example", Suite: "stable", Codename: "stable", Date: resign.NextDate(time.Time{}, time.Now()), ValidUntil: time.Now().Add(time.Hour)}
-	signed, err := resign.Sign(s.t.Context(), s.Blobs, built.Generation, h, []*resign.Key{s.key})
+	signed, release, err := b.Sign(s.t.Context(), built.Generation, h, []*resign.Key{s.key})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	defer release()
 	s.writeTree(built.Generation, signed)
 	return built.Generation, signed
 }

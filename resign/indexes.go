@@ -96,8 +96,9 @@ type indexFile struct {
 	size int64
 	// identity is the digest of one of the forms, whichever was picked.
 	identity blob.Digest
-	// lost says that the store has no form of it.
-	lost bool
+	// lost says that the store has no form of it, and smallest which to fetch.
+	lost     bool
+	smallest string
 }
 
 // namedIndexes are the Packages and Sources of a generation, in the form from
@@ -165,8 +166,21 @@ func pick(all []indexFile, has func(blob.Digest) bool) (picked []indexFile) {
 		slices.SortStableFunc(group, func(a, b indexFile) int { return slices.Index(forms, a.format) - slices.Index(forms, b.format) })
 		i := slices.IndexFunc(group, func(f indexFile) bool { return has(f.digest) })
 		f := group[max(i, 0)]
-		f.identity, f.lost = group[0].digest, i < 0
+		f.identity, f.lost, f.smallest = group[0].digest, i < 0, smallestForm(group)
 		picked = append(picked, f)
 	}
 	return picked
 }
+
+// smallestForm is the path of the form that compresses best.
+func smallestForm(group []indexFile) string {
+	best := group[0]
+	for _, f := range group[1:] {
+		if slices.Index(byRatio, f.format) < slices.Index(byRatio, best.format) {
+			best = f
+		}
+	}
+	return best.path
+}
+
+var byRatio = []compress.Format{compress.XZ, compress.Zstd, compress.Bzip, compress.Gzip, compress.LZ4, compress.None}

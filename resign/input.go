@@ -28,7 +28,7 @@ func (b *Builder) load(ctx context.Context, r *Recipe) ([]*input, error) {
 	for _, in := range r.From {
 		loaded := &input{Input: in, facts: policy.Input{Archive: in.origin(), Pool: in.Generation == nil}}
 		if in.Generation != nil {
-			if err := b.loadGeneration(ctx, loaded, r.Languages); err != nil {
+			if err := b.loadGeneration(ctx, loaded, r); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", in.Name, err)
 			}
 		}
@@ -37,13 +37,13 @@ func (b *Builder) load(ctx context.Context, r *Recipe) ([]*input, error) {
 	return inputs, nil
 }
 
-func (b *Builder) loadGeneration(ctx context.Context, in *input, languages []string) (err error) {
+func (b *Builder) loadGeneration(ctx context.Context, in *input, r *Recipe) (err error) {
 	g := in.Generation
 	if in.table, err = b.Catalog.Table(ctx, *g); err != nil {
 		return err
 	}
 	in.named = namedIndexes(g, in.table)
-	in.other = pick(wantedIndexes(otherIndexes(g, in.table), languages), b.has)
+	in.other = pick(r.wanted(otherIndexes(g, in.table)), b.has)
 	in.facts.Suite, in.facts.Origin, in.facts.Label = g.Suite, g.Origin, g.Label
 	if len(g.Signers) > 0 {
 		in.facts.Signer = g.Signers[0].Fingerprint
@@ -71,10 +71,13 @@ func (b *Builder) has(d blob.Digest) bool {
 	return err == nil
 }
 
-// wantedIndexes leaves out translations into other languages; nil wants all.
-func wantedIndexes(all []indexFile, languages []string) []indexFile {
+// wanted leaves out what the recipe does not ask for.
+func (r *Recipe) wanted(all []indexFile) []indexFile {
 	return slices.DeleteFunc(all, func(f indexFile) bool {
-		return f.content == translations && languages != nil && !slices.Contains(languages, f.variant)
+		if f.content == contents {
+			return r.WithoutContents
+		}
+		return r.Languages != nil && !slices.Contains(r.Languages, f.variant)
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/cache/catalog"
 )
 
 func long(name, md5, text string) string {
@@ -120,5 +122,46 @@ func TestContentsLines(t *testing.T) {
 	tooLong := newContentsReader(bytes.NewReader(bytes.Repeat([]byte("x"), maxContentsLine+1)))
 	if err := mergeContents(t.Context(), p, []*contentsReader{tooLong}, func([]byte) bool { return true }); err == nil {
 		t.Error("an endless line is taken")
+	}
+}
+
+func TestLackingAndSightKeys(t *testing.T) {
+	s := newStore(t)
+	in := s.mirror("debian", "bookworm", map[string]string{
+		amd64: joined(stanza("aaa", "1", "amd64"), stanza("bbb", "1", "all")), "main/source/Sources": sourceStanza("aaa", "1"),
+		"main/Contents-amd64.gz": "bin/a\taaa\n", "main/i18n/Translation-en.bz2": long("aaa", "3", "x"), "main/i18n/Translation-de.bz2": long("aaa", "3", "y"),
+	})
+	for e := range s.table(*in.Generation).All() {
+		if strings.Contains(e.Path, "Contents") || strings.Contains(e.Path, "Translation") {
+			_ = s.Blobs.Delete(t.Context(), e.Digest)
+		}
+	}
+	r := recipe(in)
+	r.Languages = []string{"en"}
+	for _, without := range []bool{true, false} {
+		r.WithoutContents = without
+		files, err := s.builder().Lacking(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var paths []string
+		for _, f := range files {
+			paths = append(paths, f.Archive+" "+f.Path)
+		}
+		want := []string{"debian dists/bookworm/main/Contents-amd64.gz", "debian dists/bookworm/main/i18n/Translation-en.bz2"}
+		if without {
+			want = want[1:]
+		}
+		if !cmp.Equal(paths, want) {
+			t.Errorf("%v", paths)
+		}
+	}
+	keys, err := s.builder().SightKeys(t.Context(), *in.Generation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []uint64{catalog.SightKey("aaa", "1", "amd64"), catalog.SightKey("bbb", "1", "all"), catalog.SightKey("aaa", "1", "source")}
+	if !cmp.Equal(keys, want) {
+		t.Errorf("%v", keys)
 	}
 }

@@ -44,45 +44,54 @@ func ReadFields(ctx context.Context, blobs *blob.Store, g catalog.Generation) (F
 }
 
 // Sign writes and signs the Release files of a publication of a built
-// generation. They are stored, and the caller sees to it that nobody collects
-// them before the publication is recorded.
-func Sign(ctx context.Context, blobs *blob.Store, g catalog.Generation, h Header, keys []*Key) (*catalog.Signed, error) {
-	fields, err := ReadFields(ctx, blobs, g)
+// generation, and stores them. They are held until release is called, which is
+// when the publication is recorded; it is never nil.
+func (b *Builder) Sign(ctx context.Context, g catalog.Generation, h Header, keys []*Key) (s *catalog.Signed, release func(), err error) {
+	text, err := b.ReleaseOf(ctx, g, h)
 	if err != nil {
-		return nil, err
+		return nil, func() {}, err
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("signing: there is no key; name one in sign_with")
+		return nil, func() {}, errors.New("signing: there is no key; name one in sign_with")
 	}
-	text, err := ReleaseText(h, []byte(fields.Listing))
-	if err != nil {
-		return nil, err
-	}
-	return storeSigned(ctx, blobs, text, h, keys)
-}
-
-func storeSigned(ctx context.Context, blobs *blob.Store, text []byte, h Header, keys []*Key) (*catalog.Signed, error) {
 	var inRelease, detached bytes.Buffer
 	if err := Clearsign(ctx, &inRelease, text, h.Date, keys...); err != nil {
-		return nil, err
+		return nil, func() {}, err
 	}
 	if err := DetachSign(ctx, &detached, text, h.Date, keys...); err != nil {
-		return nil, err
+		return nil, func() {}, err
 	}
-	s := &catalog.Signed{Date: h.Date, ValidUntil: h.ValidUntil}
+	s = &catalog.Signed{Date: h.Date, ValidUntil: h.ValidUntil}
 	for _, k := range keys {
 		s.Signers = append(s.Signers, catalog.Signer{Fingerprint: k.Fingerprint(), Name: k.UserID()})
 	}
-	for _, f := range []struct {
-		to   *blob.Digest
-		data []byte
-	}{{&s.InRelease, inRelease.Bytes()}, {&s.Release, text}, {&s.ReleaseGPG, detached.Bytes()}} {
-		var err error
-		if *f.to, err = blobs.Put(ctx, f.data, h.Date); err != nil {
-			return nil, fmt.Errorf("storing a signed Release: %w", err)
+	release, err = b.putSigned(ctx, s, inRelease.Bytes(), text, detached.Bytes())
+	return s, release, err
+}
+
+// ReleaseOf gives the text that Sign would sign.
+func (b *Builder) ReleaseOf(ctx context.Context, g catalog.Generation, h Header) ([]byte, error) {
+	fields, err := ReadFields(ctx, b.Blobs, g)
+	if err != nil {
+		return nil, err
+	}
+	return ReleaseText(h, []byte(fields.Listing))
+}
+
+// putSigned holds the files before it stores them.
+func (b *Builder) putSigned(ctx context.Context, s *catalog.Signed, inRelease, text, detached []byte) (release func(), err error) {
+	s.InRelease, s.Release, s.ReleaseGPG = blob.Sum(inRelease), blob.Sum(text), blob.Sum(detached)
+	release = func() {}
+	if b.Room != nil {
+		release = b.Room.Hold(s.InRelease, s.Release, s.ReleaseGPG)
+	}
+	for _, data := range [][]byte{inRelease, text, detached} {
+		if err := b.putParts(ctx, [][]byte{data}, blob.Sum(data), int64(len(data))); err != nil {
+			release()
+			return func() {}, fmt.Errorf("storing a signed Release: %w", err)
 		}
 	}
-	return s, nil
+	return release, nil
 }
 
 // ValidUntil gives the end of what is signed at date for a time validFor (0:

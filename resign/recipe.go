@@ -21,8 +21,11 @@ type Recipe struct {
 	// Components and Architectures restrict the suite; nil takes those of the
 	// inputs. Architectures may have "source".
 	Components, Architectures []string
-	// Languages are those of the translations; nil takes all that the store has.
+	// Languages are those of the translations; nil takes all.
 	Languages []string
+	// WithoutContents leaves out which package has which file: reading that of
+	// a whole archive takes longer than everything else.
+	WithoutContents bool
 	// Pools are those of all pools that are configured, for the rules against
 	// confusion.
 	Pools []policy.Pool
@@ -65,11 +68,12 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 	}
 	whole := struct {
 		Format                               int
+		WithoutContents                      bool
 		Policy                               []string // nil: everything is allowed
 		Components, Architectures, Languages []string
 		Pools                                []policy.Pool
 		Inputs                               []identity
-	}{Format: format, Components: r.Components, Architectures: r.Architectures, Languages: r.Languages, Pools: r.Pools}
+	}{Format: format, WithoutContents: r.WithoutContents, Components: r.Components, Architectures: r.Architectures, Languages: r.Languages, Pools: r.Pools}
 	if r.Policy != nil {
 		whole.Policy = []string{}
 		for _, rule := range r.Policy.Rules {

@@ -21,10 +21,11 @@ func testKey(t testing.TB) *Key {
 
 func (s *store) sign(g catalog.Generation, h Header, keys ...*Key) *catalog.Signed {
 	s.t.Helper()
-	signed, err := Sign(s.t.Context(), s.Blobs, g, h, keys)
+	signed, release, err := s.builder().Sign(s.t.Context(), g, h, keys)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	release()
 	return signed
 }
 
@@ -130,7 +131,7 @@ func TestWhatWouldBreakReleaseIsRefused(t *testing.T) {
 	}
 	s := newStore(t)
 	g := s.build(recipe(s.mirror("debian", "bookworm", map[string]string{amd64: stanza("aaa", "1", "amd64")}))).Generation
-	if _, err := Sign(t.Context(), s.Blobs, g, Header{Suite: "stable", Date: testNow}, nil); err == nil {
+	if _, _, err := s.builder().Sign(t.Context(), g, Header{Suite: "stable", Date: testNow}, nil); err == nil {
 		t.Error("signed without a key")
 	}
 }
