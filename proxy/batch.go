@@ -32,10 +32,17 @@ const batchBytes = 72 << 10
 
 var batchBuffers = sync.Pool{New: func() any { return new([batchBytes]byte) }}
 
+// maxBatches bounds how many buffers slow clients hold: where that many are in
+// use, others send as it comes, which costs time of the processor and no memory.
+const maxBatches = 256
+
+var batchesInUse atomic.Int64
+
 // together sends what is written to the connection during write in one piece,
 // before it returns. A nil batch sends it as it comes.
 func (b *batch) together(write func() error) (err error) {
-	if b == nil {
+	defer batchesInUse.Add(-1)
+	if batchesInUse.Add(1) > maxBatches || b == nil {
 		return write()
 	}
 	buffer := batchBuffers.Get().(*[batchBytes]byte)

@@ -49,6 +49,21 @@ func TestRecordsOfOnePieceAreSentTogether(t *testing.T) {
 	}
 }
 
+func TestCrowdsDoNotHoldABufferEach(t *testing.T) {
+	w := &wire{}
+	b := &batch{Conn: w}
+	batchesInUse.Add(maxBatches)
+	b.together(writing(b, "one", "two"))
+	batchesInUse.Add(-maxBatches)
+	b.together(writing(b, "three", "four"))
+	if want := []string{"one", "two", "threefour"}; !slices.Equal(w.sent, want) {
+		t.Errorf("sent %q, want %q", w.sent, want)
+	}
+	if n := batchesInUse.Load(); n != 0 {
+		t.Errorf("%d are in use", n)
+	}
+}
+
 func TestPiecesLargerThanTheBuffer(t *testing.T) {
 	w := &wire{}
 	b := &batch{Conn: w}

@@ -21,13 +21,20 @@ var sizes = []struct {
 	bytes int
 }{{"4KiB", 4 << 10}, {"64KiB", 64 << 10}, {"1MiB", 1 << 20}, {"100MiB", 100 << 20}}
 
-// benchSite serves one package of every size, and logs every request.
-func benchSite(tb testing.TB) *site {
+// quietSite logs every request to nowhere.
+func quietSite(tb testing.TB) *site {
 	tb.Helper()
 	s := newSite(tb)
 	null := must(os.OpenFile(os.DevNull, os.O_WRONLY, 0))(tb)
 	tb.Cleanup(func() { null.Close() })
 	s.server.Log = slog.New(slog.NewTextHandler(null, nil))
+	return s
+}
+
+// benchSite serves one package of every size, and logs every request.
+func benchSite(tb testing.TB) *site {
+	tb.Helper()
+	s := quietSite(tb)
 	files := map[string]file{}
 	for _, size := range sizes {
 		files["pool/"+size.name+".deb"] = file{kind: catalog.KindPackage, body: pattern(size.bytes, 1)}

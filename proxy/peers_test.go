@@ -36,7 +36,11 @@ func TestServeForBenchmarks(t *testing.T) {
 	if what == "" {
 		t.Skip("serves only when a benchmark runs it")
 	}
-	s := benchSite(t)
+	makeSite := benchSite
+	if what == "crowd" {
+		makeSite = crowdSite
+	}
+	s := makeSite(t)
 	s.writeCredentials(dir)
 	address := s.address
 	if what == "files" {
