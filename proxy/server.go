@@ -85,7 +85,7 @@ type Config struct {
 	// Status answers GET and HEAD below /-/, which is cut off the path, for
 	// identities that may see the status; nil: there are no such pages.
 	Status http.Handler
-	// Uploads takes what is PUT to /-/upload/POOL/FILE by identities that may
+	// Uploads takes what is PUT to /-/upload/POOL/... by identities that may
 	// upload to the pool; nil: nothing is taken.
 	Uploads Uploads
 	// Snapshots finds what is served below /REPOSITORY/snapshot/; nil: nothing.

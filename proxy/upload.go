@@ -15,11 +15,24 @@ import (
 
 // Uploads takes files for pools.
 type Uploads interface {
-	// Upload takes one file of that size, and returns once it is kept for
-	// good or as part of a set that is not complete yet. What the uploader can
-	// mend is an *UploadError. Nothing has been checked of the name but that
-	// it is one file name of printable ASCII without blanks.
-	Upload(ctx context.Context, by identity.Identity, pool, name string, size int64, body io.Reader) error
+	// Upload takes one file, and returns once it is kept for good or as part
+	// of a set that is not complete yet. What the uploader can mend is an
+	// *UploadError.
+	Upload(ctx context.Context, u Upload) error
+}
+
+// Upload is a file that comes for a pool.
+type Upload struct {
+	By   identity.Identity
+	Pool string
+	// Name is one file name of printable ASCII without blanks; nothing else has
+	// been checked.
+	Name string
+	// Set says that it is one of several that belong together, of which the
+	// last is a .changes file that lists the others.
+	Set  bool
+	Size int64 // bytes of Body
+	Body io.Reader
 }
 
 // UploadError refuses an upload.
@@ -47,20 +60,24 @@ const (
 var (
 	errOnlyPut    = errors.New("files are uploaded with PUT")
 	errNoLength   = errors.New("an upload has to say its length")
-	errUploadName = errors.New("uploads go to /-/upload/POOL/FILE, where FILE is a file name without blanks")
+	errUploadName = errors.New("uploads go to /-/upload/POOL/FILE, or those of a .changes to /-/upload/POOL/set/FILE, where FILE is a file name without blanks")
 	errNoUploads  = errors.New("this server takes no uploads")
 )
 
-// upload takes one file for a pool; target is POOL/NAME.
+// setFolder is where the files of a set go, below their pool.
+const setFolder = "set/"
+
+// upload takes one file for a pool; target is POOL/NAME or POOL/set/NAME.
 func (s *Server) upload(e *entry, grant identity.Grant, target string) {
 	e.class = ClassUpload
 	pool, name, _ := strings.Cut(target, "/")
+	name, set := strings.CutPrefix(name, setFolder)
 	if status, err := s.mayUpload(e.request, grant, pool, name); err != nil {
 		e.refuse(status, err)
 		return
 	}
 	e.uploads = true
-	err := s.Uploads.Upload(e.request.Context(), grant.Identity, pool, name, e.request.ContentLength, &pieces{entry: e})
+	err := s.Uploads.Upload(e.request.Context(), Upload{grant.Identity, pool, name, set, e.request.ContentLength, &pieces{entry: e}})
 	s.audit(e, "upload", err, slog.String("pool", pool), slog.String("file", name), slog.Int64("size", e.request.ContentLength))
 	e.uploaded(err)
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"aptmirror/proxy/identity"
 )
 
 // takes keeps uploads in a map and refuses what a test wants.
@@ -21,26 +19,30 @@ type takes struct {
 	unread  bool // refuse before anything is read
 }
 
-func (u *takes) Upload(_ context.Context, by identity.Identity, pool, name string, size int64, body io.Reader) error {
+func (u *takes) Upload(_ context.Context, f Upload) error {
 	u.mu.Lock()
 	refuses, unread := u.refuses, u.unread
 	u.mu.Unlock()
 	if unread {
 		return refuses
 	}
-	data, err := io.ReadAll(body)
+	data, err := io.ReadAll(f.Body)
 	if err != nil {
 		return err
 	}
-	if int64(len(data)) != size {
-		return fmt.Errorf("got %d bytes of %d", len(data), size)
+	if int64(len(data)) != f.Size {
+		return fmt.Errorf("got %d bytes of %d", len(data), f.Size)
 	}
 	if refuses != nil {
 		return refuses
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.files[by.Name+" "+pool+" "+name] = string(data)
+	name := f.Name
+	if f.Set {
+		name += " of a set"
+	}
+	u.files[f.By.Name+" "+f.Pool+" "+name] = string(data)
 	return nil
 }
 
@@ -82,6 +84,17 @@ func TestUploadsReachTheirPool(t *testing.T) {
 	}
 	if lines := s.log.await(t, "msg=upload", 3); !strings.Contains(lines[0], "identity=dns:maker.example.org") || !strings.Contains(lines[0], "pool=internal") {
 		t.Errorf("the log says %s", lines[0])
+	}
+}
+
+func TestSetsHaveAnAddressOfTheirOwn(t *testing.T) {
+	s, u := uploadSite(t)
+	c := s.dial(s.client("maker.example.org"))
+	if a := c.put("/-/upload/internal/set/a.deb", "bytes"); a.code != 201 || u.files["dns:maker.example.org internal a.deb of a set"] != "bytes" {
+		t.Errorf("got %s and %v", a.status, u.files)
+	}
+	if a := c.put("/-/upload/internal/set/x/a.deb", "bytes"); a.code != 400 {
+		t.Errorf("got %s", a.status)
 	}
 }
 
