@@ -41,7 +41,7 @@ proxy/admin:
 proxy/status: proxy/admin proxy/identity
 proxy: STORE proxy/identity
 cmd/aptmirror/config:
-systemd/deb:
+systemd/deb: cmd/aptmirror/config
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign

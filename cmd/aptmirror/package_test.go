@@ -25,6 +25,43 @@ func buildPackage(t *testing.T, version string) string {
 	return strings.TrimSpace(string(name))
 }
 
+func TestPackageIsReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the program twice")
+	}
+	needGit(t)
+	a, err := os.ReadFile(buildPackage(t, "1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(buildPackage(t, "1.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(a) != string(b) {
+		t.Error("the same commit gave two different packages")
+	}
+}
+
+func needGit(t *testing.T) {
+	t.Helper()
+	if err := exec.Command("git", "rev-parse", "HEAD").Run(); err != nil {
+		t.Skip("this tree is not a git checkout, from whose commit the package takes its dates")
+	}
+}
+
+func TestPackagePassesLintian(t *testing.T) {
+	needGit(t)
+	lintian, err := exec.LookPath("lintian")
+	if err != nil {
+		t.Skip("lintian is not installed")
+	}
+	cmd := exec.CommandContext(t.Context(), lintian, "--allow-root", "--fail-on", "error,warning", buildPackage(t, "1.0"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("lintian: %v\n%s", err, out)
+	}
+}
+
 // The life of the package on Debian's releases: install, make a site, serve the
 // machine's own apt, upgrade, remove, purge. Nothing boots in there, so that the
 // unit's command is run as its user by hand.

@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+
+	"aptmirror/cmd/aptmirror/config"
 )
 
 // manual packs one page for every command.
@@ -53,10 +56,11 @@ func (s *staging) completions(program string) error {
 	return nil
 }
 
-// example packs the configuration with every key explained.
+// example packs the configuration with every key explained and nothing set.
 func (s *staging) example(string) error {
-	s.add("systemd/aptmirror.toml", docs+"examples/aptmirror.toml", 0o644)
-	return nil
+	return s.addText(docs+"examples/aptmirror.toml", config.Format(&config.Config{
+		Path: "/etc/aptmirror/aptmirror.toml", State: config.DefaultState,
+	}))
 }
 
 // changelog has one entry: what changed is in the history of the tree.
@@ -115,8 +119,26 @@ func linked() ([]module, error) {
 	return all, nil
 }
 
+// apache is the text of the Apache licence, which Debian has on every system.
+var apache = regexp.MustCompile(`(?s)Apache License\s+Version 2\.0, January 2004.*?END OF TERMS AND CONDITIONS(?:.*?limitations under the License\.)?`)
+
+// licenceOf gives a module's licence, and the notice that goes with it.
 func licenceOf(dir string) ([]byte, error) {
-	for _, pattern := range []string{"LICEN[CS]E*", "COPYING*", "UNLICENSE*"} {
+	text, err := firstOf(dir, "LICEN[CS]E*", "COPYING*", "UNLICENSE*")
+	if err == nil && text == nil {
+		err = fmt.Errorf("there is no licence in %s", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	notice, err := firstOf(dir, "NOTICE*")
+	text = apache.ReplaceAllLiteral(text, []byte("Apache License, version 2.0: /usr/share/common-licenses/Apache-2.0\n"))
+	return append(text, notice...), err
+}
+
+// firstOf reads the first file that there is, or nothing.
+func firstOf(dir string, patterns ...string) ([]byte, error) {
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return nil, err
@@ -125,5 +147,5 @@ func licenceOf(dir string) ([]byte, error) {
 			return os.ReadFile(names[0])
 		}
 	}
-	return nil, fmt.Errorf("there is no licence in %s", dir)
+	return nil, nil
 }
