@@ -78,7 +78,7 @@ func (g *guard) note(i int32) {
 
 func (g *guard) mayShadow(p *Package) bool {
 	pool := g.pools[p.Input.Archive]
-	return pool != nil && slices.Contains(pool.Shadows, p.Name)
+	return pool != nil && anyGlob(pool.Shadows, p.Name)
 }
 
 // reserved reports whether the name belongs to pools, and p's input is none of
@@ -87,7 +87,7 @@ func (g *guard) reserved(p *Package) bool {
 	found := false
 	for i := range g.set.Pools {
 		pool := &g.set.Pools[i]
-		if !slices.ContainsFunc(pool.Names, func(glob string) bool { return globMatches(glob, p.Name) }) {
+		if !anyGlob(pool.Names, p.Name) {
 			continue
 		}
 		if p.Input.Pool && p.Input.Archive == pool.Name {
@@ -98,9 +98,11 @@ func (g *guard) reserved(p *Package) bool {
 	return found
 }
 
-func globMatches(glob, name string) bool {
-	ok, err := path.Match(glob, name)
-	return ok && err == nil
+func anyGlob(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool {
+		ok, err := path.Match(glob, name)
+		return ok && err == nil
+	})
 }
 
 func (g *guard) verdict(i int32) Verdict {

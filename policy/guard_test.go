@@ -45,7 +45,7 @@ func TestGuards(t *testing.T) {
 		X-Input: internal
 		`)
 	set.Pools = []Pool{
-		{Name: "internal", Names: []string{"corp-*"}, Shadows: []string{"nginx"}},
+		{Name: "internal", Names: []string{"corp-*"}, Shadows: []string{"ng?nx*"}},
 		{Name: "lab", Names: []string{"lab-*"}},
 	}
 	want := unindent(`

@@ -117,8 +117,8 @@ func (s *Set) newer(i, j int32) int {
 // Pool is what the configuration says against confusion about a pool.
 type Pool struct {
 	Name string
-	// Names are reserved: only this pool supplies them. An asterisk stands for
-	// any text.
+	// Names are reserved: only this pool supplies them. Like Shadows, they may
+	// have * and ? for any text and any character.
 	Names []string
 	// Shadows are names of archives' packages that this pool replaces.
 	Shadows []string

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/policy"
+	"aptmirror/resign"
+)
+
+// maxRules bounds the file of a policy, in bytes; a rule is a line.
+const maxRules = 4 << 20
+
+// Policies reads the rules of all policies of a configuration. It needs no
+// store. The error joins a *policy.SyntaxError for each line that is wrong.
+func Policies(c *config.Config) (map[string]*policy.Policy, error) {
+	all := map[string]*policy.Policy{}
+	var errs []error
+	for _, p := range c.Policies {
+		parsed, err := readPolicy(c, p)
+		errs = append(errs, err)
+		all[p.Name] = parsed
+	}
+	return all, errors.Join(errs...)
+}
+
+func readPolicy(c *config.Config, p config.Policy) (*policy.Policy, error) {
+	if p.File == "" {
+		return policy.Parse(p.Name, c.Path, p.Line, p.Rules)
+	}
+	text, err := readRules(p.File)
+	if err != nil {
+		return nil, fmt.Errorf("reading the rules of policy %s: %w", p.Name, err)
+	}
+	return policy.Parse(p.Name, p.File, 1, text)
+}
+
+func readRules(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRules+1))
+	if err == nil && len(text) > maxRules {
+		err = fmt.Errorf("%s is larger than %d bytes", file, maxRules)
+	}
+	return string(text), err
+}
+
+// errNothingYet is why a suite cannot be made: one of what it is made from has
+// not come yet.
+var errNothingYet = errors.New("nothing has come from there yet")
+
+// recipeOf says what a suite of a built repository is made from, as things are
+// now. A ring has none: what it serves was chosen by somebody.
+func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[string]*policy.Policy, repository string, s config.Suite) (resign.Recipe, error) {
+	r := resign.Recipe{
+		Repository: repository, Suite: s.Name, Policy: policies[s.Policy],
+		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c),
+	}
+	for _, from := range s.From {
+		in, err := d.inputOf(ctx, from)
+		if err != nil {
+			return r, fmt.Errorf("making repository %s, suite %s from %s: %w", repository, s.Name, from, err)
+		}
+		r.From = append(r.From, in)
+	}
+	return r, nil
+}
+
+func poolsOf(c *config.Config) (pools []policy.Pool) {
+	for _, p := range c.Pools {
+		pools = append(pools, policy.Pool{Name: p.Name, Names: p.Names, Shadows: p.Shadows})
+	}
+	return pools
+}
+
+// inputOf finds the newest state of a source.
+func (d *Daemon) inputOf(ctx context.Context, from config.Source) (resign.Input, error) {
+	in := resign.Input{Name: from.String()}
+	switch from.Kind {
+	case config.FromPool:
+		files, err := d.cache.Catalog.PoolFiles(ctx, from.Name)
+		in.Pool, in.Files = from.Name, files
+		return in, err
+	case config.FromRepository:
+		g, err := d.current(from.Name, from.Suite)
+		in.Generation = &g
+		return in, err
+	}
+	g, err := d.cache.Catalog.Latest(ctx, from.Name, from.Suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = errNothingYet
+	}
+	in.Generation = &g
+	return in, err
+}
+
+// current gives the generation that clients of a suite see.
+func (d *Daemon) current(repository, suite string) (catalog.Generation, error) {
+	p, err := d.cache.Catalog.Publication(repository, suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return catalog.Generation{}, errNothingYet
+	}
+	if err != nil {
+		return catalog.Generation{}, err
+	}
+	return d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+}
