@@ -242,9 +242,9 @@ func (in *input) separateAll() map[string]bool {
 	return nil
 }
 
-// file gives the path of a package, or the folder of a source package, in the
+// File gives the path of the i-th package, or the folder of a source package, in the
 // site repository.
-func (s *Selection) file(i int) (string, error) {
+func (s *Selection) File(i int) (string, error) {
 	p, at := &s.Set.Packages[i], s.places[i]
 	value := strings.TrimSpace(p.Stanza[at.path.from:at.path.to])
 	if p.Kind == policy.Source && (value == "" || value == ".") {

@@ -116,7 +116,7 @@ func (w *writing) writeIndex(ctx context.Context, s *Selection, name indexName, 
 // writePackage writes one stanza and lists the files it names.
 func (w *writing) writePackage(p *packer, s *Selection, i int) error {
 	pkg := &s.Set.Packages[i]
-	file, err := s.file(i)
+	file, err := s.File(i)
 	if err != nil {
 		return err
 	}
