@@ -78,7 +78,7 @@ func oneName(c *cli.Context) (string, error) {
 
 func oneArgument(c *cli.Context) (string, error) {
 	if c.NArg() != 1 {
-		return "", usagef("client %s takes one NAME, got %d", c.Command.Name, c.NArg())
+		return "", usagef("%s takes one NAME, got %d", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "), c.NArg())
 	}
 	return c.Args().First(), nil
 }

@@ -122,7 +122,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), logCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
+			snapshotCommand(), jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
 			helpCommand(), completeCommand(), manCommand(),
 		},
 	}

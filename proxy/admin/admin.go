@@ -83,6 +83,7 @@ type Backend interface {
 	Jobs(ctx context.Context) (*Jobs, error)
 	// LogLevel changes what is logged, if r says so.
 	LogLevel(ctx context.Context, by Caller, r LogRequest) (*LogLevel, error)
+	Snapshots
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
 }

@@ -50,6 +50,7 @@ func newHandler(b Backend, allowed rules) http.Handler {
 	handle(mux, "log", allowed, func(ctx context.Context, by Caller, r LogRequest, _ func(Event)) (*LogLevel, error) {
 		return b.LogLevel(ctx, by, r)
 	})
+	handleSnapshots(mux, b, allowed)
 	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
 		return b.Reload(ctx, by)
 	})

@@ -88,7 +88,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 			d.suites[suiteKey{a.Name, s}] = make(chan struct{}, 1)
 		}
 	}
-	if err := store.Catalog.Serve(ctx, d.served()); err != nil {
+	if err := errors.Join(store.Catalog.Serve(ctx, d.served()), d.serveStates(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()

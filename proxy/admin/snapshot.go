@@ -1,0 +1,93 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Snapshots are the calls about points in time and about rings.
+type Snapshots interface {
+	Snapshots(ctx context.Context) (*SnapshotList, error)
+	Snapshot(ctx context.Context, r SnapshotName) (*SnapshotDetails, error)
+	CreateSnapshot(ctx context.Context, by Caller, r SnapshotRequest, news func(Event)) (*SnapshotDetails, error)
+	CompleteSnapshot(ctx context.Context, by Caller, r SnapshotName, news func(Event)) (*SnapshotDetails, error)
+	DeleteSnapshot(ctx context.Context, by Caller, r SnapshotName) (*Snapshot, error)
+}
+
+func handleSnapshots(mux *http.ServeMux, b Snapshots, allowed rules) {
+	handle(mux, "snapshots", allowed, func(ctx context.Context, _ Caller, _ struct{}, _ func(Event)) (*SnapshotList, error) {
+		return b.Snapshots(ctx)
+	})
+	handle(mux, "snapshot", allowed, func(ctx context.Context, _ Caller, r SnapshotName, _ func(Event)) (*SnapshotDetails, error) {
+		return b.Snapshot(ctx, r)
+	})
+	handle(mux, "snapshot-create", allowed, func(ctx context.Context, by Caller, r SnapshotRequest, news func(Event)) (*SnapshotDetails, error) {
+		return b.CreateSnapshot(ctx, by, r, news)
+	})
+	handle(mux, "snapshot-complete", allowed, func(ctx context.Context, by Caller, r SnapshotName, news func(Event)) (*SnapshotDetails, error) {
+		return b.CompleteSnapshot(ctx, by, r, news)
+	})
+	handle(mux, "snapshot-delete", allowed, func(ctx context.Context, by Caller, r SnapshotName, _ func(Event)) (*Snapshot, error) {
+		return b.DeleteSnapshot(ctx, by, r)
+	})
+}
+
+// SnapshotName asks for one snapshot.
+type SnapshotName struct {
+	Name string `json:"name"`
+}
+
+// SnapshotRequest asks to pin what is current.
+type SnapshotRequest struct {
+	Name         string   `json:"name"`
+	Repositories []string `json:"repositories,omitempty"` // none: all of them
+	Comment      string   `json:"comment,omitempty"`
+	// Complete also fetches every file that is pinned, and keeps it.
+	Complete bool `json:"complete,omitempty"`
+}
+
+// SnapshotList has all snapshots, newest first.
+type SnapshotList struct {
+	Snapshots []Snapshot `json:"snapshots"`
+}
+
+// Snapshot is a name for one moment of some repositories.
+type Snapshot struct {
+	Name      string        `json:"name"`
+	Created   time.Time     `json:"created"`
+	By        string        `json:"by"`
+	Schedule  string        `json:"schedule,omitempty"`
+	Comment   string        `json:"comment,omitempty"`
+	Complete  bool          `json:"complete"`           // every file is wanted
+	Completed time.Time     `json:"completed,omitzero"` // and was there at that time
+	Pins      []SnapshotPin `json:"pins"`
+	// ServedBy are the suites of rings that serve what came from it.
+	ServedBy []SuiteName `json:"served_by,omitempty"`
+}
+
+// SnapshotPin is what one suite served at the moment of a snapshot.
+type SnapshotPin struct {
+	SuiteName
+	Generation Generation `json:"generation"`
+	Published  time.Time  `json:"published"`
+}
+
+// SuiteName names a suite of a repository.
+type SuiteName struct {
+	Repository string `json:"repository"`
+	Suite      string `json:"suite"`
+}
+
+// SnapshotDetails is one snapshot with what is in the store of it.
+type SnapshotDetails struct {
+	Snapshot
+	// Wanted and Present count the files that are pinned, each content once, and
+	// those of them that are in the store.
+	Wanted       int   `json:"wanted"`
+	Present      int   `json:"present"`
+	WantedBytes  int64 `json:"wanted_bytes"`
+	PresentBytes int64 `json:"present_bytes"`
+	// Addresses are what clients may name in place of those of repositories.
+	Addresses []string `json:"addresses"`
+}
