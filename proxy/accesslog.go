@@ -31,6 +31,7 @@ type entry struct {
 	uploads  bool   // an upload was allowed and may be coming
 
 	repository, suite string // of what is sent
+	path              string // of it in the repository
 	class             Class
 	outcome           Outcome
 }
@@ -102,13 +103,43 @@ func (e *entry) log() {
 	if !e.server.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 14)
+	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
 		slog.String("identity", e.identity.Name), slog.String("serial", e.identity.Serial),
 		slog.String("peer", e.request.RemoteAddr), slog.String("method", printable(e.request.Method)),
-		slog.String("path", printable(e.request.URL.Path)), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
+		slog.String("path", e.asked()), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
 		slog.Bool("fill", e.outcome == OutcomeFill || e.outcome == OutcomePass), slog.Float64("seconds", e.server.Now().Sub(e.started).Seconds()))
-	e.server.Log.LogAttrs(ctx, level, "request", append(attrs, e.fault()...)...)
+	attrs = append(append(attrs, e.subject()...), e.fault()...)
+	e.server.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// asked is the path of the request; in proxy mode, the whole address.
+func (e *entry) asked() string {
+	u := e.request.URL
+	switch {
+	case u.Host == "":
+		return printable(u.Path)
+	case u.Scheme == "": // CONNECT
+		return printable(u.Host)
+	}
+	return printable(u.Scheme + "://" + u.Host + u.Path) // without a password
+}
+
+// subject says what the request was about, for people who look for a package.
+func (e *entry) subject() []slog.Attr {
+	switch e.class {
+	case ClassNone, ClassPage:
+		return nil
+	case ClassUpload:
+		return []slog.Attr{slog.Int64("received", e.received)}
+	}
+	attrs := append(make([]slog.Attr, 0, 4), slog.String("repository", e.repository), slog.String("suite", e.suite))
+	if e.class == ClassPackage {
+		if name, version := packageOf(e.path); name != "" {
+			attrs = append(attrs, slog.String("package", name), slog.String("version", version))
+		}
+	}
+	return attrs
 }
 
 // fault is what the log says of an answer that is not what was asked for: for

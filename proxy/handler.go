@@ -133,7 +133,7 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 	}
 	file, err := s.Catalog.Resolve(served, name, func(suite string) bool { return grant.MayRead(repository, suite) })
 	if err == nil {
-		e.repository, e.suite, e.class = repository, file.Suite, classOf(file.Kind)
+		e.repository, e.suite, e.path, e.class = repository, file.Suite, file.Path, classOf(file.Kind)
 		s.serveFile(e, file)
 		return
 	}

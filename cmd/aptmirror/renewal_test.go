@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path"
 	"strings"
 	"testing"
 )
@@ -138,7 +137,7 @@ func TestTheLogTellsWhoFetchedAVersion(t *testing.T) {
 	if !ok {
 		t.Fatal("the README has no such command")
 	}
-	jq := h.command(t.Context(), "jq", "-r", strings.Replace(filter, "hello_2.10-3_amd64.deb", path.Base(hello.Filename), 1))
+	jq := h.command(t.Context(), "jq", "-r", replaceOnce(t, filter, `"2.10-3"`, `"`+hello.Version+`"`))
 	var lines strings.Builder
 	for line := range strings.Lines(p.String()) {
 		if strings.HasPrefix(line, "{") {
