@@ -52,7 +52,7 @@ type Served struct {
 	Repository, Suite string
 	Class             Class
 	Outcome           Outcome
-	Status            int             // the HTTP status
+	Status            int             // the HTTP status; 0: refused in the handshake
 	Refused           identity.Reason // why, "" where certificate and grants allow it
 	Why               string          // what a refused client was told
 	Bytes             int64           // of the body, sent or (ClassUpload) received
@@ -60,6 +60,14 @@ type Served struct {
 	// Cut says that the body ended before its end, Left that it did because
 	// the client went away.
 	Cut, Left bool
+}
+
+// turnAway tells of a client that a strict server refuses in the handshake.
+func (s *Server) turnAway(err error) error {
+	if refused := (*identity.RefusedError)(nil); s.Observe != nil && errors.As(err, &refused) {
+		s.Observe(Served{Class: ClassNone, Outcome: OutcomeNone, Refused: refused.Reason, Why: refused.Text})
+	}
+	return err
 }
 
 // served sums up a request that has ended.

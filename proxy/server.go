@@ -199,7 +199,7 @@ func (s *Server) tlsConfig(a *Access) *tls.Config {
 		config.ClientAuth = tls.RequireAnyClientCert
 		config.VerifyConnection = func(c tls.ConnectionState) error {
 			if _, err := a.Trust.Identify(c.PeerCertificates, s.Now()); err != nil {
-				return err
+				return s.turnAway(err)
 			}
 			return s.countHandshake(c)
 		}

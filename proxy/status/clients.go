@@ -80,18 +80,18 @@ func (c *clients) forgetOldest() {
 	}
 }
 
-func (c *clients) refused(peer string, why *identity.RefusedError, now time.Time) {
+func (c *clients) refused(peer string, reason identity.Reason, why string, now time.Time) {
 	host, _, err := net.SplitHostPort(peer)
 	if err != nil {
 		host = peer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := turnedKey{host, why.Text}
+	key := turnedKey{host, why}
 	x := c.turned[key]
 	if x == nil {
 		c.makeRoom()
-		x = &turned{Host: host, Text: why.Text, Reason: string(why.Reason)}
+		x = &turned{Host: host, Text: why, Reason: string(reason)}
 		c.turned[key] = x
 	}
 	x.Last = now

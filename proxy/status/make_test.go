@@ -174,9 +174,9 @@ func populated(t testing.TB, s *State) *Board {
 	for i := range 12 {
 		b.Observe(request(i, noon.Add(-time.Duration(i)*time.Minute)))
 	}
-	b.Observe(Request{Peer: "192.0.2.77:40100", Class: NoClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.Expired, Text: "your certificate expired on 2026-03-01"}})
+	b.Observe(Request{Peer: "192.0.2.77:40100", Class: NoClass, Outcome: Refused, Refusal: identity.Expired, Why: "your certificate expired on 2026-03-01"})
 	for range 12 {
-		b.Observe(Request{Peer: "[2001:db8::9]:40100", Class: NoClass, Outcome: Refused, Err: &identity.RefusedError{Reason: identity.UnknownIssuer, Text: `unknown issuer "<i>Someone</i>"`}})
+		b.Observe(Request{Peer: "[2001:db8::9]:40100", Class: NoClass, Outcome: Refused, Refusal: identity.UnknownIssuer, Why: `unknown issuer "<i>Someone</i>"`})
 	}
 	return b
 }

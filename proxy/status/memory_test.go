@@ -153,7 +153,7 @@ func TestClientsAreBounded(t *testing.T) {
 		t.Errorf("the oldest is %s", last)
 	}
 	for i := range 3 * maxTurned {
-		c.refused(fmt.Sprintf("192.0.2.%d:1", i), &identity.RefusedError{Text: "no"}, noon.Add(time.Duration(i)*time.Second))
+		c.refused(fmt.Sprintf("192.0.2.%d:1", i), identity.Revoked, "no", noon.Add(time.Duration(i)*time.Second))
 	}
 	if turned := c.turnedAway(); len(turned) != maxTurned || turned[0].Host != fmt.Sprintf("192.0.2.%d", 3*maxTurned-1) {
 		t.Errorf("%d refused, the last %s", len(turned), turned[0].Host)
@@ -162,9 +162,8 @@ func TestClientsAreBounded(t *testing.T) {
 
 func TestRefusalsOfOneKindAreOneLine(t *testing.T) {
 	c := newClients()
-	why := &identity.RefusedError{Reason: identity.Expired, Text: "expired"}
 	for i := range 5 {
-		c.refused(fmt.Sprintf("[2001:db8::1]:%d", 4000+i), why, noon.Add(time.Duration(i)))
+		c.refused(fmt.Sprintf("[2001:db8::1]:%d", 4000+i), identity.Expired, "expired", noon.Add(time.Duration(i)))
 	}
 	want := []turned{{Host: "2001:db8::1", Text: "expired", Reason: "expired", Last: noon.Add(4), Count: 5}}
 	if diff := cmp.Diff(want, c.turnedAway()); diff != "" {

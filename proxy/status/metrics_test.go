@@ -98,12 +98,11 @@ func value(t *testing.T, b *Board, name string, labels ...string) float64 {
 
 func TestCountersCount(t *testing.T) {
 	b := board(t, calm())
-	refused := &identity.RefusedError{Reason: identity.Revoked, Text: "revoked"}
 	b.Observe(Request{Class: PackageClass, Outcome: Hit, Bytes: 5000, Duration: time.Second})
 	b.Observe(Request{Class: "nonsense", Outcome: "nonsense", Bytes: 1})
-	b.Observe(Request{Class: NoClass, Outcome: Refused, Err: errors.Join(refused)})
-	b.ClientRefused("192.0.2.1:1", refused)
-	b.ClientRefused("192.0.2.1:1", &identity.RefusedError{Reason: "made-up"})
+	b.Observe(Request{Class: NoClass, Outcome: Refused, Refusal: identity.Revoked})
+	b.ClientRefused("192.0.2.1:1", identity.Revoked, "revoked")
+	b.ClientRefused("192.0.2.1:1", "made-up", "")
 	b.UpstreamRefused("debian", "bookworm", "rollback")
 	b.UpstreamRefused("debian", "bookworm", "made-up")
 	b.UpstreamRefused("debian", "sid", "rollback")
@@ -158,7 +157,7 @@ func TestSeriesDoNotGrow(t *testing.T) {
 	before := count()
 	for i := range 200 {
 		odd := strings.Repeat("x", i)
-		b.Observe(Request{Class: Class(odd), Outcome: Outcome(odd), Err: &identity.RefusedError{Reason: identity.Reason(odd)}})
+		b.Observe(Request{Class: Class(odd), Outcome: Outcome(odd), Refusal: identity.Reason(odd + "x")})
 		b.UpstreamRefused(odd, odd, odd)
 		b.Fetched(odd, 1, nil)
 		b.JobDone(odd, 1, nil)

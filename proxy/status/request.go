@@ -1,7 +1,6 @@
 package status
 
 import (
-	"errors"
 	"time"
 
 	"aptmirror/proxy/identity"
@@ -15,9 +14,10 @@ type Request struct {
 	Outcome  Outcome
 	Bytes    int64 // of bodies
 	Duration time.Duration
-	// Err says why the answer is not what was asked for; a refusal of the
-	// client is an *identity.RefusedError.
-	Err error
+	// Refusal says why certificate or grants do not allow it, Why what the
+	// client was told; both are empty where they do.
+	Refusal identity.Reason
+	Why     string
 }
 
 // Class is what kind of path was asked for.
@@ -63,22 +63,16 @@ func (b *Board) Observe(r Request) {
 	b.metrics.observe(r)
 	b.traffic.add(r, now)
 	b.clients.seen(r, now)
-	if r.Err != nil {
-		b.refused(r, now)
+	if r.Refusal != "" {
+		b.ClientRefused(r.Peer, r.Refusal, r.Why)
 	}
 }
 
-func (b *Board) refused(r Request, now time.Time) {
-	if refused := (*identity.RefusedError)(nil); errors.As(r.Err, &refused) {
-		b.metrics.clientRefused(refused.Reason)
-		b.clients.refused(r.Peer, refused, now)
-	}
-}
-
-// ClientRefused counts a client that was turned away before it could ask, as in
-// a TLS handshake.
-func (b *Board) ClientRefused(peer string, refused *identity.RefusedError) {
-	b.refused(Request{Peer: peer, Err: refused}, b.Now())
+// ClientRefused counts a client that was turned away, perhaps before it could
+// ask for anything.
+func (b *Board) ClientRefused(peer string, reason identity.Reason, why string) {
+	b.metrics.clientRefused(reason)
+	b.clients.refused(peer, reason, why, b.Now())
 }
 
 // UpstreamRefused counts something that an archive sent and that was not

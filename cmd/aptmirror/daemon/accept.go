@@ -24,10 +24,7 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 			return "", err
 		}
 		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", callerName(by), "release", held.Release, "what", held.What)
-		tell := func(e admin.Event) {
-			e.Time, e.Job = d.Now().UTC(), job
-			news(e)
-		}
+		tell := d.newsOf(job, news)
 		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
 		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: d.refreshSuite(ctx, a, r.Suite, tell)}
 		tell(eventOf(result.Suite))

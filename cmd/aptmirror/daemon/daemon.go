@@ -14,12 +14,15 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"aptmirror/cache"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy"
+	"aptmirror/proxy/status"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
 )
@@ -56,10 +59,16 @@ type Daemon struct {
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
 
+	board   atomic.Pointer[status.Board] // nil as long as nobody is served
+	working working
+	counted counted
+
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
+	server  *proxy.Server
 	started time.Time
 	listen  []string
+	page    string // where the status page listens, "" = nowhere
 }
 
 type suiteKey struct{ archive, suite string }
@@ -82,6 +91,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,
+		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
 	})
 	for _, a := range archives {
 		for _, s := range a.Suites {

@@ -21,10 +21,15 @@ func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) 
 	if j.By != bySchedule {
 		d.Log.Info("a job was asked for", "job", j.Number, "kind", j.Kind, "names", j.Names, "by", j.By)
 	}
+	d.working.begin(j)
 	summary, err := do(d.life, j.Number)
+	d.working.end(j.Number)
 	j.Finished, j.Summary = d.Now().UTC(), summary
 	if err != nil {
 		j.Error = err.Error()
+	}
+	if b := d.board.Load(); b != nil {
+		b.JobDone(j.Kind, j.Finished.Sub(j.Started), err)
 	}
 	if recordErr := d.cache.Catalog.FinishJob(j); recordErr != nil {
 		d.Log.Error("recording the end of a job failed", "job", j.Number, "error", recordErr)

@@ -38,7 +38,17 @@ type serving struct {
 
 func serve(t *testing.T) *serving {
 	t.Helper()
+	return serveWith(t, func(*config.Config) {})
+}
+
+// serveWith serves with something changed in the configuration.
+func serveWith(t *testing.T, change func(*config.Config)) *serving {
+	t.Helper()
 	s := &serving{t: t, c: newServedSite(t)}
+	change(s.c)
+	if err := os.WriteFile(s.c.Path, config.Format(s.c), 0o644); err != nil { // for reloads
+		t.Fatal(err)
+	}
 	var err error
 	if s.clients, err = site.Clients(s.c); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
+	"aptmirror/proxy/status"
 )
 
 // stopTimeout is how long requests under way may take to end when the daemon
@@ -28,9 +29,11 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return err
 	}
+	board := d.newBoard()
 	server := proxy.New(proxy.Config{
 		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache,
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
+		Status: board.Handler(), Observe: observer(board),
 	})
 	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())
@@ -41,14 +44,18 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return errors.Join(err, calls.Close())
 	}
+	page, err := d.pageListener(ctx)
+	if err != nil {
+		return errors.Join(err, calls.Close(), closeAll(listeners))
+	}
 	api := admin.NewServer(admin.NewHandler(d, os.Getuid()), d.Log)
 	d.announce(reloads, listeners, ready)
-	return d.serveAll(ctx, server, listeners, api, calls)
+	return d.serveAll(ctx, board, listeners, api, calls, page)
 }
 
 func (d *Daemon) announce(reloads *reloader, listeners []net.Listener, ready func([]string)) {
 	d.mu.Lock()
-	d.started, d.reloads = d.Now().UTC(), reloads
+	d.started, d.reloads, d.server = d.Now().UTC(), reloads, reloads.server
 	for _, l := range listeners {
 		d.listen = append(d.listen, l.Addr().String())
 	}
@@ -61,8 +68,10 @@ func (d *Daemon) announce(reloads *reloader, listeners []net.Listener, ready fun
 }
 
 // serveAll runs everything that a serving daemon does, and waits for all of it.
-func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners []net.Listener, api *http.Server, calls net.Listener) error {
+// page may be nil.
+func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []net.Listener, api *http.Server, calls, page net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
+	server := d.reloading().server
 	for _, l := range listeners {
 		group.Go(func() error { return server.Serve(l) })
 	}
@@ -72,6 +81,11 @@ func (d *Daemon) serveAll(ctx context.Context, server *proxy.Server, listeners [
 		}
 		return nil
 	})
+	if page != nil {
+		group.Go(func() error { return d.servePage(ctx, board, page) })
+	}
+	group.Go(func() error { return board.Run(ctx) })
+	group.Go(func() error { return d.countForever(ctx) })
 	group.Go(func() error { return d.reloading().watch(ctx) })
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })

@@ -55,6 +55,7 @@ func (d *Daemon) failingMirrors() (all []admin.Mirror) {
 	return all
 }
 
+// suiteStatus counts the packages of a suite that are in stored, unless it is nil.
 func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite string, stored map[blob.Digest]bool) (admin.SuiteStatus, error) {
 	s := admin.SuiteStatus{Repository: repository, Archive: archive, Suite: suite}
 	check, err := d.cache.Catalog.Check(archive, suite)
@@ -81,6 +82,9 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 	s.Signers, s.Packages, s.Bytes = signers(g), g.Packages, g.Bytes
 	if a := d.upstream.Archive(g.Archive); a != nil {
 		s.Warning = a.AgeWarning(g.Date, g.ValidUntil, d.Now())
+	}
+	if stored == nil {
+		return s, nil
 	}
 	if err := d.countCached(ctx, g, stored, &s); err != nil {
 		markDamaged(&s, err)

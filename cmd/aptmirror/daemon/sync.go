@@ -32,10 +32,7 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	}
 	result := &admin.SyncResult{}
 	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
-		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, func(e admin.Event) {
-			e.Time, e.Job = d.Now().UTC(), job
-			news(e)
-		})
+		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, d.newsOf(job, news))
 		return summary(result.Suites), outcome(ctx, result.Suites)
 	})
 	return result, err

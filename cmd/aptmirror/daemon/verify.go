@@ -14,7 +14,7 @@ import (
 func (d *Daemon) Verify(_ context.Context, by admin.Caller, r admin.VerifyRequest, news func(admin.Event)) (*admin.VerifyResult, error) {
 	var out *admin.VerifyResult
 	err := d.run(catalog.Job{Kind: "verify", By: callerName(by)}, func(ctx context.Context, job uint64) (summary string, err error) {
-		tell := func(text string) { news(admin.Event{Time: d.Now().UTC(), Job: job, Text: text}) }
+		tell := func(text string) { d.newsOf(job, news)(admin.Event{Text: text}) }
 		out, err = d.verify(ctx, r, tell)
 		if err == nil && len(out.Problems) > 0 {
 			err = &admin.Error{Text: fmt.Sprintf("%d problems in the store", len(out.Problems)), Exit: admin.ExitRefused}

@@ -1,0 +1,211 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+	"aptmirror/proxy/status"
+)
+
+// state is what the status page and the metrics show. It reads rows, but
+// neither the store nor manifests.
+func (d *Daemon) state(ctx context.Context) (*status.State, error) {
+	d.mu.Lock()
+	s := &status.State{Version: d.Version, Name: mirrorName(d.config), Started: d.started, Listen: d.listen}
+	server := d.server
+	d.mu.Unlock()
+	if server != nil {
+		s.Connections = status.Connections(server.Connections())
+	}
+	if r := d.reloading(); r != nil {
+		s.Access = r.state()
+	}
+	s.Mirrors, s.Running = d.mirrors(), d.working.list()
+	err := d.addSuites(ctx, s)
+	for _, add := range []func(context.Context, *status.State) error{d.addStore, d.addJobs, d.addRings, d.addSnapshots} {
+		if err == nil {
+			err = add(ctx, s)
+		}
+	}
+	s.Expiries = append(accessEnds(s.Access), append(d.counted.siteKeys(), d.archiveKeys(s.Suites)...)...)
+	return s, err
+}
+
+func (d *Daemon) addSuites(ctx context.Context, s *status.State) error {
+	served := d.served()
+	for _, r := range d.config.Repositories {
+		for _, suite := range served[r.Name] {
+			x, err := d.suiteStatus(ctx, r.Name, r.Archive, suite, nil)
+			if err != nil {
+				return err
+			}
+			d.counted.add(&x)
+			s.Suites = append(s.Suites, x)
+		}
+	}
+	for _, x := range d.cache.Catalog.Damaged() {
+		i := slices.IndexFunc(s.Suites, func(s admin.SuiteStatus) bool { return s.Repository == x.Repository && s.Suite == x.Suite })
+		if x.Current && i >= 0 {
+			markDamaged(&s.Suites[i], x.Err)
+		}
+	}
+	return nil
+}
+
+// mirrors tells of the mirrors of all archives.
+func (d *Daemon) mirrors() (all []status.Mirror) {
+	for _, a := range d.config.Archives {
+		for _, m := range d.upstream.Mirrors(d.upstream.Archive(a.Name)) {
+			all = append(all, status.Mirror{Archive: a.Name, URI: m.URI, AsideUntil: m.LastUntil, Why: m.Why})
+		}
+	}
+	return all
+}
+
+func (d *Daemon) addStore(ctx context.Context, s *status.State) error {
+	space, err := d.cache.Space(ctx)
+	if err != nil {
+		return err
+	}
+	scrubbed, err := d.cache.Scrubbed()
+	if err != nil {
+		return err
+	}
+	files, _ := d.cache.Blobs.Stored()
+	s.Store = status.Store{
+		Files: files, Bytes: space.Stored, Reserved: space.Reserved, Max: space.Max, Disk: space.Disk,
+		Evicted: space.Evicted, EvictedFiles: space.EvictedFiles, Scrubbed: scrubbed.Finished,
+	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(d.config.State, &disk); err != nil {
+		return fmt.Errorf("measuring the disk of %s: %w", d.config.State, err)
+	}
+	s.Store.DiskFree, s.Store.DiskSize = int64(disk.Bavail)*disk.Bsize, int64(disk.Blocks)*disk.Bsize
+	return nil
+}
+
+// finishedShown is how many records are looked at for jobs that ended.
+const finishedShown = 50
+
+func (d *Daemon) addJobs(ctx context.Context, s *status.State) error {
+	rows, err := d.cache.Catalog.Jobs(ctx, finishedShown)
+	for _, r := range rows {
+		running := slices.ContainsFunc(s.Running, func(w status.Work) bool { return w.Number == r.Number })
+		if !running {
+			s.Finished = append(s.Finished, admin.Job(r))
+		}
+	}
+	return err
+}
+
+// addRings compares what each ring serves with what it is taken from.
+func (d *Daemon) addRings(_ context.Context, s *status.State) error {
+	for _, r := range d.config.Repositories {
+		for _, suite := range r.Suites {
+			if !suite.Ring() {
+				continue
+			}
+			ring, err := d.ringState(r.Name, suite)
+			if err != nil {
+				return err
+			}
+			s.Rings = append(s.Rings, ring)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) ringState(repository string, suite config.Suite) (status.Ring, error) {
+	from := suite.From[0]
+	ring := status.Ring{Repository: repository, Suite: suite.Name, From: from.Name + "/" + from.Suite}
+	has, err := d.cache.Catalog.Publication(repository, suite.Name)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return ring, nil
+	}
+	if err != nil {
+		return ring, err
+	}
+	ring.Published, ring.Snapshot = has.Published, has.Snapshot
+	source, err := d.cache.Catalog.Publication(from.Name, from.Suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return ring, err
+	}
+	ring.Behind = err == nil && source.Current != has.Current
+	return ring, nil
+}
+
+func (d *Daemon) addSnapshots(ctx context.Context, s *status.State) error {
+	all, err := d.cache.Catalog.Snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b catalog.Snapshot) int { return b.Created.Compare(a.Created) })
+	for _, x := range all {
+		s.Snapshots = append(s.Snapshots, status.Snapshot{
+			Name: x.Name, Created: x.Created, By: x.By, Comment: x.Comment, Suites: len(x.Pins), Complete: !x.Completed.IsZero(),
+		})
+	}
+	return nil
+}
+
+// accessEnds are the ends of what decides who gets in.
+func accessEnds(a *admin.Access) (ends []status.Expiry) {
+	if a == nil {
+		return nil
+	}
+	ends = append(ends, status.Expiry{Kind: status.ServerCertificate, Name: a.Certificate.Name, End: a.Certificate.NotAfter})
+	seen := map[status.Expiry]bool{}
+	add := func(e status.Expiry) {
+		if !seen[e] && !e.End.IsZero() {
+			seen[e] = true
+			ends = append(ends, e)
+		}
+	}
+	for _, c := range a.Authorities {
+		add(status.Expiry{Kind: status.ClientCA, Name: c.Name, End: c.NotAfter})
+	}
+	for _, l := range a.CRLs {
+		add(status.Expiry{Kind: status.RevocationList, Name: l.Issuer, End: l.NextUpdate})
+	}
+	return ends
+}
+
+// archiveKeys tells, for each archive, when the last of the keys ends that
+// signed what is served: keyrings have many that no longer sign anything.
+func (d *Daemon) archiveKeys(suites []admin.SuiteStatus) (ends []status.Expiry) {
+	for _, a := range d.config.Archives {
+		soonest := time.Time{}
+		for _, s := range suites {
+			if end := d.lastKey(a.Name, s.Signers); s.Archive == a.Name && !end.IsZero() && (soonest.IsZero() || end.Before(soonest)) {
+				soonest = end
+			}
+		}
+		if !soonest.IsZero() {
+			ends = append(ends, status.Expiry{Kind: status.ArchiveKey, Name: a.Name, End: soonest})
+		}
+	}
+	return ends
+}
+
+// lastKey gives the end of the key that ends last; zero where one never does.
+func (d *Daemon) lastKey(archive string, signers []admin.Signer) (last time.Time) {
+	for _, k := range d.upstream.Archive(archive).Keyring.Primaries() {
+		if !slices.ContainsFunc(signers, func(s admin.Signer) bool { return s.Fingerprint == k.Fingerprint }) {
+			continue
+		}
+		if k.Expires.IsZero() {
+			return time.Time{}
+		}
+		if k.Expires.After(last) {
+			last = k.Expires
+		}
+	}
+	return last
+}
