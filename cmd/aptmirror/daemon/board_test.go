@@ -237,12 +237,7 @@ func TestEveryReasonOfUpstreamIsALabel(t *testing.T) {
 	}
 	again := func(a *upstreamtest.Archive) { a.Publish() }
 	day := time.Now().Add(-time.Hour)
-	for reason, test := range map[upstream.Reason]struct {
-		trust *upstreamtest.Key
-		first func(*upstreamtest.Archive) // nil: nothing is taken in before
-		then  func(*upstreamtest.Archive)
-		setUp func(*config.Config)
-	}{
+	for reason, test := range map[upstream.Reason]refusal{
 		"unsigned":            {then: func(a *upstreamtest.Archive) { a.Publish(upstreamtest.Unsigned()) }},
 		"unknown-key":         {then: signed(key)},
 		"bad-signature":       {then: func(a *upstreamtest.Archive) { a.Publish(upstreamtest.Tampered()) }},
@@ -302,11 +297,12 @@ func TestEveryReasonOfUpstreamIsALabel(t *testing.T) {
 	}
 }
 
-type refusal = struct {
-	trust *upstreamtest.Key
-	first func(*upstreamtest.Archive)
+// refusal is how an archive comes to send something that is refused.
+type refusal struct {
+	trust *upstreamtest.Key           // nil: none beside the archive's own
+	first func(*upstreamtest.Archive) // nil: nothing is taken in before
 	then  func(*upstreamtest.Archive)
-	setUp func(*config.Config)
+	setUp func(*config.Config) // nil: as it is
 }
 
 // trusted has an archive signed with a key of its keyring that does not count.
