@@ -127,10 +127,7 @@ func ownName(ctx context.Context) (string, error) {
 
 // sayNext tells the three commands that come next.
 func sayNext(c *cli.Context, loaded *config.Config) {
-	program := "aptmirror"
-	if loaded.Path != standardConfig {
-		program += " --config " + loaded.Path
-	}
+	program := programFor(loaded)
 	start := program + " serve"
 	if loaded.Path == standardConfig && serviceInstalled() {
 		start = "systemctl enable --now aptmirror"

@@ -98,7 +98,9 @@ const programDescription = "Options may stand anywhere on the line. Data goes to
 const programExamples = `# a working site in a folder, from this machine's apt sources
 aptmirror quickstart
 # a site for a real host
-sudo aptmirror init`
+sudo aptmirror init
+# what is wrong, and what to do about it
+sudo aptmirror doctor`
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
@@ -123,7 +125,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), logCommand(), syncCommand(), statusCommand(), archiveCommand(),
 			snapshotCommand(), jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
-			helpCommand(), completeCommand(), manCommand(),
+			doctorCommand(), helpCommand(), completeCommand(), manCommand(),
 		},
 	}
 	for _, c := range everyCommand(app.Commands) {

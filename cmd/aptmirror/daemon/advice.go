@@ -32,7 +32,7 @@ var nextSteps = map[upstream.Reason]string{
 	upstream.PrivateHost:                  "if the mirror is meant to be on the site's own network, write allow_private = true into the archive",
 }
 
-// advice says what to do about a refusal; "" where waiting is all.
-func advice(reason, archive, suite string) string {
+// Advice says what to do about a refusal; "" where waiting is all.
+func Advice(reason, archive, suite string) string {
 	return strings.NewReplacer("ARCHIVE", archive, "SUITE", suite).Replace(nextSteps[upstream.Reason(reason)])
 }

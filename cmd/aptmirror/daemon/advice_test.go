@@ -10,7 +10,7 @@ import (
 func TestEveryRefusalHasAdvice(t *testing.T) {
 	reasons := upstream.Reasons()
 	for _, r := range reasons {
-		got := advice(string(r), "debian", "bookworm")
+		got := Advice(string(r), "debian", "bookworm")
 		if got == "" || strings.ContainsAny(got, "\n") || strings.Contains(got, "ARCHIVE") {
 			t.Errorf("%s: %q", r, got)
 		}

@@ -150,7 +150,7 @@ func archivesOf(c *config.Config) ([]*upstream.Archive, error) {
 // ArchiveOf turns what the configuration says of an archive into what upstream
 // works with. It reads the files that say how the archive is reached.
 func ArchiveOf(a config.Archive, keys *pgp.Keyring) (*upstream.Archive, error) {
-	route, err := routeOf(a)
+	route, err := RouteOf(a)
 	if err != nil {
 		return nil, err
 	}

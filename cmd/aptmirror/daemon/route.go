@@ -12,8 +12,8 @@ import (
 	"aptmirror/upstream"
 )
 
-// routeOf reads the files that say how an archive is reached.
-func routeOf(a config.Archive) (r upstream.Route, err error) {
+// RouteOf reads the files that say how an archive is reached.
+func RouteOf(a config.Archive) (r upstream.Route, err error) {
 	r = upstream.Route{AllowPrivate: a.AllowPrivate, Bandwidth: a.Bandwidth, Connections: a.Connections}
 	if r.Proxy, err = proxyOf(a.Proxy); err == nil && a.Auth != "" {
 		r.Auth, err = upstream.LoadAuth(a.Auth)

@@ -30,7 +30,7 @@ func TestRouteReadsWhatIsConfigured(t *testing.T) {
 	}
 	request := &http.Request{URL: &url.URL{Scheme: "https", Host: "mirror.example.org"}}
 
-	r, err := routeOf(config.Archive{
+	r, err := RouteOf(config.Archive{
 		Name: "a", Proxy: "http://proxy.example.org:3128", Auth: in("auth.conf"), CA: in("ca.crt"),
 		ClientCert: in("ca.crt"), ClientKey: in("ca.key"), AllowPrivate: true, Bandwidth: 5, Connections: 6,
 	})
@@ -44,11 +44,11 @@ func TestRouteReadsWhatIsConfigured(t *testing.T) {
 		t.Errorf("route %+v", r)
 	}
 
-	none, err := routeOf(config.Archive{Name: "a"})
+	none, err := RouteOf(config.Archive{Name: "a"})
 	if err != nil || none.Proxy != nil || none.Auth != nil || none.TLS != nil {
 		t.Errorf("nothing configured: %+v, %v", none, err)
 	}
-	direct, err := routeOf(config.Archive{Name: "a", Proxy: config.DirectProxy})
+	direct, err := RouteOf(config.Archive{Name: "a", Proxy: config.DirectProxy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestRouteReadsWhatIsConfigured(t *testing.T) {
 		"a key is no CA": {CA: in("ca.key")}, "no key": {ClientCert: in("ca.crt"), ClientKey: in("none")},
 	} {
 		a.Name = "debian"
-		if _, err := routeOf(a); err == nil || !strings.HasPrefix(err.Error(), "archive debian: ") || strings.Contains(err.Error(), "secret") {
+		if _, err := RouteOf(a); err == nil || !strings.HasPrefix(err.Error(), "archive debian: ") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

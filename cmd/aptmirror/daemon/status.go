@@ -64,7 +64,7 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 	}
 	s.Checked, s.CheckedOK, s.Error, s.Reason = check.At, check.OK, check.Error, check.Reason
 	if s.Held = heldOf(check.Held); s.Error != "" {
-		s.Advice = advice(s.Reason, archive, suite)
+		s.Advice = Advice(s.Reason, archive, suite)
 	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {

@@ -125,7 +125,7 @@ func failed(r *admin.SuiteResult, err error) {
 	r.Error = err.Error()
 	if refused := (*upstream.RefusedError)(nil); errors.As(err, &refused) {
 		r.Refused, r.Reason = true, string(refused.Reason)
-		r.Advice = advice(r.Reason, r.Archive, r.Suite)
+		r.Advice = Advice(r.Reason, r.Archive, r.Suite)
 	}
 }
 

@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/upstream/pgp"
+)
+
+// keyrings looks whether every archive has a key that still counts.
+func (d *Doctor) keyrings(context.Context) []Finding {
+	f := &findings{check: "keyring"}
+	for _, a := range d.Config.Archives {
+		keys, err := site.Keyring(a)
+		if err != nil {
+			f.bad(a.Name, err.Error(), "install the archive's keyring package, or put its keys where signed_by says")
+			continue
+		}
+		d.aboutKeyring(f, a, keys.Primaries())
+	}
+	return f.list
+}
+
+func (d *Doctor) aboutKeyring(f *findings, a config.Archive, keys []pgp.Key) {
+	mend := "install the archive's newer keyring, or put its newer key into signed_by"
+	good := 0
+	var last time.Time // the end of the one that counts longest; zero: none ends
+	endless := false
+	for _, k := range keys {
+		if k.Revoked || !k.Expires.IsZero() && k.Expires.Before(d.Now()) {
+			continue
+		}
+		good++
+		endless = endless || k.Expires.IsZero()
+		if k.Expires.After(last) {
+			last = k.Expires
+		}
+	}
+	switch {
+	case good == 0:
+		f.bad(a.Name, fmt.Sprintf("all %d keys have ended or were revoked", len(keys)), mend)
+	case !endless && last.Sub(d.Now()) < soon:
+		f.warn(a.Name, fmt.Sprintf("the last of its keys ends on %s", day(last)), mend)
+	default:
+		f.ok(a.Name, fmt.Sprintf("%d of %d keys count", good, len(keys)))
+	}
+}
+
+// signingKeys looks whether the site's own keys can sign.
+func (d *Doctor) signingKeys(context.Context) []Finding {
+	f := &findings{check: "site key"}
+	seen := map[string]bool{}
+	var all []string
+	for _, r := range d.Config.Repositories {
+		all = append(all, r.SignWith...)
+	}
+	for _, entry := range append(all, d.Config.Bundles.SignWith...) {
+		if seen[entry] {
+			continue
+		}
+		seen[entry] = true
+		keys, err := site.SigningKeys(d.Config, []string{entry})
+		if err == nil {
+			err = keys[0].Check(d.Now())
+		}
+		if err != nil {
+			f.bad(entry, err.Error(), "put a key that can sign there; clients must know it before it is used")
+			continue
+		}
+		if end := keys[0].Expires(); !end.IsZero() {
+			d.expiry(f, entry, "the key", end, "make another key, let clients have it, and sign with both for a while")
+			continue
+		}
+		f.ok(entry, "can sign: "+keys[0].Fingerprint())
+	}
+	return f.list
+}
