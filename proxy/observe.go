@@ -79,10 +79,16 @@ func (e *entry) served() Served {
 	if e.class == ClassUpload {
 		s.Bytes = e.received
 	}
-	if refused := (*identity.RefusedError)(nil); errors.As(e.err, &refused) {
-		s.Refused, s.Why = refused.Reason, refused.Text
+	if e.err != nil {
+		s.explain(e.err)
 	}
 	return s
+}
+
+func (s *Served) explain(err error) {
+	if refused := (*identity.RefusedError)(nil); errors.As(err, &refused) {
+		s.Refused, s.Why = refused.Reason, refused.Text
+	}
 }
 
 func classOf(k catalog.Kind) Class {
