@@ -37,6 +37,9 @@ func statusCommand() *cli.Command {
 func printStatus(w io.Writer, s admin.Status) error {
 	if s.Running {
 		fmt.Fprintf(w, "aptmirror %s, serving on %s since %s\n", s.Version, strings.Join(s.Listen, ", "), when(s.Started))
+		if s.Page != "" {
+			fmt.Fprintf(w, "status page on http://%s/\n", s.Page)
+		}
 	} else {
 		fmt.Fprintf(w, "aptmirror %s, no daemon is running\n", s.Version)
 	}

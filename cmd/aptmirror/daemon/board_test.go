@@ -73,9 +73,11 @@ func TestAServingDaemonShowsItsState(t *testing.T) {
 	if err := s.d.count(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.d.mu.Lock()
-	local := "http://" + s.d.page
-	s.d.mu.Unlock()
+	told, err := s.d.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := "http://" + told.Page
 	code, metrics := ask(t, http.DefaultClient, local+"/metrics")
 	if code != http.StatusOK {
 		t.Fatal(code, metrics)
@@ -114,8 +116,8 @@ func TestTheStateIsForIdentitiesWithStatus(t *testing.T) {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
 	}
-	if s.d.page != "" {
-		t.Errorf("the page listens on %s", s.d.page)
+	if told, err := s.d.Status(t.Context()); err != nil || told.Page != "" {
+		t.Errorf("the page is on %q, %v", told.Page, err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // Status tells what is served and how fresh it is.
 func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	d.mu.Lock()
-	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Suites: []admin.SuiteStatus{}, Mirrors: d.failingMirrors()}
+	out := &admin.Status{Version: d.Version, Running: !d.started.IsZero(), Started: d.started, Listen: d.listen, Page: d.page, Suites: []admin.SuiteStatus{}, Mirrors: d.failingMirrors()}
 	d.mu.Unlock()
 	if r := d.reloading(); r != nil {
 		out.Access = r.state()
