@@ -82,7 +82,7 @@ func newBenchSite(b *testing.B, size, files int) (*benchSite, *pgp.Keyring) {
 	release := put([]byte("Release"))
 	s.snapshot = Snapshot{Name: "bench", Created: day, Suites: []Suite{{Source: "test", Suite: "stable", InRelease: release, Release: release}}}
 	key := upstreamtest.NewKey(b)
-	s.exporter = &Exporter{Blobs: s.Blobs, Tables: oneTable{table}, Room: s, Sign: func(_ context.Context, text []byte) ([]byte, error) {
+	s.exporter = &Exporter{Blobs: s.Blobs, Tables: oneTable{table}, Sign: func(_ context.Context, text []byte) ([]byte, error) {
 		return upstreamtest.DetachSign(b, text, time.Now().Add(-time.Minute), key), nil
 	}}
 	keyring, err := pgp.ReadKeyring(bytes.NewReader(key.Public()))
@@ -90,6 +90,18 @@ func newBenchSite(b *testing.B, size, files int) (*benchSite, *pgp.Keyring) {
 		b.Fatal(err)
 	}
 	return s, keyring
+}
+
+func (s *benchSite) export(b *testing.B, dest string) (Written, error) {
+	p, err := s.exporter.Prepare(b.Context(), s.snapshot)
+	if err != nil {
+		return Written{}, err
+	}
+	w, err := NewWriter(p, Stored{s.Blobs})
+	if err != nil {
+		return Written{}, err
+	}
+	return w.Write(b.Context(), dest)
 }
 
 func BenchmarkExport(b *testing.B) {
@@ -100,7 +112,7 @@ func BenchmarkExport(b *testing.B) {
 			b.SetBytes(s.bytes)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.exporter.Write(b.Context(), s.snapshot, dest); err != nil {
+				if _, err := s.export(b, dest); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -113,7 +125,7 @@ func BenchmarkImport(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s, keyring := newBenchSite(b, c.size, c.files)
 			dest := filepath.Join(b.TempDir(), "bench.tar")
-			if _, err := s.exporter.Write(b.Context(), s.snapshot, dest); err != nil {
+			if _, err := s.export(b, dest); err != nil {
 				b.Fatal(err)
 			}
 			b.SetBytes(s.bytes)
@@ -145,7 +157,7 @@ func BenchmarkCopyAndHash(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s, _ := newBenchSite(b, c.size, c.files)
 			from := filepath.Join(b.TempDir(), "bench.tar")
-			if _, err := s.exporter.Write(b.Context(), s.snapshot, from); err != nil {
+			if _, err := s.export(b, from); err != nil {
 				b.Fatal(err)
 			}
 			b.SetBytes(s.bytes)
@@ -180,10 +192,14 @@ func BenchmarkTree(b *testing.B) {
 	for _, c := range benchSizes {
 		b.Run(c.name, func(b *testing.B) {
 			s, _ := newBenchSite(b, c.size, c.files)
-			w := &TreeWriter{Blobs: s.Blobs, Tables: s.exporter.Tables, Room: s}
+			x := &TreePlanner{Blobs: s.Blobs, Tables: s.exporter.Tables}
 			b.SetBytes(s.bytes)
 			for b.Loop() {
-				if _, err := w.Write(b.Context(), b.TempDir(), s.snapshot); err != nil {
+				t, err := x.PlanTree(b.Context(), s.snapshot)
+				if err == nil {
+					_, err = t.Write(b.Context(), b.TempDir(), Stored{s.Blobs}, nil)
+				}
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -122,13 +122,17 @@ func TestAnIncompleteSnapshotIsExportedOnRequestOnly(t *testing.T) {
 	}
 	x := from.exporter()
 	var out bytes.Buffer
-	_, err := x.WriteTo(t.Context(), from.snapshot("monday", day), &out)
+	_, err := x.Prepare(t.Context(), from.snapshot("monday", day))
 	incomplete := (*IncompleteError)(nil)
-	if !errors.As(err, &incomplete) || incomplete.Files != 3 || out.Len() != 0 {
-		t.Fatalf("got %v and %d bytes", err, out.Len())
+	if !errors.As(err, &incomplete) || incomplete.Files != 3 {
+		t.Fatalf("got %v", err)
 	}
 	x.Partial = true
-	if _, err := x.WriteTo(t.Context(), from.snapshot("monday", day), &out); err != nil {
+	w, err := from.writer(x, from.snapshot("monday", day))
+	if err == nil {
+		_, err = w.WriteStream(t.Context(), &out)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	to := isolated(t, a, from)
@@ -146,7 +150,7 @@ func writeParts(t *testing.T, from *site, s Snapshot, dir string) []string {
 	t.Helper()
 	x := from.exporter()
 	x.PartSize = 36 << 10
-	out, err := x.Write(t.Context(), s, dir)
+	out, err := from.write(x, s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +244,7 @@ func TestPartsThatAreTooSmallAreRefused(t *testing.T) {
 	x := from.exporter()
 	x.PartSize = 26 << 10
 	dir := t.TempDir()
-	if _, err := x.Write(t.Context(), from.snapshot("monday", day), dir); err == nil || !strings.Contains(err.Error(), "too small") {
+	if _, err := from.write(x, from.snapshot("monday", day), dir); err == nil || !strings.Contains(err.Error(), "too small") {
 		t.Errorf("got %v", err)
 	}
 	if names := filesIn(t, dir); len(names) != 0 {
@@ -262,7 +266,7 @@ func TestBundlesInAFolderFollowTheOnesTheyBuildOn(t *testing.T) {
 		x *Exporter
 		s Snapshot
 	}{{x, from.snapshot("a-tuesday", day.AddDate(0, 0, 1))}, {from.exporter(), monday}} {
-		if _, err := s.x.Write(t.Context(), s.s, dir); err != nil {
+		if _, err := from.write(s.x, s.s, dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -325,21 +329,25 @@ func TestAFileHasItsNameOnlyWhenItIsWhole(t *testing.T) {
 	x := from.exporter()
 	stop := errors.New("stop")
 	ctx, cancel := withCause(t)
-	x.Progress = func(done, total int64) { cancel(stop) }
 	a.AddPackage(upstreamtest.Package{Name: "large", Size: 6 << 20})
 	a.AddPackage(upstreamtest.Package{Name: "later", Size: 6 << 20})
 	a.Publish()
 	from.refresh()
 	s := from.snapshot("monday", day)
-	if _, err := x.Write(ctx, s, filepath.Join(dir, "out.tar")); !errors.Is(err, stop) {
+	w, err := from.writer(x, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Progress = func(done, total int64) { cancel(stop) }
+	if _, err := w.Write(ctx, filepath.Join(dir, "out.tar")); !errors.Is(err, stop) {
 		t.Fatalf("got %v", err)
 	}
 	if names := filesIn(t, dir); len(names) != 0 {
 		t.Errorf("left behind: %v", names)
 	}
-	x.Progress = nil
+	w.Progress = nil
 	writeFile(t, dir, ".out.tar.unfinished", bytes.Repeat([]byte("left by a kill"), 1<<20))
-	out, err := x.Write(t.Context(), s, filepath.Join(dir, "out.tar"))
+	out, err := w.Write(t.Context(), filepath.Join(dir, "out.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +375,7 @@ func TestAnExportFollowsNoSymbolicLink(t *testing.T) {
 	if err := os.Symlink(victim, filepath.Join(dir, ".out.tar.unfinished")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := from.exporter().Write(t.Context(), from.snapshot("monday", day), filepath.Join(dir, "out.tar")); err == nil {
+	if _, err := from.write(from.exporter(), from.snapshot("monday", day), filepath.Join(dir, "out.tar")); err == nil {
 		t.Error("it followed the link")
 	}
 	if data, err := os.ReadFile(victim); err != nil || string(data) != "mine" {

@@ -19,7 +19,7 @@ func TestABundleIsReadByHand(t *testing.T) {
 	a := newArchive(t)
 	from := connected(t, a)
 	dir := t.TempDir()
-	if _, err := from.exporter().Write(t.Context(), from.snapshot("nightly-1", day), dir); err != nil {
+	if _, err := from.write(from.exporter(), from.snapshot("nightly-1", day), dir); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, dir, "hq.gpg", from.key.Public())

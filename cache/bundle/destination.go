@@ -11,24 +11,19 @@ import (
 )
 
 // Write writes the bundle to a folder, if dest is one, ends in a slash or the
-// bundle is to have parts, and otherwise to the file dest. A file has its name
-// only once it is whole and on the disk; running a killed export again leaves
-// nothing else behind.
-func (x *Exporter) Write(ctx context.Context, s Snapshot, dest string) (out Exported, err error) {
-	b, release, err := x.prepare(ctx, s)
-	if err != nil {
-		return out, err
-	}
-	defer release()
+// bundle has parts, and otherwise to the file dest. A file has its name only once
+// it is whole and on the disk; running a killed export again leaves nothing else
+// behind.
+func (b *Writer) Write(ctx context.Context, dest string) (out Written, err error) {
 	paths, err := b.paths(dest)
 	if err != nil {
-		return out, fmt.Errorf("writing bundle %s: %w", s.Name, err)
+		return out, fmt.Errorf("writing bundle %s: %w", b.List.Name, err)
 	}
-	out.List = b.list
+	b.start()
 	for n, path := range paths {
 		size, err := b.writeFile(ctx, path, n)
 		if err != nil {
-			return out, fmt.Errorf("writing bundle %s: %w", s.Name, err)
+			return out, fmt.Errorf("writing bundle %s: %w", b.List.Name, err)
 		}
 		out.Files = append(out.Files, path)
 		out.Bytes += size
@@ -37,16 +32,16 @@ func (x *Exporter) Write(ctx context.Context, s Snapshot, dest string) (out Expo
 }
 
 // paths gives the files to be written, and makes their folder.
-func (b *bundle) paths(dest string) (paths []string, err error) {
+func (b *Writer) paths(dest string) (paths []string, err error) {
 	info, err := os.Stat(dest)
 	isFolder := err == nil && info.IsDir()
-	if !isFolder && !strings.HasSuffix(dest, "/") && b.PartSize == 0 {
+	if !isFolder && !strings.HasSuffix(dest, "/") && len(b.List.Parts) == 1 {
 		return []string{dest}, nil
 	}
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return nil, err
 	}
-	for _, name := range b.list.names() {
+	for _, name := range b.List.names() {
 		paths = append(paths, filepath.Join(dest, name))
 	}
 	return paths, nil
@@ -58,7 +53,7 @@ func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".unfinished")
 }
 
-func (b *bundle) writeFile(ctx context.Context, path string, n int) (size int64, err error) {
+func (b *Writer) writeFile(ctx context.Context, path string, n int) (size int64, err error) {
 	f, err := openTemporary(temporary(path))
 	if err != nil {
 		return 0, err

@@ -120,7 +120,7 @@ func (s *site) snapshot(name string, created time.Time) Snapshot {
 }
 
 func (s *site) exporter() *Exporter {
-	return &Exporter{Blobs: s.Blobs, Tables: s.Catalog, Room: s, Sign: func(_ context.Context, text []byte) ([]byte, error) {
+	return &Exporter{Blobs: s.Blobs, Tables: s.Catalog, Sign: func(_ context.Context, text []byte) ([]byte, error) {
 		return upstreamtest.DetachSign(s.t, text, time.Now().Add(-time.Minute), s.key), nil
 	}}
 }
@@ -131,10 +131,31 @@ func (s *site) export(snapshot Snapshot, since *Snapshot) []byte {
 	x := s.exporter()
 	x.Since = since
 	var out bytes.Buffer
-	if _, err := x.WriteTo(s.t.Context(), snapshot, &out); err != nil {
+	w, err := s.writer(x, snapshot)
+	if err == nil {
+		_, err = w.WriteStream(s.t.Context(), &out)
+	}
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+func (s *site) writer(x *Exporter, snapshot Snapshot) (*Writer, error) {
+	p, err := x.Prepare(s.t.Context(), snapshot)
+	if err != nil {
+		return nil, err
+	}
+	return NewWriter(p, Stored{s.Blobs})
+}
+
+// write exports to a file or folder.
+func (s *site) write(x *Exporter, snapshot Snapshot, dest string) (Written, error) {
+	w, err := s.writer(x, snapshot)
+	if err != nil {
+		return Written{}, err
+	}
+	return w.Write(s.t.Context(), dest)
 }
 
 // take imports one bundle as the daemon does it: everything is judged before

@@ -12,6 +12,13 @@ import (
 	"aptmirror/upstream/pgp"
 )
 
+// Room keeps files from being removed, and sets room aside for others.
+// cache.Cache does.
+type Room interface {
+	Hold(digests ...blob.Digest) (release func())
+	Reserve(ctx context.Context, size int64, evict bool) (release func(), err error)
+}
+
 // Importer takes bundles in.
 type Importer struct {
 	Blobs *blob.Store

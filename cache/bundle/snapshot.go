@@ -37,13 +37,6 @@ type Suite struct {
 
 func (s Suite) signed() []blob.Digest { return []blob.Digest{s.ReleaseGPG, s.Release, s.InRelease} }
 
-// Room keeps files from being removed, and sets room aside for others.
-// cache.Cache does.
-type Room interface {
-	Hold(digests ...blob.Digest) (release func())
-	Reserve(ctx context.Context, size int64, evict bool) (release func(), err error)
-}
-
 // Tables loads manifests. catalog.Catalog does.
 type Tables interface {
 	Table(ctx context.Context, g catalog.Generation) (*catalog.Table, error)

@@ -15,13 +15,18 @@ import (
 	"aptmirror/upstream/upstreamtest"
 )
 
-func (s *site) tree() *TreeWriter {
-	return &TreeWriter{Blobs: s.Blobs, Tables: s.Catalog, Room: s}
+func (s *site) tryTree(dir string, partial bool) (TreeWritten, error) {
+	x := &TreePlanner{Blobs: s.Blobs, Tables: s.Catalog, Partial: partial}
+	tree, err := x.PlanTree(s.t.Context(), s.snapshot("monday", day))
+	if err != nil {
+		return TreeWritten{}, err
+	}
+	return tree.Write(s.t.Context(), dir, Stored{s.Blobs}, nil)
 }
 
 func (s *site) writeTree(dir string) TreeWritten {
 	s.t.Helper()
-	out, err := s.tree().Write(s.t.Context(), dir, s.snapshot("monday", day))
+	out, err := s.tryTree(dir, false)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -137,7 +142,7 @@ func TestATreeIsNotWrittenOverSomethingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := writeFile(t, dir, "test/dists/stable/InRelease", []byte("of another program"))
-	if _, err := from.tree().Write(t.Context(), dir, from.snapshot("monday", day)); err == nil || !strings.Contains(err.Error(), "test/dists/stable/InRelease") {
+	if _, err := from.tryTree(dir, false); err == nil || !strings.Contains(err.Error(), "test/dists/stable/InRelease") {
 		t.Errorf("got %v", err)
 	}
 	if data, err := os.ReadFile(release); err != nil || string(data) != "of another program" {
@@ -159,7 +164,7 @@ func TestNothingLeadsOutOfATree(t *testing.T) {
 			if err := os.Symlink(outside, filepath.Join(dir, link)); err != nil {
 				t.Fatal(err)
 			}
-			_, err := from.tree().Write(t.Context(), dir, from.snapshot("monday", day))
+			_, err := from.tryTree(dir, false)
 			if err == nil && link != unfinished {
 				t.Error("it was followed")
 			}
@@ -172,7 +177,7 @@ func TestNothingLeadsOutOfATree(t *testing.T) {
 		dir := t.TempDir()
 		from.writeTree(dir)
 		writeFile(t, dir, recordName, []byte(recordHeader+"\nformer "+strings.Repeat("0", 64)+" 4 0 ../"+filepath.Base(outside)+"/precious\n"))
-		if _, err := from.tree().Write(t.Context(), dir, from.snapshot("monday", day)); err == nil {
+		if _, err := from.tryTree(dir, false); err == nil {
 			t.Error("the record was believed")
 		}
 		if got := pathsIn(t, outside); !slices.Equal(got, []string{"precious"}) {
@@ -229,13 +234,11 @@ func TestAnIncompleteTreeIsWrittenOnRequestOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	w := from.tree()
-	_, err := w.Write(t.Context(), dir, from.snapshot("monday", day))
+	_, err := from.tryTree(dir, false)
 	if incomplete := (*IncompleteError)(nil); !errors.As(err, &incomplete) || len(filesIn(t, dir)) != 0 {
 		t.Fatalf("got %v, and %v", err, filesIn(t, dir))
 	}
-	w.Partial = true
-	if _, err := w.Write(t.Context(), dir, from.snapshot("monday", day)); err != nil {
+	if _, err := from.tryTree(dir, true); err != nil {
 		t.Fatal(err)
 	}
 	wantTree(t, dir, a, from)
