@@ -141,7 +141,7 @@ type Status struct {
 	Running bool          `json:"running"` // a daemon answered
 	Started time.Time     `json:"started,omitzero"`
 	Listen  []string      `json:"listen,omitempty"`
-	Page    string        `json:"page,omitempty"` // where the status page is, for this machine alone
+	Page    string        `json:"page,omitempty"`   // where the status page is, for this machine alone
 	Access  *Access       `json:"access,omitempty"` // of a daemon that is running
 	Suites  []SuiteStatus `json:"suites"`
 	Mirrors []Mirror      `json:"mirrors,omitempty"` // those that failed lately
