@@ -1,11 +1,16 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -350,6 +355,86 @@ func TestEveryOutcomeHasAName(t *testing.T) {
 		if got := outcomeOf(test.served); got != test.want {
 			t.Errorf("%+v: %s, want %s", test.served, got, test.want)
 		}
+	}
+}
+
+// Jobs of every kind that this package starts are counted as such.
+func TestEveryKindOfJobIsALabel(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`catalog\.Job\{Kind: "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+			found++
+			if !slices.Contains(jobKinds, m[1]) {
+				t.Errorf("%s: jobKinds has no %q, so that the metrics would call it other", file, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("found %d kinds only", found)
+	}
+}
+
+// A ring shows what it serves and whether there is something newer.
+func TestRingsAndSnapshotsAreShown(t *testing.T) {
+	d := openDaemon(t, newSite(t, published(t), "stable"))
+	d.newBoard()
+	d.mustSync(t)
+	generation, err := d.cache.Catalog.Latest(t.Context(), "debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := time.Now().UTC().Truncate(time.Second)
+	pins := []catalog.Pin{{Repository: "debian", Suite: "stable", Ref: generation.Ref(), Published: made}}
+	for i, name := range []string{"older", "newer"} {
+		s := catalog.Snapshot{Name: name, Created: made.Add(time.Duration(i) * time.Minute), By: "uid 0", Comment: "of " + name, Pins: pins}
+		if err := d.cache.Catalog.AddSnapshot(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ring := config.Suite{Name: "stable", From: []config.Source{{Kind: config.FromRepository, Name: "debian", Suite: "stable"}}, Publish: config.Manual}
+	d.config.Repositories = append(d.config.Repositories, config.Repository{Name: "production", Suites: []config.Suite{ring}})
+	if _, page := shown(t, d, "/status"); !strings.Contains(page, "nothing published") {
+		t.Error("an empty ring is not told")
+	}
+	publish := func(repository string, g catalog.Generation, snapshot string) {
+		t.Helper()
+		p, err := d.cache.Catalog.Publication(repository, "stable")
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			t.Fatal(err)
+		}
+		m := catalog.Move{Repository: repository, Suite: "stable", Expect: p.Current, Next: g.Ref(), Snapshot: snapshot}
+		if _, err := d.cache.Catalog.Publish(t.Context(), m, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("production", generation, "older")
+	state, err := d.state(t.Context())
+	if err != nil || len(state.Rings) != 1 || len(state.Snapshots) != 2 || state.Snapshots[0].Name != "newer" {
+		t.Fatalf("%+v, %v", state, err)
+	}
+	if r := state.Rings[0]; r.Behind || r.Snapshot != "older" || r.From != "debian/stable" || r.Published.IsZero() {
+		t.Errorf("ring %+v", r)
+	}
+	another := generation
+	number, err := d.cache.Catalog.AddGeneration(another)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another.Number = number
+	publish("debian", another, "")
+	_, metrics := shown(t, d, "/metrics")
+	wantMetric(t, metrics, `aptmirror_ring_behind{repository="production",suite="stable"} 1`)
+	wantMetric(t, metrics, "aptmirror_snapshots 2")
+	if _, page := shown(t, d, "/status"); !strings.Contains(page, "newer to come") || !strings.Contains(page, "of newer") {
+		t.Error("the page does not tell of the ring and its snapshots")
 	}
 }
 

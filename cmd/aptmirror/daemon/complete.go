@@ -25,10 +25,7 @@ func (d *Daemon) CompleteSnapshot(ctx context.Context, by admin.Caller, r admin.
 		return nil, err
 	}
 	err = d.run(catalog.Job{Kind: "snapshot complete", Names: []string{s.Name}, By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
-		return d.complete(ctx, s, func(e admin.Event) {
-			e.Time, e.Job = d.Now().UTC(), job
-			news(e)
-		})
+		return d.complete(ctx, s, d.newsOf(job, news))
 	})
 	details, detailsErr := d.Snapshot(ctx, r)
 	return details, errors.Join(err, detailsErr)
