@@ -39,6 +39,8 @@ type Input struct {
 	// Pool and its Files count where Generation is nil.
 	Pool  string
 	Files []catalog.PoolFile
+	// Exempt says that no rule of the policy takes away what the input offers.
+	Exempt bool
 }
 
 // origin is the archive or pool that packages of the input are placed under; ""
@@ -61,6 +63,7 @@ const format = 1
 func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 	type identity struct {
 		Name, Origin string
+		Exempt       bool
 		Facts        policy.Input
 		Indexes      []string
 		Built        blob.Digest
@@ -81,7 +84,7 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 		}
 	}
 	for _, in := range inputs {
-		id := identity{Name: in.Name, Origin: in.origin(), Facts: in.facts}
+		id := identity{Name: in.Name, Origin: in.origin(), Exempt: in.Exempt, Facts: in.facts}
 		switch {
 		case in.Generation == nil:
 			id.Pool = in.poolIdentity()

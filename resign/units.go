@@ -66,7 +66,18 @@ func (b *Builder) selectOne(ctx context.Context, r *Recipe, inputs []*input, c *
 		}
 	}
 	s.Decision = r.Policy.Decide(s.Set, b.now())
+	s.exempt()
 	return s, nil
+}
+
+// exempt takes back what rules decided of inputs that they are not for. Guards
+// against confusion count for those, too.
+func (s *Selection) exempt() {
+	for i, at := range s.places {
+		if v := &s.Decision.Verdicts[i]; s.origins[at.origin].input.Exempt && v.Reason < policy.Reserved {
+			*v = policy.Verdict{Reason: policy.NoPolicy, Rule: -1, Through: -1}
+		}
+	}
 }
 
 // use is which source packages are needed by what was selected: policies decide

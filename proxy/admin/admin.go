@@ -104,7 +104,9 @@ type SyncResult struct {
 // SuiteResult is the outcome of refreshing one suite, or after a dry run what
 // it would be.
 type SuiteResult struct {
-	Archive    string    `json:"archive"`
+	Archive string `json:"archive,omitempty"`
+	// Repository is that of a suite that was built.
+	Repository string    `json:"repository,omitempty"`
 	Suite      string    `json:"suite"`
 	Generation uint64    `json:"generation,omitempty"`
 	New        bool      `json:"new"`

@@ -23,6 +23,8 @@ import (
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
+
+	"aptmirror/resign"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
 )
@@ -63,6 +65,11 @@ type Daemon struct {
 	working working
 	counted counted
 
+	makings  atomic.Pointer[makings]
+	builder  *resign.Builder
+	building chan struct{} // has one slot
+	changes  chan string   // why a build is asked for
+
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
 	server  *proxy.Server
@@ -88,6 +95,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
 	}
 	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
+	d.building, d.changes = make(chan struct{}, 1), make(chan string, 1)
+	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
+	d.makings.Store(loadMakings(c))
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,
@@ -124,9 +134,7 @@ func (d *Daemon) Close() error {
 func (d *Daemon) served() map[string][]string {
 	suites := map[string][]string{}
 	for _, r := range d.config.Repositories {
-		if !r.Built() {
-			suites[r.Name] = d.configOf(r.Archive).Suites
-		}
+		suites[r.Name] = d.config.SuitesOf(r)
 	}
 	return suites
 }

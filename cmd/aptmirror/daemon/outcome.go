@@ -18,6 +18,10 @@ func eventOf(r admin.SuiteResult) admin.Event {
 		if r.Advice != "" {
 			e.Text += "\n  what to do: " + r.Advice
 		}
+	case r.Repository != "" && r.New:
+		e.Text = fmt.Sprintf("%s %s: built and published; %d packages, generation %d", r.Repository, r.Suite, r.Packages, r.Generation)
+	case r.Repository != "":
+		e.Text = fmt.Sprintf("%s %s: unchanged, generation %d", r.Repository, r.Suite, r.Generation)
 	case r.New:
 		e.Text = fmt.Sprintf("%s %s: verified, dated %s, signed by %s; %d packages, generation %d",
 			r.Archive, r.Suite, stamp(r.Date), signedBy(r.Signers), r.Packages, r.Generation)

@@ -62,7 +62,7 @@ var errNothingYet = errors.New("nothing has come from there yet")
 func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[string]*policy.Policy, repository string, s config.Suite) (resign.Recipe, error) {
 	r := resign.Recipe{
 		Repository: repository, Suite: s.Name, Policy: policies[s.Policy],
-		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c),
+		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c), Languages: []string{}, WithoutContents: true,
 	}
 	for _, from := range s.From {
 		in, err := d.inputOf(ctx, from)
@@ -70,15 +70,46 @@ func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[st
 			return r, fmt.Errorf("making repository %s, suite %s from %s: %w", repository, s.Name, from, err)
 		}
 		r.From = append(r.From, in)
+		r.Languages = append(r.Languages, languagesOf(c, from)...)
 	}
-	return r, nil
+	if !s.KeyringPackage {
+		return r, nil
+	}
+	in, err := d.keyringInput(ctx, c, repository, s)
+	r.From = append(r.From, in)
+	return r, err
 }
 
+// poolsOf are the rules against confusion: those of the configuration, and that
+// a repository's keyring package comes from nowhere else.
 func poolsOf(c *config.Config) (pools []policy.Pool) {
 	for _, p := range c.Pools {
 		pools = append(pools, policy.Pool{Name: p.Name, Names: p.Names, Shadows: p.Shadows})
 	}
+	for _, r := range c.Repositories {
+		if r.Built() {
+			pools = append(pools, policy.Pool{Name: keyringPool(r.Name), Names: []string{resign.Keyring{Repository: r.Name}.Name()}})
+		}
+	}
 	return pools
+}
+
+// languagesOf are those of the archives behind a source.
+func languagesOf(c *config.Config, from config.Source) (all []string) {
+	switch from.Kind {
+	case config.FromArchive:
+		for _, a := range c.Archives {
+			if a.Name == from.Name {
+				all = append(all, a.Languages...)
+			}
+		}
+	case config.FromRepository:
+		_, s, _ := suiteOf(c, from.Name, from.Suite)
+		for _, other := range s.From {
+			all = append(all, languagesOf(c, other)...)
+		}
+	}
+	return all
 }
 
 // inputOf finds the newest state of a source.
@@ -97,6 +128,9 @@ func (d *Daemon) inputOf(ctx context.Context, from config.Source) (resign.Input,
 	g, err := d.cache.Catalog.Latest(ctx, from.Name, from.Suite)
 	if errors.Is(err, catalog.ErrNotFound) {
 		err = errNothingYet
+	}
+	if err == nil {
+		err = d.sight(ctx, g)
 	}
 	in.Generation = &g
 	return in, err

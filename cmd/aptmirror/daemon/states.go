@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"aptmirror/cache/catalog"
 )
@@ -37,10 +36,7 @@ func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string)
 		return nil
 	}
 	m := catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: by, Why: "snapshot " + id}
-	if _, built := p.Ref.Builder(); built {
-		return fmt.Errorf("repository %s is built: it cannot be signed again", p.Repository)
-	}
-	_, err = d.cache.Catalog.Publish(ctx, m, d.Now())
+	_, err = d.move(ctx, m)
 	return err
 }
 

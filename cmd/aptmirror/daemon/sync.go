@@ -32,7 +32,9 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	}
 	result := &admin.SyncResult{}
 	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
-		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, d.newsOf(job, news))
+		tell := d.newsOf(job, news)
+		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, tell)
+		result.Suites = append(result.Suites, d.buildAll(ctx, by, tell)...)
 		return summary(result.Suites), outcome(ctx, result.Suites)
 	})
 	return result, err
@@ -105,6 +107,9 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 		return result
 	}
 	g := refreshed.Generation
+	if err := d.sight(ctx, g); err != nil {
+		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
+	}
 	result.Missing = g.Missing
 	if err := d.download(ctx, g, &result, news); err != nil {
 		failed(&result, err)

@@ -1,0 +1,226 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign"
+)
+
+// buildLook is how often a serving daemon looks whether something is due that
+// no event tells of: the end of a hold, a signature's half life.
+const buildLook = time.Minute
+
+// lastBuild is what the catalog keeps of the last build of a suite, for status.
+type lastBuild struct {
+	At    time.Time `json:"at"`
+	OK    time.Time `json:"ok,omitzero"`
+	Error string    `json:"error,omitempty"`
+	// The rest is of the last build that read its inputs.
+	Offered  int      `json:"offered,omitempty"`
+	Selected int      `json:"selected,omitempty"`
+	Held     int      `json:"held,omitempty"`
+	Unmet    []string `json:"unmet,omitempty"`
+}
+
+func buildNote(b builtSuite) string { return "built " + b.repository + " " + b.suite }
+
+// rebuild asks for a build soon, because something has changed.
+func (d *Daemon) rebuild(why string) {
+	select {
+	case d.changes <- why:
+	default: // one is due already
+	}
+}
+
+// buildForever builds what changes and signs what is due until ctx ends.
+func (d *Daemon) buildForever(ctx context.Context) error {
+	for why := "start"; ; {
+		if why != "" {
+			d.buildJob(ctx, why)
+		}
+		select {
+		case why = <-d.changes:
+		case <-time.After(buildLook):
+			why = d.due(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// due says why a build is needed although nothing was changed.
+func (d *Daemon) due(ctx context.Context) string {
+	m := d.makings.Load()
+	for _, b := range m.order() {
+		g, err := d.cache.Catalog.Latest(ctx, catalog.BuiltBy(b.repository), b.suite)
+		if err == nil && !g.Next.IsZero() && !d.Now().Before(g.Next) {
+			return "the end of a hold"
+		}
+	}
+	publications, err := d.cache.Catalog.Publications(ctx)
+	if err != nil {
+		return ""
+	}
+	for _, p := range publications {
+		if why := d.renewalOf(ctx, m, p); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// buildJob builds and signs what has changed, as a job.
+func (d *Daemon) buildJob(ctx context.Context, why string) {
+	if len(d.makings.Load().built()) == 0 {
+		return
+	}
+	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, _ uint64) (string, error) {
+		results := d.buildAll(ctx, bySchedule, func(admin.Event) {})
+		return summary(results), outcome(ctx, results)
+	})
+	if err != nil && ctx.Err() == nil {
+		d.Log.Warn("building failed; what was served before still is", "why", why, "error", err)
+	}
+}
+
+// built names all built repositories.
+func (m *makings) built() (names []string) {
+	for _, r := range m.config.Repositories {
+		if r.Built() {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// buildAll builds every suite whose inputs have changed, those first that others
+// are made from, publishes what is new and signs again what is due. One build
+// runs at a time: each takes the memory of an architecture's packages.
+func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)) (results []admin.SuiteResult) {
+	m := d.makings.Load()
+	if len(m.built()) == 0 {
+		return nil
+	}
+	free, err := takeSlot(ctx, d.building)
+	if err != nil {
+		return []admin.SuiteResult{{Error: err.Error()}}
+	}
+	defer free()
+	for _, b := range m.order() {
+		results = append(results, d.buildSuite(ctx, m, b, by))
+		tell(eventOf(results[len(results)-1]))
+	}
+	if _, err := d.renewAll(ctx, by); err != nil {
+		results = append(results, admin.SuiteResult{Error: err.Error()})
+		tell(eventOf(results[len(results)-1]))
+	}
+	return results
+}
+
+// buildSuite brings one built suite up to date; on an error, what was served
+// before stays.
+func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuite, by string) admin.SuiteResult {
+	result := admin.SuiteResult{Repository: b.repository, Suite: b.suite}
+	r, s, _ := m.suite(b.repository, b.suite)
+	built, err := d.build(ctx, m, r, s)
+	if err == nil {
+		result.New, err = d.publishBuilt(ctx, b, built, by)
+	}
+	d.noteBuild(b, built, err)
+	if err != nil {
+		result.Error = err.Error()
+		d.Log.Warn("building a suite failed", "repository", b.repository, "suite", b.suite, "error", err)
+		return result
+	}
+	g := built.Generation
+	result.Generation, result.Date, result.Packages, result.Missing = g.Number, g.Created, g.Packages, g.Missing
+	return result
+}
+
+func (d *Daemon) build(ctx context.Context, m *makings, r config.Repository, s config.Suite) (resign.Built, error) {
+	if err := m.faults[s.Policy]; err != nil {
+		return resign.Built{}, fmt.Errorf("building repository %s, suite %s: %w", r.Name, s.Name, err)
+	}
+	recipe, err := d.recipeOf(ctx, m.config, m.policies, r.Name, s)
+	if err != nil {
+		return resign.Built{}, err
+	}
+	if err := d.bringOthers(ctx, recipe); err != nil {
+		return resign.Built{}, err
+	}
+	return d.builder.Build(ctx, recipe)
+}
+
+// bringOthers fetches translations that the store lacks. A suite is built
+// without what cannot be had.
+func (d *Daemon) bringOthers(ctx context.Context, r resign.Recipe) error {
+	lacking, err := d.builder.Lacking(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, f := range lacking {
+		if a := d.upstream.Archive(f.Archive); a == nil || len(a.URIs) == 0 {
+			continue
+		}
+		if err := d.upstream.Restore(ctx, f); err != nil && ctx.Err() == nil {
+			d.Log.Warn("a suite is built without an index that cannot be had", "repository", r.Repository, "suite", r.Suite, "path", f.Path, "error", err)
+		}
+	}
+	return ctx.Err()
+}
+
+// publishBuilt makes a generation current unless clients would see no
+// difference.
+func (d *Daemon) publishBuilt(ctx context.Context, b builtSuite, built resign.Built, by string) (isNew bool, err error) {
+	p, err := d.cache.Catalog.Publication(b.repository, b.suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return false, err
+	}
+	g := built.Generation
+	if p.Current == g.Ref() || d.looksTheSame(ctx, p, g) {
+		return false, nil
+	}
+	if _, err = d.move(ctx, catalog.Move{Repository: b.repository, Suite: b.suite, Expect: p.Current, Next: g.Ref(), By: by, Why: "a build"}); err != nil {
+		return false, err
+	}
+	d.Log.Info("published", "repository", b.repository, "suite", b.suite, "generation", g.Number, "packages", g.Packages)
+	return true, nil
+}
+
+// looksTheSame reports whether a publication has the contents of g already. One
+// that cannot be read has not.
+func (d *Daemon) looksTheSame(ctx context.Context, p catalog.Publication, g catalog.Generation) bool {
+	current, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+	if err != nil || current.Manifest != g.Manifest {
+		return false
+	}
+	ours, err := resign.ReadFields(ctx, d.cache.Blobs, current)
+	if err != nil {
+		return false
+	}
+	next, err := resign.ReadFields(ctx, d.cache.Blobs, g)
+	return err == nil && ours.Listing == next.Listing
+}
+
+func (d *Daemon) noteBuild(b builtSuite, built resign.Built, failed error) {
+	var last lastBuild
+	_ = d.cache.Catalog.Note(buildNote(b), &last) // of the first build there is none
+	last.At, last.Error = d.Now().UTC(), ""
+	if failed != nil {
+		last.Error = failed.Error()
+	} else {
+		last.OK = last.At
+	}
+	if built.New {
+		last.Offered, last.Selected, last.Held, last.Unmet = built.Offered, built.Selected, built.Held, built.Unmet
+	}
+	if err := d.cache.Catalog.SaveNote(buildNote(b), last); err != nil {
+		d.Log.Error("recording a build failed", "repository", b.repository, "suite", b.suite, "error", err)
+	}
+}

@@ -1,0 +1,364 @@
+package daemon
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign"
+	"aptmirror/upstream/debian"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// builtSite is a daemon that builds suites from an archive, with a clock of its
+// own.
+type builtSite struct {
+	*Daemon
+	t       *testing.T
+	archive *upstreamtest.Archive
+	now     time.Time
+	file    string // of the configuration
+}
+
+// newBuiltSite adds text to the configuration of a site with the archive.
+func newBuiltSite(t *testing.T, a *upstreamtest.Archive, text string) *builtSite {
+	t.Helper()
+	c := newSite(t, a, "stable")
+	s := &builtSite{t: t, archive: a, now: time.Now(), file: c.Path}
+	s.write(text)
+	var err error
+	if c, err = config.Load(c.Path); err != nil {
+		t.Fatal(err)
+	}
+	s.Daemon, err = Open(t.Context(), c, Options{Version: "test", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// write adds text to the configuration.
+func (s *builtSite) write(text string) {
+	s.t.Helper()
+	old, err := os.ReadFile(s.file)
+	if err == nil {
+		err = os.WriteFile(s.file, append(old, text...), 0o644)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// newKey makes a further site key.
+func (s *builtSite) newKey(name string) {
+	s.t.Helper()
+	k, err := resign.NewKeyAt(time.Now().Add(-time.Hour), name, "", resign.EdDSA)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(s.file), "keys", name+".asc"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := errors.Join(k.WritePrivate(f), f.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// built gives the result of a sync for one built suite.
+func (s *builtSite) sync(repository, suite string) admin.SuiteResult {
+	s.t.Helper()
+	r, _, err := syncOnce(s.t.Context(), s.Daemon)
+	if r == nil {
+		s.t.Fatal(err)
+	}
+	i := slices.IndexFunc(r.Suites, func(r admin.SuiteResult) bool { return r.Repository == repository && r.Suite == suite })
+	if i < 0 {
+		s.t.Fatalf("no result of %s %s: %+v, %v", repository, suite, r.Suites, err)
+	}
+	return r.Suites[i]
+}
+
+// sees gives the packages that clients of a repository see.
+func (s *builtSite) sees(repository, suite string) (names []string) {
+	s.t.Helper()
+	f, err := s.cache.Catalog.Resolve(repository, "dists/"+suite+"/main/binary-"+s.archive.Arch+"/Packages.gz", func(string) bool { return true })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	stored, err := s.cache.Blobs.Open(f.Digest)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer stored.Close()
+	plain, err := gzip.NewReader(stored)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "Package: "); ok {
+			names = append(names, strings.TrimSpace(name))
+		}
+		if version, ok := strings.CutPrefix(line, "Version: "); ok {
+			names[len(names)-1] += " " + strings.TrimSpace(version)
+		}
+	}
+	return names
+}
+
+// release gives the Release that clients of a repository see, and the
+// publication it is of.
+func (s *builtSite) release(repository, suite string) (*debian.Release, catalog.Publication) {
+	s.t.Helper()
+	p, err := s.cache.Catalog.Publication(repository, suite)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := s.cache.Blobs.ReadAll(s.t.Context(), p.Signed.Release, 1<<20)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, err := debian.ParseRelease(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r, p
+}
+
+const siteRepository = `
+[[policy]]
+name = "workstations"
+rules = """
+deny ?section(games) # not here
+hold 7d ?true
+allow ?true
+"""
+
+[[repository]]
+name = "site"
+sign_with = ["keys/site.asc"]
+origin = "Example"
+valid_for = "10d"
+  [[repository.suite]]
+  name = "stable"
+  from = ["archive:debian/stable"]
+  policy = "workstations"
+`
+
+func games(t *testing.T) *upstreamtest.Archive {
+	a := upstreamtest.New(t)
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	a.AddPackage(upstreamtest.Package{Name: "chess", Section: "games"})
+	a.Publish()
+	return a
+}
+
+func TestSyncBuildsAndPublishes(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	if r := s.sync("site", "stable"); !r.New || r.Generation != 1 || r.Packages != 1 || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
+		t.Errorf("clients see %v", got)
+	}
+	release, first := s.release("site", "stable")
+	if release.Origin != "Example" || release.Label != "site" || release.Suite != "stable" || !strings.HasSuffix(release.Snapshots, "/site/snapshot/@SNAPSHOTID@/") {
+		t.Errorf("%+v", release)
+	}
+	if got := release.ValidUntil.Sub(release.Date); got != 10*24*time.Hour {
+		t.Errorf("it is valid for %v", got)
+	}
+	s.now = s.now.Add(time.Hour)
+	if r := s.sync("site", "stable"); r.New || r.Error != "" {
+		t.Errorf("the second time: %+v", r)
+	}
+	if _, second := s.release("site", "stable"); !second.Published.Equal(first.Published) {
+		t.Error("nothing has changed, and yet something was published")
+	}
+	if f, err := s.cache.Catalog.Resolve("site", "pool/debian/pool/main/h/hello/hello_1.0_"+s.archive.Arch+".deb", func(string) bool { return true }); err != nil || f.Archive != "debian" || !strings.HasPrefix(f.Plain, "pool/main/") {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+func TestAHoldEndsByItself(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	s.archive.AddPackage(upstreamtest.Package{Name: "hello", Version: "2.0"})
+	s.archive.Publish()
+	s.sync("site", "stable")
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
+		t.Errorf("at once clients see %v", got)
+	}
+	if why := s.due(t.Context()); why != "" {
+		t.Errorf("something is due: %s", why)
+	}
+	s.now = s.now.Add(7*24*time.Hour + time.Minute)
+	if why := s.due(t.Context()); why == "" {
+		t.Error("nothing is due although a hold ends")
+	}
+	s.buildJob(t.Context(), "test")
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0", "hello 2.0"}) {
+		t.Errorf("after seven days clients see %v", got)
+	}
+}
+
+func TestSignaturesAreRenewed(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	before, p := s.release("site", "stable")
+	s.now = s.now.Add(4 * 24 * time.Hour)
+	if why := s.due(t.Context()); why != "" {
+		t.Errorf("after four of ten days: %s", why)
+	}
+	s.now = s.now.Add(24 * time.Hour)
+	if why := s.due(t.Context()); why != "half of its time is over" {
+		t.Errorf("after five of ten days: %q", why)
+	}
+	s.buildJob(t.Context(), "test")
+	after, again := s.release("site", "stable")
+	if !after.Date.After(before.Date) || !after.ValidUntil.After(before.ValidUntil) || again.Current != p.Current || !again.Published.After(p.Published) {
+		t.Errorf("%v to %v became %v to %v", before.Date, before.ValidUntil, after.Date, after.ValidUntil)
+	}
+}
+
+func TestALiveSuiteEndsWithItsInputs(t *testing.T) {
+	a := games(t)
+	a.Suite.ValidFor = 3 * 24 * time.Hour
+	a.Publish()
+	s := newBuiltSite(t, a, siteRepository)
+	s.sync("site", "stable")
+	g, err := s.cache.Catalog.Latest(t.Context(), "debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(g.ValidUntil) {
+		t.Errorf("valid until %v, its input until %v", r.ValidUntil, g.ValidUntil)
+	}
+	s.now = s.now.Add(2 * 24 * time.Hour)
+	if why := s.due(t.Context()); why != "" {
+		t.Errorf("nothing is won by signing again, and yet: %s", why)
+	}
+	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
+	s.sync("site", "stable")
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.After(g.ValidUntil) {
+		t.Errorf("valid until %v although the input has moved on", r.ValidUntil)
+	}
+}
+
+func TestAFailedBuildLeavesWhatWasServed(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	m := *s.makings.Load()
+	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	s.makings.Store(&m)
+	s.archive.AddPackage(upstreamtest.Package{Name: "more"})
+	s.archive.Publish()
+	if r := s.sync("site", "stable"); !strings.Contains(r.Error, "a rule is wrong") || r.New {
+		t.Errorf("%+v", r)
+	}
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
+		t.Errorf("clients see %v", got)
+	}
+}
+
+// A second repository that is made from the first is built after it, a ring not
+// at all.
+func TestRepositoriesThatFeedOthers(t *testing.T) {
+	s := newBuiltSite(t, games(t), `
+[[repository]]
+name = "narrow"
+sign_with = ["keys/site.asc"]
+  [[repository.suite]]
+  name = "stable"
+  from = ["repository:wide/stable"]
+  keyring_package = true
+
+[[repository]]
+name = "wide"
+sign_with = ["keys/site.asc"]
+  [[repository.suite]]
+  name = "stable"
+  from = ["archive:debian/stable"]
+
+[[repository]]
+name = "ring"
+sign_with = ["keys/site.asc"]
+  [[repository.suite]]
+  name = "stable"
+  from = ["repository:wide/stable"]
+  publish = "manual"
+`)
+	s.sync("narrow", "stable")
+	if got := s.sees("narrow", "stable"); len(got) != 3 || got[0] != "chess 1.0" || !strings.HasPrefix(got[2], "narrow-archive-keyring ") {
+		t.Errorf("clients see %v", got)
+	}
+	if _, err := s.cache.Catalog.Publication("ring", "stable"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("a ring was published: %v", err)
+	}
+	wide, err := s.cache.Catalog.Publication("wide", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.move(t.Context(), catalog.Move{Repository: "ring", Suite: "stable", Next: wide.Current, By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.sees("ring", "stable"); !cmp.Equal(got, []string{"chess 1.0", "hello 1.0"}) {
+		t.Errorf("clients of the ring see %v", got)
+	}
+	if r, _ := s.release("ring", "stable"); r.Origin != "ring" {
+		t.Errorf("the ring says it is %s", r.Origin)
+	}
+}
+
+func TestKeysAreRotated(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	s.newKey("next")
+	for _, step := range []struct {
+		sign string
+		want int
+	}{{`["keys/site.asc", "keys/next.asc"]`, 2}, {`["keys/next.asc"]`, 1}} {
+		text, err := os.ReadFile(s.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := regexp.MustCompile(`(?m)^sign_with = .*$`).ReplaceAll(text, []byte("sign_with = "+step.sign))
+		if err := os.WriteFile(s.file, changed, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(s.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := loadMakings(c)
+		if len(m.faults) > 0 {
+			t.Fatal(m.faults)
+		}
+		s.makings.Store(m)
+		if why := s.due(t.Context()); why != "other keys sign" {
+			t.Errorf("%s: %q is due", step.sign, why)
+		}
+		s.buildJob(t.Context(), "test")
+		if _, p := s.release("site", "stable"); len(p.Signed.Signers) != step.want {
+			t.Errorf("%s: signed by %v", step.sign, p.Signed.Signers)
+		}
+	}
+}

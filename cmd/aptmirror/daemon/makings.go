@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/policy"
+	"aptmirror/resign"
+)
+
+// makings are what built suites are made and signed with. They are replaced as
+// a whole, by a reload. What is wrong with some of them keeps back the
+// repositories that need those, and no others.
+type makings struct {
+	config   *config.Config
+	policies map[string]*policy.Policy
+	keys     map[string][]*resign.Key // by repository
+	// faults are by the name of a policy, or "repository NAME".
+	faults map[string]error
+}
+
+// loadMakings reads the keys and rules that a configuration names.
+func loadMakings(c *config.Config) *makings {
+	m := &makings{config: c, policies: map[string]*policy.Policy{}, keys: map[string][]*resign.Key{}, faults: map[string]error{}}
+	for _, p := range c.Policies {
+		var err error
+		if m.policies[p.Name], err = readPolicy(c, p); err != nil {
+			m.faults[p.Name] = fmt.Errorf("policy %s: %w", p.Name, err)
+		}
+	}
+	for _, r := range c.Repositories {
+		if !r.Built() {
+			continue
+		}
+		var err error
+		if m.keys[r.Name], err = site.SigningKeys(c, r.SignWith); err != nil {
+			m.faults["repository "+r.Name] = fmt.Errorf("repository %s: %w", r.Name, err)
+		}
+	}
+	return m
+}
+
+// makingFiles are those whose change makes new makings.
+func makingFiles(c *config.Config) (files []string) {
+	for _, p := range c.Policies {
+		if p.File != "" {
+			files = append(files, p.File)
+		}
+	}
+	for _, r := range c.Repositories {
+		for _, entry := range r.SignWith {
+			k := c.KeyOf(entry)
+			for _, f := range []string{k.Private, k.Public} {
+				if f != "" && !slices.Contains(files, f) {
+					files = append(files, f)
+				}
+			}
+		}
+	}
+	return files
+}
+
+// suite gives one suite of a built repository.
+func (m *makings) suite(repository, suite string) (r config.Repository, s config.Suite, ok bool) {
+	return suiteOf(m.config, repository, suite)
+}
+
+func suiteOf(c *config.Config, repository, suite string) (r config.Repository, s config.Suite, ok bool) {
+	for _, r := range c.Repositories {
+		for _, s := range r.Suites {
+			if r.Name == repository && s.Name == suite {
+				return r, s, true
+			}
+		}
+	}
+	return r, s, false
+}
+
+// builtSuite names a suite that is built here.
+type builtSuite struct{ repository, suite string }
+
+// order lists all built suites that are not rings, those first that others are
+// made from. A configuration has no circles.
+func (m *makings) order() (list []builtSuite) {
+	var visit func(r config.Repository, s config.Suite)
+	visit = func(r config.Repository, s config.Suite) {
+		if b := (builtSuite{r.Name, s.Name}); s.Ring() || slices.Contains(list, b) {
+			return
+		}
+		for _, from := range s.From {
+			if r, s, ok := m.suite(from.Name, from.Suite); ok && from.Kind == config.FromRepository {
+				visit(r, s)
+			}
+		}
+		list = append(list, builtSuite{r.Name, s.Name})
+	}
+	for _, r := range m.config.Repositories {
+		for _, s := range r.Suites {
+			visit(r, s)
+		}
+	}
+	return list
+}

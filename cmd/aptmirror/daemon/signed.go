@@ -1,0 +1,196 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/resign"
+)
+
+// move publishes: it signs a built generation for the repository and suite,
+// which may be those of a ring or of a snapshot, and makes it current there.
+func (d *Daemon) move(ctx context.Context, m catalog.Move) (catalog.Publication, error) {
+	if _, built := m.Next.Builder(); !built {
+		return d.cache.Catalog.Publish(ctx, m, d.Now())
+	}
+	g, err := d.cache.Catalog.Generation(m.Next.Archive, m.Next.Suite, m.Next.Number)
+	if err != nil {
+		return catalog.Publication{}, fmt.Errorf("publishing %s in repository %s: %w", m.Next, m.Repository, err)
+	}
+	signed, release, err := d.signed(ctx, m.Repository, m.Suite, g)
+	if err != nil {
+		return catalog.Publication{}, err
+	}
+	defer release()
+	m.Signed = signed
+	return d.cache.Catalog.Publish(ctx, m, d.Now())
+}
+
+// signed makes what is signed of a publication of a built generation. It is held
+// until release is called, once the publication is recorded.
+func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog.Generation) (s *catalog.Signed, release func(), err error) {
+	m := d.makings.Load()
+	h, err := d.header(m, repository, suite)
+	if err == nil {
+		s, release, err = d.builder.Sign(ctx, g, h, m.keys[base(repository)])
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("signing repository %s, suite %s: %w", repository, suite, err)
+	}
+	return s, release, nil
+}
+
+// base gives the configured repository behind the name of a snapshot's.
+func base(repository string) string {
+	if name, _, ok := catalog.CutSnapshotRepository(repository); ok {
+		return name
+	}
+	return repository
+}
+
+// header is what Release would say of a suite if it was signed now.
+func (d *Daemon) header(m *makings, repository, suite string) (resign.Header, error) {
+	r, s, ok := m.suite(base(repository), suite)
+	if !ok {
+		return resign.Header{}, errors.New("it is not configured")
+	}
+	if err := errors.Join(m.faults["repository "+r.Name], keyFaults(m.keys[r.Name], d.Now())); err != nil {
+		return resign.Header{}, err
+	}
+	h := resign.Header{
+		Origin: r.Origin, Label: r.Label, Description: r.Description, Suite: s.Name, Codename: s.Codename,
+		NotAutomatic: s.NotAutomatic, ButAutomaticUpgrades: s.ButAutomaticUpgrades,
+	}
+	if url := m.config.Serve.PublicURL; url != "" {
+		h.Snapshots = strings.TrimSuffix(url, "/") + "/" + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
+	}
+	before, err := d.cache.Catalog.Publication(repository, suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return h, err
+	}
+	var last time.Time
+	if before.Signed != nil {
+		last = before.Signed.Date
+	}
+	h.Date = resign.NextDate(last, d.Now())
+	var ends []time.Time
+	if base(repository) == repository {
+		ends = d.ends(m, s)
+	}
+	h.ValidUntil = resign.ValidUntil(h.Date, r.ValidFor, ends...)
+	if !h.ValidUntil.IsZero() && !h.ValidUntil.After(h.Date) {
+		return h, fmt.Errorf("one of its inputs is past its Valid-Until, %s: what was signed before stays", stamp(h.ValidUntil))
+	}
+	return h, nil
+}
+
+// keyFaults says why clients would refuse every signature; one good key is
+// enough, as while another is being replaced.
+func keyFaults(keys []*resign.Key, now time.Time) error {
+	var faults []error
+	for _, k := range keys {
+		err := k.Check(now)
+		if err == nil {
+			return nil
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// ends are when the archives behind a live suite say that what they have is no
+// longer good. A ring and what is made from it stand still on purpose.
+func (d *Daemon) ends(m *makings, s config.Suite) (all []time.Time) {
+	if s.Ring() {
+		return nil
+	}
+	for _, from := range s.From {
+		switch from.Kind {
+		case config.FromArchive:
+			if g, err := d.cache.Catalog.Latest(d.life, from.Name, from.Suite); err == nil {
+				all = append(all, g.ValidUntil)
+			}
+		case config.FromRepository:
+			if _, other, ok := m.suite(from.Name, from.Suite); ok {
+				all = append(all, d.ends(m, other)...)
+			}
+		}
+	}
+	return all
+}
+
+// renewalOf says why a publication has to be signed again now, "" if it has not.
+func (d *Daemon) renewalOf(ctx context.Context, m *makings, p catalog.Publication) (why string) {
+	if p.Signed == nil {
+		return ""
+	}
+	if _, _, ok := m.suite(base(p.Repository), p.Suite); !ok {
+		return ""
+	}
+	h, err := d.header(m, p.Repository, p.Suite)
+	if err != nil {
+		return "" // signing would fail; the build tells so
+	}
+	now, end := d.Now(), p.Signed.ValidUntil
+	switch {
+	case !sameSigners(p.Signed.Signers, m.keys[base(p.Repository)]):
+		return "other keys sign"
+	case !h.ValidUntil.IsZero() && (end.IsZero() || h.ValidUntil.Before(end)):
+		return "an input's Valid-Until comes earlier"
+	case !end.IsZero() && (h.ValidUntil.IsZero() || h.ValidUntil.After(end)) && now.Sub(p.Signed.Date) >= end.Sub(p.Signed.Date)/2:
+		return "half of its time is over"
+	case !d.saysTheSame(ctx, p, h):
+		return "Release says something else"
+	}
+	return ""
+}
+
+func sameSigners(signers []catalog.Signer, keys []*resign.Key) bool {
+	return slices.EqualFunc(signers, keys, func(s catalog.Signer, k *resign.Key) bool { return s.Fingerprint == k.Fingerprint() })
+}
+
+// saysTheSame reports whether what was signed would be signed today, but for
+// its dates. What cannot be read is for others to find.
+func (d *Daemon) saysTheSame(ctx context.Context, p catalog.Publication, h resign.Header) bool {
+	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+	if err != nil {
+		return true
+	}
+	h.Date, h.ValidUntil = p.Signed.Date, p.Signed.ValidUntil
+	text, err := d.builder.ReleaseOf(ctx, g, h)
+	return err != nil || blob.Sum(text) == p.Signed.Release
+}
+
+// renewAll signs again what is due, of all repositories, rings and snapshots.
+func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err error) {
+	publications, err := d.cache.Catalog.Publications(ctx)
+	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
+		return 0, err
+	}
+	m := d.makings.Load()
+	var faults []error
+	for _, p := range publications {
+		why := d.renewalOf(ctx, m, p)
+		if why == "" {
+			continue
+		}
+		_, err := d.move(ctx, catalog.Move{Repository: p.Repository, Suite: p.Suite, Expect: p.Current, Next: p.Current, By: by, Why: why})
+		if errors.Is(err, catalog.ErrConflict) {
+			continue // it was signed just now
+		}
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		renewed++
+		d.Log.Info("signed again", "repository", p.Repository, "suite", p.Suite, "why", why)
+	}
+	return renewed, errors.Join(faults...)
+}
