@@ -28,7 +28,6 @@ type client struct {
 	Last     time.Time `json:"last"`
 	Requests int64     `json:"requests"`
 	Bytes    int64     `json:"bytes"`
-	Serial   string    `json:"serial,omitempty"`
 	NotAfter time.Time `json:"not_after,omitzero"` // of the certificate it last came with
 }
 
@@ -63,7 +62,7 @@ func (c *clients) seen(r Request, now time.Time) {
 		x = &client{}
 		c.byName[r.Identity.Name] = x
 	}
-	x.Last, x.Serial, x.NotAfter = now, r.Identity.Serial, r.Identity.NotAfter
+	x.Last, x.NotAfter = now, r.Identity.NotAfter
 	x.Requests++
 	x.Bytes += r.Bytes
 }
@@ -165,6 +164,13 @@ func (c *clients) turnedAway() []turned {
 	return all
 }
 
+// Bounds of the note: it is written in one transaction of the catalog, which
+// takes about a megabyte.
+const (
+	keptClients = 3000
+	keptName    = 200 // bytes; URIs may be longer, and are then forgotten
+)
+
 // clientsKept is the note of a clients.
 type clientsKept struct {
 	Clients map[string]client `json:"clients"`
@@ -174,7 +180,10 @@ type clientsKept struct {
 func (c *clients) note() clientsKept {
 	kept := clientsKept{Clients: map[string]client{}, Turned: c.turnedAway()}
 	for _, x := range c.list() {
-		kept.Clients[x.Name] = x.client
+		if len(x.Name) <= keptName && len(kept.Clients) < keptClients {
+			x.Last = x.Last.UTC().Truncate(time.Second)
+			kept.Clients[x.Name] = x.client
+		}
 	}
 	return kept
 }

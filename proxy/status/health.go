@@ -116,12 +116,12 @@ func suiteConcern(x admin.SuiteStatus, now time.Time) (concern, bool) {
 		c.Command = "aptmirror archive accept " + x.Archive + " " + x.Suite
 	case x.Error != "":
 		c.What = x.Error
-		c.Command = "aptmirror sync " + x.Archive
+		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several
 	case x.Warning != "":
 		c.What = x.Warning
 	default:
 		c.What = unready(x, now)
-		c.Command = "aptmirror sync " + x.Archive
+		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several
 	}
 	if why := unready(x, now); why != "" && !strings.Contains(c.What, why) {
 		c.What += " (" + why + ")"

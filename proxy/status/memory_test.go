@@ -75,6 +75,10 @@ func TestNotesSurvive(t *testing.T) {
 	b := populated(t, calm())
 	b.Notes = kept
 	b.Save()
+	whole := b.clients.list()
+	if len(whole) < 40 {
+		t.Fatalf("only %d clients", len(whole))
+	}
 	later := b.Config
 	later.Now = func() time.Time { return noon.Add(2 * time.Hour) }
 	again := New(later)
@@ -157,6 +161,44 @@ func TestClientsAreBounded(t *testing.T) {
 	}
 	if turned := c.turnedAway(); len(turned) != maxTurned || turned[0].Host != fmt.Sprintf("192.0.2.%d", 3*maxTurned-1) {
 		t.Errorf("%d refused, the last %s", len(turned), turned[0].Host)
+	}
+}
+
+// The note has to fit into one transaction of the catalog.
+func TestTheNoteOfClientsIsBounded(t *testing.T) {
+	c := newClients()
+	for i := range maxClients {
+		id := identity.Identity{Name: fmt.Sprintf("uri:spiffe://%s/%d", strings.Repeat("x", 170), i), NotAfter: noon}
+		c.seen(Request{Identity: id, Bytes: 1e15}, noon.Add(time.Duration(i)*time.Second))
+	}
+	c.seen(Request{Identity: identity.Identity{Name: "uri:" + strings.Repeat("x", 2000)}}, noon)
+	raw, err := json.Marshal(c.note())
+	if err != nil || len(raw) > 1_000_000 {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	again := newClients()
+	again.restore(c.note())
+	if all := again.list(); len(all) != keptClients || all[0].Name != c.list()[0].Name {
+		t.Errorf("%d clients are remembered", len(all))
+	}
+}
+
+// Nothing is written where nothing has happened.
+func TestTheSameNoteIsNotWrittenAgain(t *testing.T) {
+	kept := notes{}
+	b := board(t, calm())
+	b.Notes = kept
+	b.Observe(request(1, noon))
+	b.Save()
+	clear(kept)
+	b.Save()
+	if len(kept) != 0 {
+		t.Errorf("written again: %d", len(kept))
+	}
+	b.Observe(request(1, noon))
+	b.Save()
+	if len(kept) != 2 {
+		t.Errorf("written: %d", len(kept))
 	}
 }
 

@@ -20,7 +20,9 @@
 package status
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
@@ -61,7 +63,8 @@ type Board struct {
 	metrics *metrics
 	traffic *traffic
 	clients *clients
-	saving  sync.Mutex // held while notes are written
+	saving  sync.Mutex        // guards saved, and is held while notes are written
+	saved   map[string][]byte // what was written last, by name
 }
 
 // New prepares a board and reads what an earlier one remembered.
@@ -69,7 +72,7 @@ func New(c Config) *Board {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	b := &Board{Config: c, traffic: newTraffic(), clients: newClients()}
+	b := &Board{Config: c, traffic: newTraffic(), clients: newClients(), saved: map[string][]byte{}}
 	b.metrics = newMetrics(b)
 	b.remember()
 	return b
@@ -108,10 +111,23 @@ func (b *Board) Save() {
 	b.saving.Lock()
 	defer b.saving.Unlock()
 	for name, value := range map[string]any{trafficNote: b.traffic.note(), clientsNote: b.clients.note()} {
-		if err := b.Notes.SaveNote(name, value); err != nil {
+		if err := b.save(name, value); err != nil {
 			b.Log.Warn("keeping what the status page remembers failed", "note", name, "error", err)
 		}
 	}
+}
+
+// save writes a note, unless it would be the same once more.
+func (b *Board) save(name string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil || bytes.Equal(raw, b.saved[name]) {
+		return err
+	}
+	if err := b.Notes.SaveNote(name, json.RawMessage(raw)); err != nil {
+		return err
+	}
+	b.saved[name] = raw
+	return nil
 }
 
 // remember takes up the notes; the first start has none.
