@@ -46,7 +46,7 @@ cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool
-cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp
+cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign/pool
 `
 
 // owners names the libraries that only some packages may know.

@@ -124,7 +124,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			quickstartCommand(), initCommand(), serveCommand(), reloadCommand(), logCommand(), syncCommand(), statusCommand(), archiveCommand(),
-			snapshotCommand(), jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
+			packageCommand(), snapshotCommand(), jobsCommand(), verifyCommand(), gcCommand(), clientCommand(), versionCommand(), completionCommand(),
 			doctorCommand(), helpCommand(), completeCommand(), manCommand(),
 		},
 	}

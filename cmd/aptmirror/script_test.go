@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +16,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aptmirror/resign/deb"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -29,6 +34,8 @@ import (
 //	shape FILE                     wants the last output to be JSON with the keys and types in FILE
 //	expand FILE                    replaces variables in it
 //	cat-onto FILE TO               appends
+//	deb NAME VERSION FILE          builds a package
+//	changes FILE DEB...            writes a .changes that lists packages
 //
 // and in the environment $URL, $KEYRING and $ARCH of an archive with the suite
 // "stable" and the package hello, published once, and a free port in $PORT.
@@ -63,7 +70,7 @@ func runScript(t *testing.T, file string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "daemon": s.daemon, "terminate": s.terminate, "upstream": s.upstream, "shape": shape,
-			"expand": expand, "cat-onto": catOnto,
+			"expand": expand, "cat-onto": catOnto, "deb": buildDeb, "changes": writeChanges,
 			"stdout-of-daemon": func(ts *testscript.TestScript, _ bool, args []string) {
 				if !regexp.MustCompile("(?m)" + args[0]).MatchString(ts.ReadFile("daemon.log")) {
 					ts.Fatalf("the daemon did not print %s", args[0])
@@ -134,6 +141,26 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 func catOnto(ts *testscript.TestScript, _ bool, args []string) {
 	expand(ts, false, args[:1])
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[1])+ts.ReadFile(args[0])), 0o644))
+}
+
+// buildDeb writes a package with the writer of keyring packages.
+func buildDeb(ts *testscript.TestScript, _ bool, args []string) {
+	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\nSection: misc\nDescription: for tests\n", args[0], args[1])
+	p := deb.Package{Control: []byte(control), Time: time.Unix(1_700_000_000, 0)}
+	p.Files = []deb.File{{Path: "usr/share/doc/" + args[0] + "/version", Mode: 0o644, Data: []byte(args[1] + "\n")}}
+	var out bytes.Buffer
+	ts.Check(p.Write(&out))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o644))
+}
+
+func writeChanges(ts *testscript.TestScript, _ bool, args []string) {
+	sums, files := "Checksums-Sha256:\n", "Files:\n"
+	for _, name := range args[1:] {
+		data := []byte(ts.ReadFile(name))
+		sums += fmt.Sprintf(" %x %d %s\n", sha256.Sum256(data), len(data), name)
+		files += fmt.Sprintf(" %x %d misc optional %s\n", md5.Sum(data), len(data), name)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("Format: 1.8\nSource: hello\n"+sums+files), 0o644))
 }
 
 func (s *script) upstream(ts *testscript.TestScript, _ bool, args []string) {

@@ -86,6 +86,7 @@ type Backend interface {
 	Snapshots
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
+	Pools
 }
 
 // SyncRequest names the archives to refresh; none means all.

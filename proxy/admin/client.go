@@ -62,11 +62,15 @@ func (c *Client) Call(ctx context.Context, name string, request any, news func(E
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/"+name, bytes.NewReader(body))
+	return c.call(ctx, name, "application/json", bytes.NewReader(body), news, result)
+}
+
+func (c *Client) call(ctx context.Context, name, contentType string, body io.Reader, news func(Event), result any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/"+name, body)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), fmt.Errorf("calling the daemon: %w", err))

@@ -54,13 +54,20 @@ func newHandler(b Backend, allowed rules) http.Handler {
 	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
 		return b.Reload(ctx, by)
 	})
+	handleWith(mux, "packages/add", allowed, b.AddPackages)
+	handle(mux, "packages", allowed, func(ctx context.Context, _ Caller, r PackagesRequest, _ func(Event)) (*Packages, error) {
+		return b.Packages(ctx, r)
+	})
+	handle(mux, "packages/remove", allowed, func(ctx context.Context, by Caller, r RemovePackagesRequest, _ func(Event)) (*RemovedPackages, error) {
+		return b.RemovePackages(ctx, by, r)
+	})
 	return mux
 }
 
 // handle registers one call; do may give a result beside an error.
 func handle[Q, A any](mux *http.ServeMux, name string, allowed rules, do func(context.Context, Caller, Q, func(Event)) (*A, error)) {
 	mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
-		out := &answer{control: http.NewResponseController(w), patience: allowed.patience, w: w, json: json.NewEncoder(w)}
+		out := newAnswer(w, allowed)
 		caller, err := allowed.admit(r)
 		if err != nil {
 			out.send(Message{Error: &Error{err.Error(), ExitFailed}})
@@ -111,6 +118,10 @@ type answer struct {
 	w    http.ResponseWriter
 	json *json.Encoder
 	gone bool // the caller has left, or has everything
+}
+
+func newAnswer(w http.ResponseWriter, allowed rules) *answer {
+	return &answer{control: http.NewResponseController(w), patience: allowed.patience, w: w, json: json.NewEncoder(w)}
 }
 
 // send writes one message. A caller who has left is no reason to stop the

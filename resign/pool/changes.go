@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/upstream/deb822"
+	"aptmirror/upstream/pgp"
 )
 
 // changes is a .changes file, deb-changes(5), of which every listed file was found in the set.
@@ -153,4 +154,25 @@ func (s *set) checkListed(list []listed) error {
 		}
 	}
 	return nil
+}
+
+// Listed gives the names of the files that a .changes lists, before anything
+// vouches for it. What is wrong with it is an *Error.
+func Listed(f File) (names []string, err error) {
+	data, err := readText(f)
+	if err != nil {
+		return nil, err
+	}
+	text, err := pgp.Unverified(data)
+	var list []listed
+	if err == nil {
+		list, err = new(changes).parse(text)
+	}
+	if err != nil {
+		return nil, &Error{Malformed, f.Name, err}
+	}
+	for _, l := range list {
+		names = append(names, l.name)
+	}
+	return names, nil
 }

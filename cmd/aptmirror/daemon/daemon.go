@@ -23,8 +23,8 @@ import (
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
-
 	"aptmirror/resign"
+	"aptmirror/resign/pool"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
 )
@@ -60,6 +60,10 @@ type Daemon struct {
 	suites map[suiteKey]chan struct{}
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
+	// pools and what comes for them; not changed after Open.
+	pools   map[string]*pool.Pool
+	spool   *spool
+	uploads *uploads
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working
@@ -108,7 +112,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 			d.suites[suiteKey{a.Name, s}] = make(chan struct{}, 1)
 		}
 	}
-	if err := errors.Join(store.Catalog.Serve(ctx, d.served()), d.serveStates(ctx)); err != nil {
+	if err := errors.Join(d.openPools(), store.Catalog.Serve(ctx, d.served()), d.serveStates(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()
@@ -126,6 +130,7 @@ var errClosing = errors.New("aptmirror is stopping")
 func (d *Daemon) Close() error {
 	d.end(errClosing)
 	d.jobs.Wait()
+	d.uploads.close()
 	d.upstream.Close()
 	return d.cache.Close()
 }

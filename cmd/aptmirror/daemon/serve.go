@@ -33,7 +33,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	server := proxy.New(proxy.Config{
 		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache,
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
-		Status: board.Handler(), Observe: observer(board),
+		Uploads: d.uploads, Status: board.Handler(), Observe: observer(board),
 	})
 	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())
@@ -91,6 +91,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })
 	group.Go(func() error { return d.watchdog(ctx) })
+	group.Go(func() error { return d.uploads.watch(ctx) })
 	for _, a := range d.config.Archives {
 		if len(a.URIs) > 0 {
 			group.Go(func() error { return d.refreshForever(ctx, a) })

@@ -188,8 +188,30 @@ func withTypes(s kit.Source, architectures []string) kit.Source {
 // Keyring loads the keyring files that an archive names, restricted to the
 // fingerprints that stand beside them.
 func Keyring(a config.Archive) (*pgp.Keyring, error) {
+	keys, err := signers(a.SignedBy)
+	if err != nil {
+		return nil, fmt.Errorf("archive %s: loading signed_by: %w", a.Name, err)
+	}
+	return keys, nil
+}
+
+// Uploaders loads the keyring files that a pool names; nil where it names none
+// and takes packages without signature.
+func Uploaders(p config.Pool) (*pgp.Keyring, error) {
+	if len(p.SignedBy) == 0 {
+		return nil, nil
+	}
+	keys, err := signers(p.SignedBy)
+	if err != nil {
+		return nil, fmt.Errorf("pool %s: loading signed_by: %w", p.Name, err)
+	}
+	return keys, nil
+}
+
+// signers reads files and pinned fingerprints.
+func signers(signedBy []string) (*pgp.Keyring, error) {
 	var files, pins []string
-	for _, s := range a.SignedBy {
+	for _, s := range signedBy {
 		if s[0] == '/' {
 			files = append(files, s)
 		} else {
@@ -197,11 +219,8 @@ func Keyring(a config.Archive) (*pgp.Keyring, error) {
 		}
 	}
 	keys, err := pgp.LoadKeyring(files...)
-	if err == nil && len(pins) > 0 {
-		keys, err = keys.Pin(pins...)
+	if err != nil || len(pins) == 0 {
+		return keys, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("archive %s: loading signed_by: %w", a.Name, err)
-	}
-	return keys, nil
+	return keys.Pin(pins...)
 }

@@ -1,0 +1,156 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign/pool"
+)
+
+// openPools makes the pools of the configuration.
+func (d *Daemon) openPools() error {
+	d.pools, d.spool, d.uploads = map[string]*pool.Pool{}, newSpool(d.config.State, d.cache), newUploads(d)
+	for _, p := range d.config.Pools {
+		uploaders, err := site.Uploaders(p)
+		if err != nil {
+			return err
+		}
+		d.pools[p.Name] = pool.New(pool.Config{
+			Name: p.Name, Component: p.Component, Uploaders: uploaders, Guard: reserved(d.config, p.Name), Cache: d.cache, Now: d.Now,
+		})
+	}
+	return nil
+}
+
+// reserved keeps names out of a pool that another pool has for itself.
+func reserved(c *config.Config, name string) func(catalog.PoolFile) error {
+	return func(f catalog.PoolFile) error {
+		for _, other := range c.Pools {
+			if other.Name == name || f.Kind == catalog.PoolSourceFile {
+				continue
+			}
+			for _, pattern := range other.Names {
+				if match, _ := path.Match(pattern, f.Package); match { // config saw that it is a pattern
+					return fmt.Errorf("the name %s is reserved for pool %s (names = %q)", f.Package, other.Name, pattern)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func (d *Daemon) pool(name string) (*pool.Pool, error) {
+	if p := d.pools[name]; p != nil {
+		return p, nil
+	}
+	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.config.Path), Exit: admin.ExitUsage}
+}
+
+// addSpooled adds files to a pool, all or none.
+func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files []*spooled) (pool.Added, error) {
+	var offered []pool.File
+	for _, f := range files {
+		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
+	}
+	added, err := p.Add(ctx, by, offered...)
+	if err != nil {
+		d.Log.Warn("files for a pool were refused", "pool", p.Name, "by", by, "files", namesOf(files), "error", err)
+		return added, err
+	}
+	d.Log.Info("files were added to a pool", "pool", p.Name, "by", by, "added", pathsOf(added.New), "known", len(added.Known))
+	return added, nil
+}
+
+func namesOf(files []*spooled) (names []string) {
+	for _, f := range files {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func pathsOf(files []catalog.PoolFile) (paths []string) {
+	for _, f := range files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
+// AddPackages takes files from a command.
+func (d *Daemon) AddPackages(ctx context.Context, by admin.Caller, r admin.AddPackagesRequest, body io.Reader) (*admin.AddedPackages, error) {
+	p, err := d.pool(r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Files) > pool.MaxFiles {
+		return nil, &admin.Error{Text: fmt.Sprintf("%d files at once, at most %d are taken", len(r.Files), pool.MaxFiles), Exit: admin.ExitUsage}
+	}
+	var files []*spooled
+	defer func() { giveUp(files) }()
+	for _, f := range r.Files {
+		s, err := d.spool.take(ctx, f.Name, f.Size, body)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, s)
+	}
+	added, err := d.addSpooled(ctx, p, callerName(by), files)
+	if refusal := (*pool.Error)(nil); errors.As(err, &refusal) {
+		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitRefused}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &admin.AddedPackages{Added: poolFiles(added.New), Known: poolFiles(added.Known)}, nil
+}
+
+// Packages lists pools that are configured.
+func (d *Daemon) Packages(ctx context.Context, r admin.PackagesRequest) (*admin.Packages, error) {
+	if r.Pool != "" {
+		if _, err := d.pool(r.Pool); err != nil {
+			return nil, err
+		}
+	}
+	files, err := d.cache.Catalog.PoolFiles(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return d.pools[f.Pool] == nil })
+	return &admin.Packages{Files: poolFiles(files)}, nil
+}
+
+// RemovePackages takes packages out of a pool.
+func (d *Daemon) RemovePackages(ctx context.Context, by admin.Caller, r admin.RemovePackagesRequest) (*admin.RemovedPackages, error) {
+	p, err := d.pool(r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := p.Remove(ctx, r.Package, r.Version)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = &admin.Error{Text: fmt.Sprintf("pool %s has no package %s; aptmirror package list %[1]s shows what it has", r.Pool, strings.TrimRight(r.Package+" "+r.Version, " ")), Exit: admin.ExitFailed}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.Log.Info("files were removed from a pool", "pool", p.Name, "by", callerName(by), "removed", pathsOf(removed))
+	return &admin.RemovedPackages{Removed: poolFiles(removed)}, nil
+}
+
+func poolFiles(files []catalog.PoolFile) []admin.PoolFile {
+	out := []admin.PoolFile{}
+	for _, f := range files {
+		out = append(out, admin.PoolFile{
+			Pool: f.Pool, Path: f.Path, Kind: string(f.Kind), Package: f.Package, Version: f.Version, Architecture: f.Architecture,
+			Component: f.Component, Size: f.Size, SHA256: f.Digest.String(), Added: f.Added, By: f.By, Signer: f.Signer,
+		})
+	}
+	return out
+}

@@ -1,0 +1,184 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"aptmirror/cache/blob"
+	"aptmirror/proxy"
+	"aptmirror/resign/pool"
+)
+
+const (
+	// waitForSet is how long the files of a set wait for the next one; then
+	// they are given up.
+	waitForSet = time.Hour
+	// maxWaiting is how many files may wait, of all uploaders together.
+	maxWaiting = 2000
+)
+
+// uploads takes files from clients (proxy.Uploads).
+type uploads struct {
+	daemon *Daemon
+
+	mu      sync.Mutex            // guards waiting and what is in it
+	waiting map[setKey][]*spooled // files of sets whose .changes has not come
+	touched map[setKey]time.Time  // when the last one came
+}
+
+// setKey keeps uploaders apart: nobody completes a set of another.
+type setKey struct{ uploader, pool string }
+
+func newUploads(d *Daemon) *uploads {
+	return &uploads{daemon: d, waiting: map[setKey][]*spooled{}, touched: map[setKey]time.Time{}}
+}
+
+// Upload adds a package that comes alone at once, and the files of a set when
+// its .changes comes.
+func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
+	p := u.daemon.pools[f.Pool]
+	if p == nil {
+		return &proxy.UploadError{Status: http.StatusNotFound, Text: "there is no pool " + f.Pool}
+	}
+	if !f.Set && !strings.HasSuffix(f.Name, ".deb") && !strings.HasSuffix(f.Name, ".udeb") {
+		return &proxy.UploadError{Status: http.StatusUnprocessableEntity,
+			Text: "only .deb and .udeb come alone; upload the files of a source package to /-/upload/" + f.Pool + "/set/FILE, the .changes last"}
+	}
+	u.expire()
+	s, err := u.daemon.spool.take(ctx, f.Name, f.Size, f.Body)
+	if err != nil {
+		return refusedBy(err)
+	}
+	key := setKey{f.By.Name, f.Pool}
+	if f.Set && !strings.HasSuffix(f.Name, ".changes") {
+		return u.wait(key, s)
+	}
+	files := []*spooled{s}
+	defer func() { giveUp(files) }()
+	if f.Set {
+		parts, err := u.complete(key, s)
+		if err != nil {
+			return err
+		}
+		files = append(files, parts...)
+	}
+	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, files)
+	return refusedBy(err)
+}
+
+// wait puts a file to those of its set, in place of an earlier one of its name.
+func (u *uploads) wait(key setKey, s *spooled) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := 0
+	for _, files := range u.waiting {
+		n += len(files)
+	}
+	if n >= maxWaiting {
+		s.Close()
+		return errSpoolFull
+	}
+	u.waiting[key] = append(u.drop(u.waiting[key], s.name), s)
+	u.touched[key] = u.daemon.Now()
+	return nil
+}
+
+func (u *uploads) drop(files []*spooled, name string) []*spooled {
+	return slices.DeleteFunc(files, func(f *spooled) bool {
+		if f.name == name {
+			f.Close()
+		}
+		return f.name == name
+	})
+}
+
+// complete takes the files out that a .changes lists. Where one of them has not
+// come, the others go on waiting for it and for the .changes to come again.
+func (u *uploads) complete(key setKey, changes *spooled) (parts []*spooled, err error) {
+	listed, err := pool.Listed(pool.File{Name: changes.name, Size: changes.size, Body: changes})
+	if err != nil {
+		return nil, refusedBy(err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, name := range listed {
+		i := slices.IndexFunc(u.waiting[key], func(f *spooled) bool { return f.name == name })
+		if i < 0 {
+			return nil, &proxy.UploadError{Status: http.StatusUnprocessableEntity, Text: changes.name + " lists " + name + ", which has not come"}
+		}
+		parts = append(parts, u.waiting[key][i])
+	}
+	u.waiting[key] = slices.DeleteFunc(u.waiting[key], func(f *spooled) bool { return slices.Contains(parts, f) })
+	u.forgetEmpty(key)
+	return parts, nil
+}
+
+func (u *uploads) forgetEmpty(key setKey) {
+	if len(u.waiting[key]) == 0 {
+		delete(u.waiting, key)
+		delete(u.touched, key)
+	}
+}
+
+// expire gives up sets of which nothing has come for long.
+func (u *uploads) expire() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for key, at := range u.touched {
+		if u.daemon.Now().Sub(at) >= waitForSet {
+			u.daemon.Log.Warn("a set that was never completed is given up", "pool", key.pool, "by", key.uploader, "files", namesOf(u.waiting[key]))
+			giveUp(u.waiting[key])
+			u.waiting[key] = nil
+			u.forgetEmpty(key)
+		}
+	}
+}
+
+// watch gives up old sets, and all of them when ctx ends.
+func (u *uploads) watch(ctx context.Context) error {
+	tick := time.NewTicker(waitForSet / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			u.expire()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// close gives up everything that waits.
+func (u *uploads) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for key, files := range u.waiting {
+		giveUp(files)
+		u.waiting[key] = nil
+		u.forgetEmpty(key)
+	}
+}
+
+// statuses of refusals, which the uploader can mend.
+var statuses = map[pool.Reason]int{
+	pool.Malformed: http.StatusUnprocessableEntity, pool.Incomplete: http.StatusUnprocessableEntity,
+	pool.Signature: http.StatusForbidden, pool.Reserved: http.StatusForbidden, pool.Conflict: http.StatusConflict,
+}
+
+// refusedBy turns what a pool says into what proxy tells the uploader; what is no
+// fault of theirs stays as it is.
+func refusedBy(err error) error {
+	no := (*pool.Error)(nil)
+	switch {
+	case errors.As(err, &no):
+		return &proxy.UploadError{Status: statuses[no.Reason], Text: no.Error()}
+	case errors.Is(err, blob.ErrNoSpace):
+		return &proxy.UploadError{Status: http.StatusInsufficientStorage, Text: "the mirror has no room for the file"}
+	}
+	return err
+}

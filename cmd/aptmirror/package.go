@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"aptmirror/proxy/admin"
+	"aptmirror/resign/pool"
+)
+
+func packageCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "package",
+		Usage: "the site's own packages",
+		Subcommands: []*cli.Command{
+			{
+				Name: "add", Usage: "add packages to a pool: .deb, .udeb, a .dsc with its files, or all that a .changes lists", ArgsUsage: "POOL FILE...",
+				Description: "All files are added or none. Those that a .changes lists are looked for beside it. A package\n" +
+					"that the pool has already is nothing new; other content under the same name, version and\n" +
+					"architecture is refused. Where the pool has signed_by, an uploader's key has to vouch for\n" +
+					"each package: a signed .changes, a signed .dsc, or debsigs --sign=origin.",
+				UsageText: "aptmirror package add internal hello_1.0-1_amd64.deb\naptmirror package add internal hello_1.0-1_amd64.changes",
+				Action:    packageAdd,
+			},
+			{
+				Name: "list", Usage: "list the packages of a pool, or of all", ArgsUsage: "[POOL]",
+				UsageText: "aptmirror package list\naptmirror package list internal --json", Action: packageList,
+			},
+			{
+				Name: "remove", Usage: "remove packages from a pool, binary and source, in one version or in all", ArgsUsage: "POOL NAME[=VERSION]...",
+				Description: "Clients that saw the package can fetch it for as long as what they saw is kept.",
+				UsageText:   "aptmirror package remove internal hello=1.0-1\naptmirror package remove internal hello", Action: packageRemove,
+			},
+		},
+		Action: unknownSubcommand,
+	}
+}
+
+func packageAdd(c *cli.Context) error {
+	if c.NArg() < 2 {
+		return usagef("package add takes a pool and at least one file")
+	}
+	names, err := withListed(c.Args().Slice()[1:])
+	if err != nil {
+		return err
+	}
+	// Opened before root becomes another user, who may not read them.
+	files, closeFiles, err := openFiles(names)
+	if err != nil {
+		return err
+	}
+	defer closeFiles()
+	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
+		var result admin.AddedPackages
+		request := admin.AddPackagesRequest{Pool: c.Args().First(), Files: files}
+		err := client.CallWith(ctx, "packages/add", request, files, func(admin.Event) {}, &result)
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, result)
+		}
+		printFiles(c.App.Writer, "added ", result.Added)
+		printFiles(c.App.Writer, "has already ", result.Known)
+		return nil
+	})
+}
+
+// withListed adds the files that .changes files list, once each.
+func withListed(names []string) (all []string, err error) {
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+		if !strings.HasSuffix(name, ".changes") {
+			continue
+		}
+		listed, err := listedBy(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range listed {
+			if beside := filepath.Join(filepath.Dir(name), l); !slices.Contains(all, beside) {
+				all = append(all, beside)
+			}
+		}
+	}
+	return all, nil
+}
+
+func listedBy(changes string) ([]string, error) {
+	f, err := os.Open(changes)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	listed, err := pool.Listed(pool.File{Name: changes, Size: info.Size(), Body: f})
+	for _, l := range listed {
+		if filepath.Base(l) != l {
+			return nil, fmt.Errorf("%s: lists %q, which is not in its folder", changes, l)
+		}
+	}
+	return listed, err
+}
+
+func openFiles(names []string) (files []admin.Attachment, closeAll func(), err error) {
+	var opened []*os.File
+	closeAll = func() {
+		for _, f := range opened {
+			f.Close()
+		}
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		opened = append(opened, f)
+		info, err := f.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s is no plain file", name)
+		}
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		files = append(files, admin.Attachment{Name: filepath.Base(name), Size: info.Size(), Body: f})
+	}
+	return files, closeAll, nil
+}
+
+func printFiles(w io.Writer, verb string, files []admin.PoolFile) {
+	for _, f := range files {
+		fmt.Fprintf(w, "%s%s: %s\n", verb, f.Pool, f.Path)
+	}
+}
+
+func packageList(c *cli.Context) error {
+	if c.NArg() > 1 {
+		return usagef("package list takes at most one pool")
+	}
+	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
+		var result admin.Packages
+		if err := client.Call(ctx, "packages", admin.PackagesRequest{Pool: c.Args().First()}, func(admin.Event) {}, &result); err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return printJSON(c.App.Writer, result.Files)
+		}
+		var rows [][]string
+		for _, f := range result.Files {
+			if f.Kind == "source-file" {
+				continue
+			}
+			rows = append(rows, []string{f.Pool, f.Package, f.Version, f.Architecture, f.Kind, f.Component, size(f.Size), when(f.Added), f.By})
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		return printTable(c.App.Writer, []string{"POOL", "PACKAGE", "VERSION", "ARCHITECTURE", "KIND", "COMPONENT", "SIZE", "ADDED", "BY"}, rows)
+	})
+}
+
+func packageRemove(c *cli.Context) error {
+	if c.NArg() < 2 {
+		return usagef("package remove takes a pool and at least one NAME or NAME=VERSION")
+	}
+	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
+		all := admin.RemovedPackages{Removed: []admin.PoolFile{}}
+		var failed []error
+		for _, arg := range c.Args().Slice()[1:] {
+			name, version, _ := strings.Cut(arg, "=")
+			var result admin.RemovedPackages
+			request := admin.RemovePackagesRequest{Pool: c.Args().First(), Package: name, Version: version}
+			failed = append(failed, client.Call(ctx, "packages/remove", request, func(admin.Event) {}, &result))
+			all.Removed = append(all.Removed, result.Removed...)
+		}
+		if c.Bool("json") {
+			failed = append(failed, printJSON(c.App.Writer, all))
+		} else {
+			printFiles(c.App.Writer, "removed ", all.Removed)
+		}
+		return errors.Join(failed...)
+	})
+}
