@@ -1,0 +1,255 @@
+package daemon
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
+	"aptmirror/proxy/identity"
+	"aptmirror/resign/deb"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// upload is a file to come.
+type upload struct {
+	name string
+	data []byte
+}
+
+func newDeb(t *testing.T, name, version string) upload {
+	t.Helper()
+	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\nDescription: for tests\n", name, version)
+	p := deb.Package{Control: []byte(control), Time: time.Unix(1_700_000_000, 0), Files: []deb.File{{Path: "usr/share/doc/x", Mode: 0o644, Data: []byte(name)}}}
+	var out bytes.Buffer
+	if err := p.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return upload{name + "_" + version + "_all.deb", out.Bytes()}
+}
+
+func newChanges(name string, files ...upload) upload {
+	sums, list := "Checksums-Sha256:\n", "Files:\n"
+	for _, f := range files {
+		sums += fmt.Sprintf(" %x %d %s\n", sha256.Sum256(f.data), len(f.data), f.name)
+		list += fmt.Sprintf(" %x %d misc optional %s\n", md5.Sum(f.data), len(f.data), f.name)
+	}
+	return upload{name, []byte("Format: 1.8\nSource: x\n" + sums + list)}
+}
+
+// poolSite has the pools internal, and strict which asks for the archive's key.
+func poolSite(t *testing.T, change func(*config.Config)) *Daemon {
+	t.Helper()
+	a := upstreamtest.New(t)
+	c := newSite(t, a, "stable")
+	c.Pools = []config.Pool{
+		{Name: "internal", Component: "main", Names: []string{"corp-*"}},
+		{Name: "strict", Component: "main", SignedBy: []string{a.KeyringFile()}},
+	}
+	if change != nil {
+		change(c)
+	}
+	return openDaemon(t, c)
+}
+
+// sends uploads as somebody; set is for all but single packages.
+func (d *Daemon) sends(t *testing.T, by, pool string, set bool, f upload) (status int) {
+	t.Helper()
+	err := d.uploads.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: pool, Name: f.name, Set: set, Size: int64(len(f.data)), Body: bytes.NewReader(f.data)})
+	refused := (*proxy.UploadError)(nil)
+	switch {
+	case err == nil:
+		return http.StatusCreated
+	case errors.As(err, &refused):
+		if refused.Text == "" || strings.Contains(refused.Text, "\n") {
+			t.Errorf("%s is told %q", f.name, refused.Text)
+		}
+		return refused.Status
+	}
+	t.Fatalf("%s: %v", f.name, err)
+	return 0
+}
+
+func (d *Daemon) poolHas(t *testing.T, pool string) (packages []string) {
+	t.Helper()
+	list, err := d.Packages(t.Context(), admin.PackagesRequest{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list.Files {
+		packages = append(packages, f.Package+" "+f.Version+" by "+f.By)
+	}
+	return packages
+}
+
+// nothingHeld wants neither files nor room nor bytes to be left behind.
+func (d *Daemon) nothingHeld(t *testing.T) {
+	t.Helper()
+	space, err := d.cache.Space(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(d.spool.dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if d.spool.held != 0 || space.Reserved != 0 || len(entries) != 0 || len(d.uploads.waiting) != 0 || len(d.uploads.touched) != 0 {
+		t.Errorf("%d bytes spooled, %d reserved, %d files, %d sets waiting", d.spool.held, space.Reserved, len(entries), len(d.uploads.waiting))
+	}
+}
+
+func TestUploads(t *testing.T) {
+	d := poolSite(t, nil)
+	hello, big := newDeb(t, "hello", "1"), upload{"big.deb", bytes.Repeat([]byte("x"), 1<<20)}
+	for _, c := range []struct {
+		name string
+		pool string
+		set  bool
+		file upload
+		want int
+	}{
+		{"a package", "internal", false, hello, http.StatusCreated},
+		{"the same again", "internal", false, hello, http.StatusCreated},
+		{"other bytes", "internal", false, upload{hello.name, newDeb(t, "hello", "1").data[:0]}, http.StatusUnprocessableEntity},
+		{"no package", "internal", false, big, http.StatusUnprocessableEntity},
+		{"unsigned", "strict", false, hello, http.StatusForbidden},
+		{"a reserved name", "strict", false, newDeb(t, "corp-x", "1"), http.StatusForbidden},
+		{"no such pool", "nowhere", false, hello, http.StatusNotFound},
+		{"a .dsc alone", "internal", false, upload{"x.dsc", []byte("x")}, http.StatusUnprocessableEntity},
+		{"a .changes alone", "internal", false, newChanges("x.changes", hello), http.StatusUnprocessableEntity},
+		{"a .changes without its files", "internal", true, newChanges("x.changes", hello), http.StatusUnprocessableEntity},
+		{"a .changes that is none", "internal", true, upload{"x.changes", []byte("hello")}, http.StatusUnprocessableEntity},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := d.sends(t, "dns:a", c.pool, c.set, c.file); got != c.want {
+				t.Errorf("status %d, want %d", got, c.want)
+			}
+			d.nothingHeld(t)
+		})
+	}
+	if got := d.poolHas(t, ""); !slices.Equal(got, []string{"hello 1 by dns:a"}) {
+		t.Errorf("the pools have %q", got)
+	}
+}
+
+func TestConflictingUploads(t *testing.T) {
+	d := poolSite(t, nil)
+	one := newDeb(t, "hello", "1")
+	p := deb.Package{Control: []byte("Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: Other <other@mirror.example.org>\n"), Time: time.Unix(1_700_000_000, 0)}
+	var other bytes.Buffer
+	if err := p.Write(&other); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := d.sends(t, "dns:a", "internal", false, one), d.sends(t, "dns:b", "internal", false, upload{one.name, other.Bytes()}); a != http.StatusCreated || b != http.StatusConflict {
+		t.Errorf("statuses %d and %d", a, b)
+	}
+}
+
+func TestSetsAreAddedWhenTheirChangesCome(t *testing.T) {
+	d := poolSite(t, nil)
+	one, two := newDeb(t, "one", "1"), newDeb(t, "two", "1")
+	changes := newChanges("x.changes", one, two)
+	steps := []struct {
+		by   string
+		file upload
+		want int
+		has  int
+	}{
+		{"dns:a", upload{one.name, []byte("an earlier attempt")}, http.StatusCreated, 0},
+		{"dns:a", one, http.StatusCreated, 0},
+		{"dns:b", two, http.StatusCreated, 0}, // of another uploader
+		{"dns:a", changes, http.StatusUnprocessableEntity, 0},
+		{"dns:a", two, http.StatusCreated, 0},
+		{"dns:a", changes, http.StatusCreated, 2},
+	}
+	for i, s := range steps {
+		if got := d.sends(t, s.by, "internal", true, s.file); got != s.want {
+			t.Errorf("step %d: status %d, want %d", i, got, s.want)
+		}
+		if got := d.poolHas(t, "internal"); len(got) != s.has {
+			t.Errorf("step %d: the pool has %q", i, got)
+		}
+	}
+	if len(d.uploads.waiting) != 1 { // that of dns:b
+		t.Errorf("waiting: %v", d.uploads.waiting)
+	}
+	d.uploads.close()
+	d.nothingHeld(t)
+}
+
+func TestASetWithOneBadFileIsRefusedWhole(t *testing.T) {
+	d := poolSite(t, nil)
+	good, bad := newDeb(t, "good", "1"), upload{"bad.deb", []byte("no package")}
+	for _, f := range []upload{good, bad} {
+		if got := d.sends(t, "dns:a", "internal", true, f); got != http.StatusCreated {
+			t.Errorf("status %d", got)
+		}
+	}
+	if got := d.sends(t, "dns:a", "internal", true, newChanges("x.changes", good, bad)); got != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", got)
+	}
+	if got := d.poolHas(t, ""); len(got) > 0 {
+		t.Errorf("the pools have %q", got)
+	}
+	d.nothingHeld(t)
+}
+
+func TestSetsThatAreNeverCompletedAreGivenUp(t *testing.T) {
+	now := time.Now()
+	a := upstreamtest.New(t)
+	c := newSite(t, a, "stable")
+	c.Pools = []config.Pool{{Name: "internal", Component: "main"}}
+	d := openDaemon(t, c)
+	d.Now = func() time.Time { return now }
+	one := newDeb(t, "one", "1")
+	d.sends(t, "dns:a", "internal", true, one)
+	now = now.Add(waitForSet - time.Second)
+	d.uploads.expire()
+	if len(d.uploads.waiting) != 1 {
+		t.Error("given up too early")
+	}
+	now = now.Add(time.Second)
+	d.uploads.expire()
+	d.nothingHeld(t)
+}
+
+func TestUploadsThatBreakOff(t *testing.T) {
+	d := poolSite(t, nil)
+	one := newDeb(t, "one", "1")
+	for name, body := range map[string]io.Reader{
+		"short": bytes.NewReader(one.data[:100]), "broken": io.MultiReader(bytes.NewReader(one.data[:100]), iotest.ErrReader(io.ErrClosedPipe)),
+	} {
+		err := d.uploads.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: body})
+		if refused := (*proxy.UploadError)(nil); err == nil || errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.nothingHeld(t)
+	}
+}
+
+func TestTooMuchAtOnce(t *testing.T) {
+	d := poolSite(t, nil)
+	d.spool.held = maxSpooled
+	err := d.uploads.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: "x.deb", Size: 1, Body: strings.NewReader("x")})
+	if !errors.Is(err, errSpoolFull) {
+		t.Errorf("got %v", err)
+	}
+	d.spool.held = 0
+	small := poolSite(t, func(c *config.Config) { c.Cache.MaxSize = 1000 })
+	if got := small.sends(t, "dns:a", "internal", false, upload{"x.deb", make([]byte, 2000)}); got != http.StatusInsufficientStorage {
+		t.Errorf("status %d where there is no room", got)
+	}
+	small.nothingHeld(t)
+}
