@@ -7,21 +7,17 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
-	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
-	"aptmirror/proxy/status"
 )
 
-// countEvery is how old the figures of counted may be.
+// countEvery is how old the figures of a counted may be.
 const countEvery = 10 * time.Minute
 
 // counted remembers what takes too long to find out for every look at the
-// status page: how much of each suite is in the store, and when the site's own
-// keys end.
+// status page: how much of each suite is in the store.
 type counted struct {
-	mu     sync.Mutex // guards the fields below
+	mu     sync.Mutex // guards suites
 	suites map[suiteKey]admin.SuiteStatus
-	keys   []status.Expiry
 }
 
 // countForever counts until ctx ends, beginning now.
@@ -37,7 +33,6 @@ func (d *Daemon) countForever(ctx context.Context) error {
 }
 
 func (d *Daemon) count(ctx context.Context) error {
-	keys := d.siteKeys()
 	stored, err := d.storedDigests(ctx)
 	if err != nil {
 		return err
@@ -54,7 +49,7 @@ func (d *Daemon) count(ctx context.Context) error {
 	}
 	d.counted.mu.Lock()
 	defer d.counted.mu.Unlock()
-	d.counted.suites, d.counted.keys = suites, keys
+	d.counted.suites = suites
 	return nil
 }
 
@@ -85,35 +80,10 @@ func (d *Daemon) countSuite(ctx context.Context, repository, suite string, store
 	return ctx.Err()
 }
 
-// siteKeys tells when the keys end that sign what the site makes.
-func (d *Daemon) siteKeys() (ends []status.Expiry) {
-	seen := map[string]bool{}
-	for _, r := range d.config.Repositories {
-		keys, err := site.SigningKeys(d.config, r.SignWith)
-		if err != nil {
-			d.Log.Warn("reading the site's keys failed", "repository", r.Name, "error", err)
-			continue
-		}
-		for _, k := range keys {
-			if end := k.Expires(); !end.IsZero() && !seen[k.Fingerprint()] {
-				seen[k.Fingerprint()] = true
-				ends = append(ends, status.Expiry{Kind: status.SiteKey, Name: k.UserID(), End: end})
-			}
-		}
-	}
-	return ends
-}
-
 // add completes the status of a suite with what was counted last.
 func (c *counted) add(s *admin.SuiteStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	count := c.suites[suiteKey{s.Repository, s.Suite}]
 	s.Cached, s.CachedSize = count.Cached, count.CachedSize
-}
-
-func (c *counted) siteKeys() []status.Expiry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.keys
 }

@@ -34,7 +34,7 @@ func (d *Daemon) state(ctx context.Context) (*status.State, error) {
 			err = add(ctx, s)
 		}
 	}
-	s.Expiries = append(accessEnds(s.Access), append(d.counted.siteKeys(), d.archiveKeys(s.Suites)...)...)
+	s.Expiries = append(accessEnds(s.Access), append(siteKeys(d.makings.Load()), d.archiveKeys(s.Suites)...)...)
 	return s, err
 }
 
@@ -173,6 +173,20 @@ func accessEnds(a *admin.Access) (ends []status.Expiry) {
 	}
 	for _, l := range a.CRLs {
 		add(status.Expiry{Kind: status.RevocationList, Name: l.Issuer, End: l.NextUpdate})
+	}
+	return ends
+}
+
+// siteKeys tells when the keys end that sign what the site makes.
+func siteKeys(m *makings) (ends []status.Expiry) {
+	seen := map[string]bool{}
+	for _, r := range m.config.Repositories {
+		for _, k := range m.keys[r.Name] {
+			if end := k.Expires(); !end.IsZero() && !seen[k.Fingerprint()] {
+				seen[k.Fingerprint()] = true
+				ends = append(ends, status.Expiry{Kind: status.SiteKey, Name: k.UserID(), End: end})
+			}
+		}
 	}
 	return ends
 }
