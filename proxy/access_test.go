@@ -80,7 +80,7 @@ func TestStrangersFailTheHandshakeOfStrictServers(t *testing.T) {
 
 func TestOldTLSVersionsAreRefused(t *testing.T) {
 	s := newSite(t)
-	for version, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 		config := s.config(s.client("a.example.org"))
 		config.MinVersion, config.MaxVersion = version, version
 		conn, err := tls.Dial("tcp", s.address, config)
