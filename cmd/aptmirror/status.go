@@ -73,9 +73,32 @@ func inStore(s admin.Status) string {
 	return text
 }
 
+// printBuilt tells what only suites have that are built here. A ring is never
+// built: somebody publishes to it.
+func printBuilt(w io.Writer, s admin.SuiteStatus) {
+	for _, in := range s.Inputs {
+		fmt.Fprintf(w, "  made from    %s\n", in)
+	}
+	if s.HeldBack > 0 {
+		fmt.Fprintf(w, "  held back    %d versions, the first until %s\n", s.HeldBack, when(s.Next))
+	}
+	for _, unmet := range s.Unmet {
+		fmt.Fprintf(w, "  unmet        %s\n", unmet)
+	}
+	if !s.Checked.IsZero() {
+		fmt.Fprintf(w, "  last build   %s, last good %s\n", when(s.Checked), when(s.CheckedOK))
+	}
+}
+
 func printSuite(w io.Writer, s admin.SuiteStatus) {
-	fmt.Fprintf(w, "\n%s %s (archive %s)\n", s.Repository, s.Suite, s.Archive)
-	if s.Generation == 0 {
+	if s.Built {
+		fmt.Fprintf(w, "\n%s %s (built here)\n", s.Repository, s.Suite)
+	} else {
+		fmt.Fprintf(w, "\n%s %s (archive %s)\n", s.Repository, s.Suite, s.Archive)
+	}
+	if s.Generation == 0 && s.Built {
+		fmt.Fprintln(w, "  nothing published yet")
+	} else if s.Generation == 0 {
 		fmt.Fprintln(w, "  nothing verified yet")
 	} else {
 		fmt.Fprintf(w, "  generation   %d, published %s\n", s.Generation, when(s.Published))
@@ -86,7 +109,11 @@ func printSuite(w io.Writer, s admin.SuiteStatus) {
 		}
 		fmt.Fprintf(w, "  cached       %d of %d packages, %s of %s\n", s.Cached, s.Packages, size(s.CachedSize), size(s.Bytes))
 	}
-	fmt.Fprintf(w, "  last check   %s, last good %s\n", when(s.Checked), when(s.CheckedOK))
+	if s.Built {
+		printBuilt(w, s)
+	} else {
+		fmt.Fprintf(w, "  last check   %s, last good %s\n", when(s.Checked), when(s.CheckedOK))
+	}
 	if s.Warning != "" {
 		fmt.Fprintf(w, "  WARNING      %s\n", s.Warning)
 	}

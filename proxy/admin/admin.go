@@ -166,7 +166,7 @@ type Space struct {
 // SuiteStatus is the state of one suite of a repository.
 type SuiteStatus struct {
 	Repository string    `json:"repository"`
-	Archive    string    `json:"archive"`
+	Archive    string    `json:"archive,omitempty"` // of which it is the mirror
 	Suite      string    `json:"suite"`
 	Generation uint64    `json:"generation,omitempty"` // 0: nothing verified yet
 	Published  time.Time `json:"published,omitzero"`
@@ -184,6 +184,18 @@ type SuiteStatus struct {
 	Advice     string    `json:"advice,omitempty"`  // what to do about the error
 	Warning    string    `json:"warning,omitempty"` // what will be wrong soon
 	Held       *Held     `json:"held,omitempty"`    // what "archive accept" would accept
+
+	// Built says that the suite is built here: Checked is then when that was
+	// tried last.
+	Built  bool     `json:"built,omitempty"`
+	Inputs []string `json:"inputs,omitempty"` // the generations it was built from
+	// HeldBack counts versions that a hold keeps back, and Next is when the
+	// suite changes by itself, as when a hold ends.
+	HeldBack int       `json:"held_back,omitempty"`
+	Next     time.Time `json:"next,omitzero"`
+	// Unmet are relations that nothing meets, of packages that are allowed with
+	// dependencies.
+	Unmet []string `json:"unmet,omitempty"`
 }
 
 // Jobs are the newest jobs, newest first.

@@ -63,9 +63,9 @@ func originsOf(c *config.Config) (*proxy.Origins, error) {
 	return proxy.NewOrigins(all)
 }
 
-// accessFiles are those whose change makes a new Access.
-func accessFiles(c *config.Config) []string {
-	return append(append([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA...), c.Serve.CRL...)
+// watchedFiles are those whose change makes a new Access or new makings.
+func watchedFiles(c *config.Config) []string {
+	return slices.Concat([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA, c.Serve.CRL, makingFiles(c))
 }
 
 // stamps tells whether files changed, in one line for each. The time of the

@@ -70,7 +70,7 @@ func TestLoadAccessNamesWhatIsWrong(t *testing.T) {
 
 func TestStampsChangeWithTheFiles(t *testing.T) {
 	c := newSite(t, published(t), "stable")
-	files := accessFiles(c)
+	files := watchedFiles(c)
 	before := stamps(files)
 	if before == "" || stamps(files) != before {
 		t.Fatal("stamps do not stand still")

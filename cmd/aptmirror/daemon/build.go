@@ -28,7 +28,7 @@ type lastBuild struct {
 	Unmet    []string `json:"unmet,omitempty"`
 }
 
-func buildNote(b builtSuite) string { return "built " + b.repository + " " + b.suite }
+func buildNote(b builtSuiteKey) string { return "built " + b.repository + " " + b.suite }
 
 // rebuild asks for a build soon, because something has changed.
 func (d *Daemon) rebuild(why string) {
@@ -125,12 +125,16 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 
 // buildSuite brings one built suite up to date; on an error, what was served
 // before stays.
-func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuite, by string) admin.SuiteResult {
+func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by string) admin.SuiteResult {
 	result := admin.SuiteResult{Repository: b.repository, Suite: b.suite}
 	r, s, _ := m.suite(b.repository, b.suite)
 	built, err := d.build(ctx, m, r, s)
 	if err == nil {
 		result.New, err = d.publishBuilt(ctx, b, built, by)
+	}
+	if err == nil {
+		// Told at once, and not only when it is time to sign again.
+		_, err = d.header(m, b.repository, b.suite)
 	}
 	d.noteBuild(b, built, err)
 	if err != nil {
@@ -177,7 +181,7 @@ func (d *Daemon) bringOthers(ctx context.Context, r resign.Recipe) error {
 
 // publishBuilt makes a generation current unless clients would see no
 // difference.
-func (d *Daemon) publishBuilt(ctx context.Context, b builtSuite, built resign.Built, by string) (isNew bool, err error) {
+func (d *Daemon) publishBuilt(ctx context.Context, b builtSuiteKey, built resign.Built, by string) (isNew bool, err error) {
 	p, err := d.cache.Catalog.Publication(b.repository, b.suite)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return false, err
@@ -208,7 +212,7 @@ func (d *Daemon) looksTheSame(ctx context.Context, p catalog.Publication, g cata
 	return err == nil && ours.Listing == next.Listing
 }
 
-func (d *Daemon) noteBuild(b builtSuite, built resign.Built, failed error) {
+func (d *Daemon) noteBuild(b builtSuiteKey, built resign.Built, failed error) {
 	var last lastBuild
 	_ = d.cache.Catalog.Note(buildNote(b), &last) // of the first build there is none
 	last.At, last.Error = d.Now().UTC(), ""

@@ -362,3 +362,48 @@ func TestKeysAreRotated(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusOfBuiltSuites(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	s.archive.AddPackage(upstreamtest.Package{Name: "hello", Version: "2.0"})
+	s.archive.Publish()
+	s.sync("site", "stable")
+	find := func() admin.SuiteStatus {
+		all, err := s.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all.Suites, func(x admin.SuiteStatus) bool { return x.Repository == "site" })
+		return all.Suites[i]
+	}
+	x := find()
+	if !x.Built || x.Generation != 1 || x.Packages != 1 || x.HeldBack != 1 || x.Next.IsZero() || len(x.Signers) != 1 || x.Error != "" || x.ValidUntil.IsZero() ||
+		!cmp.Equal(x.Inputs, []string{"generation 2 of archive debian, suite stable"}) || !x.CheckedOK.Equal(x.Checked) {
+		t.Errorf("%+v", x)
+	}
+	m := *s.makings.Load()
+	m.faults = map[string]error{"repository site": errors.New("the key cannot be read")}
+	s.makings.Store(&m)
+	s.now = s.now.Add(6 * 24 * time.Hour)
+	s.sync("site", "stable")
+	if x = find(); x.Generation != 1 || !strings.Contains(x.Error, "the key cannot be read") {
+		t.Errorf("with a key that cannot be read: %+v", x)
+	}
+}
+
+func TestWhatIsBuiltVerifies(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	for _, quick := range []bool{true, false} {
+		out, err := s.Verify(t.Context(), admin.Caller{}, admin.VerifyRequest{Quick: quick}, func(admin.Event) {})
+		if err != nil || len(out.Problems) > 0 {
+			t.Errorf("quick %v: %v, %v", quick, out, err)
+		}
+	}
+	gc(t, s.Daemon, false)
+	s.sync("site", "stable")
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
+		t.Errorf("after a collection clients see %v", got)
+	}
+}

@@ -177,8 +177,12 @@ func ArchiveOf(a config.Archive, keys *pgp.Keyring) (*upstream.Archive, error) {
 	return u, nil
 }
 
-// keyring gives the keys of an archive for cache.Verify.
+// keyring gives the keys of an archive, or of who builds a repository, for
+// cache.Verify.
 func (d *Daemon) keyring(archive string) *pgp.Keyring {
+	if repository, built := (catalog.Ref{Archive: archive}).Builder(); built {
+		return d.siteKeyring(repository)
+	}
 	if a := d.upstream.Archive(archive); a != nil {
 		return a.Keyring
 	}

@@ -1,8 +1,11 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
@@ -78,15 +81,15 @@ func suiteOf(c *config.Config, repository, suite string) (r config.Repository, s
 	return r, s, false
 }
 
-// builtSuite names a suite that is built here.
-type builtSuite struct{ repository, suite string }
+// builtSuiteKey names a suite that is built here.
+type builtSuiteKey struct{ repository, suite string }
 
 // order lists all built suites that are not rings, those first that others are
 // made from. A configuration has no circles.
-func (m *makings) order() (list []builtSuite) {
+func (m *makings) order() (list []builtSuiteKey) {
 	var visit func(r config.Repository, s config.Suite)
 	visit = func(r config.Repository, s config.Suite) {
-		if b := (builtSuite{r.Name, s.Name}); s.Ring() || slices.Contains(list, b) {
+		if b := (builtSuiteKey{r.Name, s.Name}); s.Ring() || slices.Contains(list, b) {
 			return
 		}
 		for _, from := range s.From {
@@ -94,7 +97,7 @@ func (m *makings) order() (list []builtSuite) {
 				visit(r, s)
 			}
 		}
-		list = append(list, builtSuite{r.Name, s.Name})
+		list = append(list, builtSuiteKey{r.Name, s.Name})
 	}
 	for _, r := range m.config.Repositories {
 		for _, s := range r.Suites {
@@ -102,4 +105,44 @@ func (m *makings) order() (list []builtSuite) {
 		}
 	}
 	return list
+}
+
+// fault is what keeps the makings from being taken up while others are in force.
+func (m *makings) fault() error {
+	var all []error
+	for _, name := range slices.Sorted(maps.Keys(m.faults)) {
+		all = append(all, m.faults[name])
+	}
+	return errors.Join(all...)
+}
+
+// takeMakings puts makings in force and asks for a build with them.
+func (d *Daemon) takeMakings(m *makings) {
+	d.makings.Store(m)
+	d.rebuild("a reload")
+}
+
+// reloads reports whether a key that has changed since the daemon was started
+// with old is one of makings. Suites that come or go need a restart.
+func (m *makings) reloads(key string, old *config.Config) bool {
+	words := strings.SplitN(key, ".", 4)
+	switch words[0] {
+	case "policy", "key":
+		return true
+	case "repository":
+		// repository.NAME.KEY, repository.NAME.suite.SUITE.KEY
+		was, is := builtSuites(old), builtSuites(m.config)
+		return len(words) > 2 && slices.Equal(was, is) && slices.ContainsFunc(is, func(k builtSuiteKey) bool { return k.repository == words[1] })
+	}
+	return false
+}
+
+// builtSuites names the suites of built repositories, rings included.
+func builtSuites(c *config.Config) (all []builtSuiteKey) {
+	for _, r := range c.Repositories {
+		for _, s := range r.Suites {
+			all = append(all, builtSuiteKey{r.Name, s.Name})
+		}
+	}
+	return all
 }

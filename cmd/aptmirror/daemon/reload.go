@@ -29,8 +29,9 @@ const (
 	refreshInterval = time.Hour
 )
 
-// reloader takes up certificates, revocation lists and grants that change
-// while the daemon serves. No connection is touched: requests that begin
+// reloader takes up certificates, revocation lists, grants, policies, site keys
+// and what the built suites of a repository are made of, that change while the
+// daemon serves. No connection is touched: requests that begin
 // afterwards are judged by what is new. What cannot be used leaves in force
 // what was there before.
 type reloader struct {
@@ -51,7 +52,7 @@ type reloader struct {
 func (d *Daemon) newReloader() (*reloader, error) {
 	r := &reloader{daemon: d, config: d.config}
 	r.refreshCRL()
-	r.seen = stamps(accessFiles(d.config))
+	r.seen = stamps(watchedFiles(d.config))
 	var err error
 	if r.loaded, err = loadAccess(d.config); err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func (r *reloader) watch(ctx context.Context) error {
 func (r *reloader) reason() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := stamps(accessFiles(r.config))
+	now := stamps(watchedFiles(r.config))
 	switch {
 	case now == r.seen:
 		r.changing = ""
@@ -122,7 +123,7 @@ func (r *reloader) reload(why string) error {
 	defer r.mu.Unlock()
 	r.tell(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
 	r.tried, r.changing = r.daemon.Now().UTC(), ""
-	r.seen = stamps(accessFiles(r.config))
+	r.seen = stamps(watchedFiles(r.config))
 	err := r.take(why)
 	if err != nil {
 		r.keep(err)
@@ -142,12 +143,17 @@ func (r *reloader) take(why string) error {
 	if err != nil {
 		return err
 	}
+	m := loadMakings(next)
+	if err := m.fault(); err != nil {
+		return err
+	}
 	changed := config.Changed(r.config, next)
 	r.server.SetAccess(access)
+	r.daemon.takeMakings(m)
 	r.config, r.loaded, r.access = next, access, describe(access, r.tried)
-	r.seen = stamps(accessFiles(next))
-	r.access.Restart = slices.DeleteFunc(config.Changed(r.daemon.config, next), reloads)
-	r.daemon.Log.Info("reloaded certificates, revocation lists and grants", "by", why, "changed_keys", changed, "grants", r.access.Grants)
+	r.seen = stamps(watchedFiles(next))
+	r.access.Restart = slices.DeleteFunc(config.Changed(r.daemon.config, next), func(key string) bool { return reloads(key) || m.reloads(key, r.daemon.config) })
+	r.daemon.Log.Info("reloaded certificates, revocation lists, grants, policies and site keys", "by", why, "changed_keys", changed, "grants", r.access.Grants)
 	if len(r.access.Restart) > 0 {
 		r.daemon.Log.Warn("the configuration has changed where only a restart helps", "keys", r.access.Restart)
 	}

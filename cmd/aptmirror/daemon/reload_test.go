@@ -304,7 +304,7 @@ func TestChangesAreSeen(t *testing.T) {
 		if name == "back" {
 			continue
 		}
-		r.seen = stamps(accessFiles(r.config))
+		r.seen = stamps(watchedFiles(r.config))
 		if why := r.reason(); why != "" {
 			t.Errorf("%s: reloads before anything changed: %s", name, why)
 		}
@@ -320,7 +320,7 @@ func TestChangesAreSeen(t *testing.T) {
 			}
 		}
 	}
-	r.seen, r.tried, r.access.Problem = stamps(accessFiles(r.config)), now, "some"
+	r.seen, r.tried, r.access.Problem = stamps(watchedFiles(r.config)), now, "some"
 	if why := r.reason(); why != "" {
 		t.Errorf("tried again at once: %s", why)
 	}

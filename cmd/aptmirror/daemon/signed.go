@@ -168,6 +168,18 @@ func (d *Daemon) saysTheSame(ctx context.Context, p catalog.Publication, h resig
 	return err != nil || blob.Sum(text) == p.Signed.Release
 }
 
+// faultOfRing says why a ring could not be signed again. Suites that are built
+// tell that themselves, and snapshots share the keys of one or the other.
+func (d *Daemon) faultOfRing(m *makings, p catalog.Publication) error {
+	if _, s, ok := m.suite(p.Repository, p.Suite); !ok || !s.Ring() {
+		return nil
+	}
+	if _, err := d.header(m, p.Repository, p.Suite); err != nil {
+		return fmt.Errorf("signing repository %s, suite %s: %w", p.Repository, p.Suite, err)
+	}
+	return nil
+}
+
 // renewAll signs again what is due, of all repositories, rings and snapshots.
 func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err error) {
 	publications, err := d.cache.Catalog.Publications(ctx)
@@ -179,6 +191,7 @@ func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err erro
 	for _, p := range publications {
 		why := d.renewalOf(ctx, m, p)
 		if why == "" {
+			faults = append(faults, d.faultOfRing(m, p))
 			continue
 		}
 		_, err := d.move(ctx, catalog.Move{Repository: p.Repository, Suite: p.Suite, Expect: p.Current, Next: p.Current, By: by, Why: why})

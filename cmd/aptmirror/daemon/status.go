@@ -57,6 +57,9 @@ func (d *Daemon) failingMirrors() (all []admin.Mirror) {
 
 // suiteStatus counts the packages of a suite that are in stored, unless it is nil.
 func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite string, stored map[blob.Digest]bool) (admin.SuiteStatus, error) {
+	if archive == "" {
+		return d.builtStatusCounted(ctx, repository, suite, stored)
+	}
 	s := admin.SuiteStatus{Repository: repository, Archive: archive, Suite: suite}
 	check, err := d.cache.Catalog.Check(archive, suite)
 	if err != nil {
@@ -87,6 +90,21 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 		return s, nil
 	}
 	if err := d.countCached(ctx, g, stored, &s); err != nil {
+		markDamaged(&s, err)
+	}
+	return s, nil
+}
+
+func (d *Daemon) builtStatusCounted(ctx context.Context, repository, suite string, stored map[blob.Digest]bool) (admin.SuiteStatus, error) {
+	s, err := d.builtStatus(ctx, repository, suite)
+	if err != nil || stored == nil || s.Generation == 0 {
+		return s, err
+	}
+	g, err := d.current(repository, suite)
+	if err == nil {
+		err = d.countCached(ctx, g, stored, &s)
+	}
+	if err != nil {
 		markDamaged(&s, err)
 	}
 	return s, nil

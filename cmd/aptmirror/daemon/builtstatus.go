@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream/pgp"
+)
+
+// builtStatus tells of a suite that is built here. What is served of it and how
+// its last build went are two things: a build that fails leaves what there was.
+func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (admin.SuiteStatus, error) {
+	s := admin.SuiteStatus{Repository: repository, Suite: suite, Built: true}
+	var last lastBuild
+	if err := d.cache.Catalog.Note(buildNote(builtSuiteKey{repository, suite}), &last); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return s, err
+	}
+	s.Checked, s.CheckedOK, s.Error, s.HeldBack, s.Unmet = last.At, last.OK, last.Error, last.Held, last.Unmet
+	p, err := d.cache.Catalog.Publication(repository, suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Published = p.Published
+	if p.Signed != nil {
+		s.Date, s.ValidUntil = p.Signed.Date, p.Signed.ValidUntil
+		for _, k := range p.Signed.Signers {
+			s.Signers = append(s.Signers, admin.Signer(k))
+		}
+		if end := s.ValidUntil; !end.IsZero() && d.Now().After(end) {
+			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", stamp(end))
+		}
+	}
+	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+	if err != nil {
+		markDamaged(&s, err)
+		return s, nil
+	}
+	s.Generation, s.Packages, s.Bytes = g.Number, g.Packages, g.Bytes
+	// What is newest may not be published, because clients would see no
+	// difference.
+	if newest, err := d.cache.Catalog.Latest(ctx, g.Archive, g.Suite); err == nil && catalog.BuiltBy(repository) == g.Archive {
+		g = newest
+	}
+	s.Next = g.Next
+	for _, in := range g.Inputs {
+		s.Inputs = append(s.Inputs, in.String())
+	}
+	return s, nil
+}
+
+// siteKeyring gives the keys that sign a repository, or nil for one that is not
+// built.
+func (d *Daemon) siteKeyring(repository string) *pgp.Keyring {
+	var public bytes.Buffer
+	for _, k := range d.makings.Load().keys[repository] {
+		if err := k.WritePublic(&public, false); err != nil {
+			return nil
+		}
+	}
+	if public.Len() == 0 {
+		return nil
+	}
+	keys, err := pgp.ReadKeyring(&public)
+	if err != nil {
+		return nil
+	}
+	return keys
+}
