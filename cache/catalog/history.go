@@ -63,6 +63,19 @@ func (c *Catalog) At(repository, suite string, t time.Time) (m Moved, err error)
 	return m, err
 }
 
+// Oldest gives the first publication of a suite that is recorded, or
+// ErrNotFound.
+func (c *Catalog) Oldest(repository, suite string) (Moved, error) {
+	rows, err := collect[Moved](context.Background(), c, historyPrefix(repository, suite), false, 1)
+	if err == nil && len(rows) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Moved{}, err
+	}
+	return rows[0], nil
+}
+
 // trimHistory removes the moves of all suites beyond the newest kept.
 func (c *Catalog) trimHistory(ctx context.Context, kept int) error {
 	old, err := c.oldMoves(ctx, kept)

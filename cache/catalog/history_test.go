@@ -46,6 +46,12 @@ func TestAtGivesWhatWasCurrentAtAMoment(t *testing.T) {
 			t.Errorf("%s after the beginning: %+v, %v; want %d", c.after, m, err, c.want)
 		}
 	}
+	if m, err := f.Oldest("debian", "stable"); err != nil || m.Current != all[0].Ref() {
+		t.Errorf("the oldest is %+v, %v", m, err)
+	}
+	if _, err := f.Oldest("debian", "testing"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the oldest of nothing: %v", err)
+	}
 	if _, err := f.At("debian", "stable", time.Time{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("before all time: %v", err)
 	}

@@ -29,6 +29,7 @@ policy: upstream/deb822 upstream/debian
 cache/blob:
 cache/catalog: cache/blob
 cache: STORE FORMATS
+cache/compare: upstream/deb822 upstream/debian
 cache/bundle: STORE FORMATS
 upstream: STORE FORMATS
 resign/deb: FORMATS
@@ -45,7 +46,7 @@ systemd/deb: cmd/aptmirror/config
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon upstream upstream/pgp proxy/admin proxy/identity proxy/pki
-cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool
+cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool cache/compare
 cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign/pool
 `
 

@@ -18,7 +18,7 @@ func snapshotCommand() *cli.Command {
 		Name:  "snapshot",
 		Usage: "give names to points in time",
 		Subcommands: []*cli.Command{
-			snapshotCreateCommand(), snapshotListCommand(), snapshotShowCommand(), snapshotCompleteCommand(), snapshotDeleteCommand(),
+			snapshotCreateCommand(), snapshotListCommand(), snapshotShowCommand(), snapshotDiffCommand(), snapshotCompleteCommand(), snapshotDeleteCommand(),
 		},
 		Action: unknownSubcommand,
 	}

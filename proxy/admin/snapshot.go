@@ -12,6 +12,7 @@ type Snapshots interface {
 	Snapshot(ctx context.Context, r SnapshotName) (*SnapshotDetails, error)
 	CreateSnapshot(ctx context.Context, by Caller, r SnapshotRequest, news func(Event)) (*SnapshotDetails, error)
 	CompleteSnapshot(ctx context.Context, by Caller, r SnapshotName, news func(Event)) (*SnapshotDetails, error)
+	Diff(ctx context.Context, r DiffRequest) (*Diff, error)
 	DeleteSnapshot(ctx context.Context, by Caller, r SnapshotName) (*Snapshot, error)
 }
 
@@ -27,6 +28,9 @@ func handleSnapshots(mux *http.ServeMux, b Snapshots, allowed rules) {
 	})
 	handle(mux, "snapshot-complete", allowed, func(ctx context.Context, by Caller, r SnapshotName, news func(Event)) (*SnapshotDetails, error) {
 		return b.CompleteSnapshot(ctx, by, r, news)
+	})
+	handle(mux, "snapshot-diff", allowed, func(ctx context.Context, _ Caller, r DiffRequest, _ func(Event)) (*Diff, error) {
+		return b.Diff(ctx, r)
 	})
 	handle(mux, "snapshot-delete", allowed, func(ctx context.Context, by Caller, r SnapshotName, _ func(Event)) (*Snapshot, error) {
 		return b.DeleteSnapshot(ctx, by, r)
@@ -90,4 +94,54 @@ type SnapshotDetails struct {
 	PresentBytes int64 `json:"present_bytes"`
 	// Addresses are what clients may name in place of those of repositories.
 	Addresses []string `json:"addresses"`
+}
+
+// DiffRequest names two snapshots; "now" is what is served at present.
+type DiffRequest struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Diff is how the packages of one moment differ from those of another.
+type Diff struct {
+	From   string      `json:"from"`
+	To     string      `json:"to"`
+	Suites []SuiteDiff `json:"suites"`
+}
+
+// SuiteDiff is how one suite of a repository differs.
+type SuiteDiff struct {
+	SuiteName
+	OnlyIn  string         `json:"only_in,omitempty"` // the snapshot that alone has it; then nothing is compared
+	Sources []SourceChange `json:"sources"`           // in the order of names
+	Total   DiffTotal      `json:"total"`
+}
+
+// SourceChange is what became of the packages built from one source package.
+type SourceChange struct {
+	Name     string          `json:"name"`
+	From     string          `json:"from,omitempty"` // its newest version before
+	To       string          `json:"to,omitempty"`   // and after
+	Packages []PackageChange `json:"packages"`
+}
+
+// PackageChange is what became of a package.
+type PackageChange struct {
+	Kind         string `json:"kind"` // added, removed, upgraded, downgraded or replaced: the same version with other bytes
+	Name         string `json:"name"`
+	Architecture string `json:"architecture"` // "source" for a source package
+	From         string `json:"from,omitempty"`
+	To           string `json:"to,omitempty"`
+	FromSize     int64  `json:"from_size,omitempty"`
+	ToSize       int64  `json:"to_size,omitempty"`
+}
+
+// DiffTotal counts packages, and the bytes of what is new.
+type DiffTotal struct {
+	Added      int   `json:"added"`
+	Removed    int   `json:"removed"`
+	Upgraded   int   `json:"upgraded"`
+	Downgraded int   `json:"downgraded"`
+	Replaced   int   `json:"replaced"`
+	Bytes      int64 `json:"bytes"`
 }

@@ -31,7 +31,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	}
 	board := d.newBoard()
 	server := proxy.New(proxy.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache,
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: newStates(d),
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
 		Uploads: d.uploads, Status: board.Handler(), Observe: observer(board),
 	})

@@ -1,11 +1,99 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/proxy"
 )
+
+const (
+	// momentFormat is how an address names a moment, in UTC: as
+	// snapshot.debian.org does, and apt's documentation.
+	momentFormat = "20060102T150405Z"
+	// toldSnapshots is how many names a refusal offers; a status line is short.
+	toldSnapshots = 3
+)
+
+// states finds earlier states of repositories, for clients.
+type states struct {
+	daemon *Daemon
+
+	mu   sync.Mutex           // guards used
+	used map[string]time.Time // when a moment was last asked for, by the repository that serves it
+	slot chan struct{}        // taken while a moment is made ready
+}
+
+func newStates(d *Daemon) *states {
+	return &states{daemon: d, used: map[string]time.Time{}, slot: make(chan struct{}, 1)}
+}
+
+// Find gives the repository of the catalog that serves a snapshot or a moment.
+func (s *states) Find(ctx context.Context, repository, id string) (string, error) {
+	if t, err := time.Parse(momentFormat, id); err == nil {
+		return s.moment(ctx, repository, t)
+	}
+	served := catalog.SnapshotRepository(repository, id)
+	if catalog.CheckSnapshotName(id) == nil && s.daemon.cache.Catalog.HasRepository(served) {
+		return served, nil
+	}
+	return "", s.unknown(ctx, repository, id)
+}
+
+// unknown says what snapshots there are, those first whose names are alike.
+func (s *states) unknown(ctx context.Context, repository, id string) error {
+	all, err := s.snapshotsOf(ctx, repository)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(x catalog.Snapshot) bool { return x.Name == id }) {
+		return fmt.Errorf("snapshot %s of repository %s is not ready to be served", id, repository)
+	}
+	if len(all) == 0 {
+		return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s, and no other; a moment such as %s is served too", id, repository, s.daemon.Now().UTC().Format(momentFormat))}
+	}
+	slices.SortFunc(all, func(a, b catalog.Snapshot) int {
+		return cmp.Or(cmp.Compare(alike(b.Name, id), alike(a.Name, id)), b.Created.Compare(a.Created))
+	})
+	return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s; there are %s", id, repository, namesOf(all))}
+}
+
+// alike is how long the common beginning of two names is.
+func alike(a, b string) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func namesOf(all []catalog.Snapshot) string {
+	var names []string
+	for _, x := range all[:min(len(all), toldSnapshots)] {
+		names = append(names, x.Name)
+	}
+	if more := len(all) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
+
+// snapshotsOf gives the snapshots that pin something of a repository.
+func (s *states) snapshotsOf(ctx context.Context, repository string) (all []catalog.Snapshot, err error) {
+	snapshots, err := s.daemon.cache.Catalog.Snapshots(ctx)
+	for _, x := range snapshots {
+		if slices.Contains(repositoriesOf(x), repository) {
+			all = append(all, x)
+		}
+	}
+	return all, err
+}
 
 // publishSnapshot makes what a snapshot pins servable under the addresses of
 // snapshots. What is mirrored keeps its archive's signature.
@@ -35,8 +123,7 @@ func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string)
 	if before.Current == p.Ref {
 		return nil
 	}
-	m := catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: by, Why: "snapshot " + id}
-	_, err = d.move(ctx, m)
+	_, err = d.move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: by, Why: "snapshot " + id})
 	return err
 }
 

@@ -1,0 +1,213 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy"
+)
+
+const (
+	// keptMoments is how many states that were asked for by their moment are
+	// served at a time, each pinning its generations; the one that was not asked
+	// for the longest makes room.
+	keptMoments = 32
+	// momentPatience is how long a client waits for a state to be made ready.
+	momentPatience = 5 * time.Second
+)
+
+// moment gives the state that a repository had at t, which is the same from one
+// publication to the next and served under the time of the earlier one.
+func (s *states) moment(ctx context.Context, repository string, t time.Time) (string, error) {
+	now := s.daemon.Now()
+	if t.After(now) {
+		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("%s is yet to come: it is %s", t.Format(momentFormat), now.UTC().Format(momentFormat))}
+	}
+	pins, began, err := s.pinsAt(repository, t)
+	if err != nil {
+		return "", err
+	}
+	if len(pins) == 0 {
+		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("nothing of %s is known of %s%s", repository, t.Format(momentFormat), s.oldest(repository))}
+	}
+	served := catalog.SnapshotRepository(repository, began.UTC().Format(momentFormat))
+	if s.daemon.cache.Catalog.HasRepository(served) {
+		s.touch(served)
+		return served, nil
+	}
+	return served, s.ready(ctx, served, pins, t)
+}
+
+// pinsAt gives what was current at t, and since when all of it was.
+func (s *states) pinsAt(repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
+	for _, r := range s.daemon.config.Repositories {
+		if r.Name != repository {
+			continue
+		}
+		for _, suite := range s.daemon.config.SuitesOf(r) {
+			m, err := s.daemon.cache.Catalog.At(repository, suite, t)
+			if errors.Is(err, catalog.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, began, err
+			}
+			pins = append(pins, catalog.Pin{Repository: repository, Suite: suite, Ref: m.Current, Published: m.Published})
+			if m.Published.After(began) {
+				began = m.Published
+			}
+		}
+	}
+	return pins, began, nil
+}
+
+// oldest tells from when on there is something.
+func (s *states) oldest(repository string) string {
+	var first time.Time
+	for _, r := range s.daemon.config.Repositories {
+		if r.Name != repository {
+			continue
+		}
+		for _, suite := range s.daemon.config.SuitesOf(r) {
+			m, err := s.daemon.cache.Catalog.Oldest(repository, suite)
+			if err == nil && (first.IsZero() || m.Published.Before(first)) {
+				first = m.Published
+			}
+		}
+	}
+	if first.IsZero() {
+		return ""
+	}
+	return "; the first known state is of " + first.UTC().Format(momentFormat)
+}
+
+// ready publishes a state. The work is the daemon's: the client only waits for
+// it, and no longer than it may take.
+func (s *states) ready(ctx context.Context, served string, pins []catalog.Pin, t time.Time) error {
+	d := s.daemon
+	if err := s.stillThere(ctx, pins, t); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, momentPatience)
+	defer cancel()
+	free, err := takeSlot(ctx, s.slot)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	d.jobs.Go(func() {
+		defer free()
+		done <- s.publish(d.life, served, pins)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// publish needs the slot.
+func (s *states) publish(ctx context.Context, served string, pins []catalog.Pin) error {
+	d := s.daemon
+	if d.cache.Catalog.HasRepository(served) {
+		return nil // while this waited
+	}
+	if err := s.makeRoom(ctx); err != nil {
+		return err
+	}
+	_, id, _ := catalog.CutSnapshotRepository(served)
+	var suites []string
+	for _, p := range pins {
+		if err := d.publishState(ctx, p, id, "a client"); err != nil {
+			return err
+		}
+		suites = append(suites, p.Suite)
+	}
+	d.cache.Catalog.ServeRepository(served, suites)
+	s.touch(served)
+	d.Log.Info("an earlier state is served", "repository", served, "suites", len(suites))
+	return nil
+}
+
+// stillThere refuses moments of which a generation was removed.
+func (s *states) stillThere(ctx context.Context, pins []catalog.Pin, t time.Time) error {
+	for _, p := range pins {
+		_, err := s.daemon.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+		if !errors.Is(err, catalog.ErrNotFound) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		return s.gone(ctx, p.Repository, t)
+	}
+	return nil
+}
+
+// gone names the snapshots nearest to a moment that is not kept.
+func (s *states) gone(ctx context.Context, repository string, t time.Time) error {
+	all, err := s.snapshotsOf(ctx, repository)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("the state of %s at %s is no longer kept", repository, t.Format(momentFormat))
+	if len(all) > 0 {
+		slices.SortFunc(all, func(a, b catalog.Snapshot) int { return cmp.Compare(a.Created.Sub(t).Abs(), b.Created.Sub(t).Abs()) })
+		text += fmt.Sprintf("; nearest is snapshot %s of %s", all[0].Name, all[0].Created.UTC().Format(momentFormat))
+	}
+	return &proxy.UnknownSnapshotError{Text: text}
+}
+
+func (s *states) touch(served string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used[served] = s.daemon.Now()
+}
+
+// makeRoom withdraws the moments that were not asked for the longest.
+func (s *states) makeRoom(ctx context.Context) error {
+	publications, err := s.daemon.cache.Catalog.Publications(ctx)
+	if err != nil {
+		return err
+	}
+	moments := map[string]bool{}
+	for _, p := range publications {
+		if isMoment(p.Repository) {
+			moments[p.Repository] = true
+		}
+	}
+	for len(moments) >= keptMoments {
+		last := s.leastUsed(moments)
+		if err := s.daemon.cache.Catalog.Withdraw(last); err != nil {
+			return err
+		}
+		delete(moments, last)
+	}
+	return nil
+}
+
+// leastUsed counts those that were not asked for since the start as the first
+// to go.
+func (s *states) leastUsed(moments map[string]bool) (last string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range moments {
+		if last == "" || s.used[name].Before(s.used[last]) {
+			last = name
+		}
+	}
+	delete(s.used, last)
+	return last
+}
+
+func isMoment(repository string) bool {
+	_, id, ok := catalog.CutSnapshotRepository(repository)
+	_, err := time.Parse(momentFormat, id)
+	return ok && err == nil
+}

@@ -1,0 +1,184 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// clock is what a test moves.
+type clock struct{ now time.Time }
+
+func (c *clock) read() time.Time { return c.now }
+
+// openDaemonAt opens a daemon with a clock of its own.
+func openDaemonAt(t *testing.T, a *upstreamtest.Archive, suites ...string) (*Daemon, *clock) {
+	t.Helper()
+	c := &clock{time.Now().Add(time.Minute).Truncate(time.Second)}
+	d, err := Open(t.Context(), newSite(t, a, suites...), Options{Version: "test", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: c.read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d, c
+}
+
+// history publishes version after version, an hour apart, and gives when.
+func history(t *testing.T, d *Daemon, a *upstreamtest.Archive, c *clock, n int) (times []time.Time) {
+	t.Helper()
+	for i := range n {
+		a.AddPackage(upstreamtest.Package{Name: "hello", Version: fmt.Sprint(i + 1)})
+		a.Publish()
+		if _, _, err := syncOnce(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, c.now)
+		c.now = c.now.Add(time.Hour)
+	}
+	return times
+}
+
+func TestMomentsAreServedAsTheStateThen(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, c := openDaemonAt(t, a, "stable")
+	times := history(t, d, a, c, 3)
+	s := newStates(d)
+	find := func(at time.Time) string {
+		t.Helper()
+		served, err := s.Find(t.Context(), "debian", at.UTC().Format(momentFormat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return served
+	}
+	for i, at := range times {
+		first, again := find(at), find(at.Add(time.Hour-time.Second))
+		if first != again || servedNumber(t, d, first) != uint64(i+1) {
+			t.Errorf("at %s, %s and later %s is served", at, first, again)
+		}
+	}
+	for at, want := range map[time.Time]string{times[0].Add(-time.Second): "the first known state is of " + times[0].UTC().Format(momentFormat), c.now.Add(time.Hour): "yet to come"} {
+		_, err := s.Find(t.Context(), "debian", at.UTC().Format(momentFormat))
+		if unknown := (*proxy.UnknownSnapshotError)(nil); !errors.As(err, &unknown) || !strings.Contains(unknown.Text, want) {
+			t.Errorf("of %s: %v, want %q", at, err, want)
+		}
+	}
+}
+
+func servedNumber(t *testing.T, d *Daemon, repository string) uint64 {
+	t.Helper()
+	if _, err := d.cache.Catalog.Resolve(repository, "dists/stable/InRelease", func(string) bool { return true }); err != nil {
+		t.Errorf("%s: %v", repository, err)
+	}
+	p, err := d.cache.Catalog.Publication(repository, "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Current.Number
+}
+
+func TestAMomentThatIsNoLongerKeptNamesTheNearestSnapshot(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, c := openDaemonAt(t, a, "stable")
+	times := history(t, d, a, c, 2)
+	create(t, d, "second")
+	history(t, d, a, c, 4)
+	c.now = c.now.AddDate(0, 1, 0)
+	if _, err := d.cache.Collect(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	s := newStates(d)
+	_, err := s.Find(t.Context(), "debian", times[0].UTC().Format(momentFormat))
+	if unknown := (*proxy.UnknownSnapshotError)(nil); !errors.As(err, &unknown) || !strings.Contains(unknown.Text, "no longer kept; nearest is snapshot second of ") {
+		t.Errorf("%v", err)
+	}
+	if served, err := s.Find(t.Context(), "debian", times[1].UTC().Format(momentFormat)); err != nil || servedNumber(t, d, served) != 2 {
+		t.Errorf("%s, %v", served, err)
+	}
+}
+
+func create(t *testing.T, d *Daemon, name string) *admin.SnapshotDetails {
+	t.Helper()
+	s, err := d.CreateSnapshot(t.Context(), admin.Caller{}, admin.SnapshotRequest{Name: name}, func(admin.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSnapshotsAreFoundByNameAlsoAfterARestart(t *testing.T) {
+	a := published(t)
+	site := newSite(t, a, "stable")
+	d := openDaemon(t, site)
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	create(t, d, "june")
+	for range 2 {
+		served, err := newStates(d).Find(t.Context(), "debian", "june")
+		if err != nil || servedNumber(t, d, served) != 1 {
+			t.Errorf("%s, %v", served, err)
+		}
+		d.Close()
+		d = openDaemon(t, site)
+	}
+	for i := range 5 {
+		create(t, d, fmt.Sprint("july-", i))
+	}
+	for id, want := range map[string]string{"jule": "there are july-", "june2": "there are june, ", "..": "there are july-4, july-3, july-2, 3 more", "20260101": "3 more"} {
+		_, err := newStates(d).Find(t.Context(), "debian", id)
+		if unknown := (*proxy.UnknownSnapshotError)(nil); !errors.As(err, &unknown) || !strings.Contains(unknown.Text, want) {
+			t.Errorf("%s: %v, want %q", id, err, want)
+		}
+	}
+	_, err := newStates(d).Find(t.Context(), "other", "june")
+	if unknown := (*proxy.UnknownSnapshotError)(nil); !errors.As(err, &unknown) || !strings.Contains(unknown.Text, "and no other") {
+		t.Errorf("of another repository: %v", err)
+	}
+}
+
+func TestMomentsMakeRoomForOthers(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, c := openDaemonAt(t, a, "stable")
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	a.Publish()
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.cache.Catalog.Publication("debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStates(d)
+	var first string
+	for i := range keptMoments + 3 {
+		c.now = c.now.Add(time.Minute)
+		if p, err = d.cache.Catalog.Publish(t.Context(), catalog.Move{Repository: "debian", Suite: "stable", Expect: p.Current, Next: p.Current}, c.now); err != nil {
+			t.Fatal(err)
+		}
+		served, err := s.Find(t.Context(), "debian", c.now.UTC().Format(momentFormat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = served
+		}
+		s.touch(first) // somebody uses it all the time
+	}
+	publications, err := d.cache.Catalog.Publications(t.Context())
+	if err != nil || len(publications) != keptMoments+1 {
+		t.Errorf("%d publications, %v", len(publications), err)
+	}
+	if !d.cache.Catalog.HasRepository(first) {
+		t.Error("the one that is used was withdrawn")
+	}
+}
