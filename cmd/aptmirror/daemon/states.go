@@ -62,7 +62,7 @@ func (s *states) unknown(ctx context.Context, repository, id string) error {
 	slices.SortFunc(all, func(a, b catalog.Snapshot) int {
 		return cmp.Or(cmp.Compare(alike(b.Name, id), alike(a.Name, id)), b.Created.Compare(a.Created))
 	})
-	return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s; there are %s", id, repository, namesOf(all))}
+	return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s; there are %s", id, repository, offer(all))}
 }
 
 // alike is how long the common beginning of two names is.
@@ -73,7 +73,7 @@ func alike(a, b string) (n int) {
 	return n
 }
 
-func namesOf(all []catalog.Snapshot) string {
+func offer(all []catalog.Snapshot) string {
 	var names []string
 	for _, x := range all[:min(len(all), toldSnapshots)] {
 		names = append(names, x.Name)
