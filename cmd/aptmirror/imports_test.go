@@ -44,10 +44,12 @@ proxy: STORE proxy/identity
 cmd/aptmirror/config:
 systemd/deb: cmd/aptmirror/config
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
+cmd/aptmirror/migrate: cmd/aptmirror/config cmd/aptmirror/aptsources
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool cache/compare
-cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign/pool
+cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/migrate
+cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign/pool
 `
 
 // owners names the libraries that only some packages may know.
@@ -99,7 +101,7 @@ func parseAllowed(t *testing.T) map[string][]string {
 		if !ok {
 			continue
 		}
-		edges[pkg] = []string{}
+		edges[pkg] = append(edges[pkg], []string{}...) // a package may have several lines
 		for _, i := range strings.Fields(imports) {
 			if g := groups[i]; g != nil {
 				edges[pkg] = append(edges[pkg], g...)

@@ -141,3 +141,16 @@ func hexValue(c byte) byte {
 	}
 	return c | 0x20 - 'a' + 10
 }
+
+// Line reads one line of the one-line format, as other programs have it too. number is its place in the file, architecture
+// that of a source that names none.
+func Line(file string, number int, line, architecture string) ([]Source, []Skipped) {
+	r := &reader{native: architecture, architectures: []string{architecture}}
+	e, err := parseLine(strings.TrimSpace(withoutComment(line)))
+	if err != nil {
+		r.skip(file, number, "%v", err)
+	} else {
+		r.add(file, number, e)
+	}
+	return r.sources, r.skipped
+}

@@ -29,9 +29,26 @@ func Format(c *Config) []byte {
 	return []byte(f.out.String())
 }
 
+// Excerpt writes tables to be added to a file, without explanations. What an archive lacks to be complete is a comment
+// with an example.
+func Excerpt(archives []Archive, repositories []Repository) []byte {
+	f := &formatter{}
+	for _, a := range archives {
+		f.hints = nil
+		if len(a.Suites) == 0 {
+			f.hints = []string{"suites", "components"}
+		}
+		f.table(archiveSection, f.archiveValues(a), false)
+	}
+	f.hints = nil
+	f.kinds(repositories, false)
+	return []byte(strings.TrimPrefix(f.out.String(), "\n"))
+}
+
 type formatter struct {
-	dir string
-	out strings.Builder
+	dir   string   // "": all paths stay absolute
+	hints []string // keys that are written as comments where they are not set
+	out   strings.Builder
 }
 
 // values maps a key to its value in TOML. A missing or empty one is written as a comment with the example.
@@ -90,7 +107,7 @@ func (f *formatter) archiveValues(a Archive) values {
 // repositories writes the two kinds in the order of c, each explained at its first, and as a comment the kind that does
 // not occur.
 func (f *formatter) repositories(repositories []Repository) {
-	f.kinds(repositories)
+	f.kinds(repositories, true)
 	verbatim := func(r Repository) bool { return !r.Built() }
 	if !slices.ContainsFunc(repositories, verbatim) {
 		f.section(verbatimSection, nil)
@@ -101,8 +118,8 @@ func (f *formatter) repositories(repositories []Repository) {
 	}
 }
 
-func (f *formatter) kinds(repositories []Repository) {
-	explained := map[bool]bool{}
+func (f *formatter) kinds(repositories []Repository, explain bool) {
+	explained := map[bool]bool{true: !explain, false: !explain}
 	for _, r := range repositories {
 		s := verbatimSection
 		if r.Built() {
@@ -169,7 +186,7 @@ func (f *formatter) keys(s section, v values, explain bool) {
 		switch {
 		case v[k.name] != "":
 			fmt.Fprintf(&f.out, "%s = %s\n", k.name, v[k.name])
-		case explain:
+		case explain || slices.Contains(f.hints, k.name):
 			fmt.Fprintf(&f.out, "#%s = %s\n", k.name, k.example)
 		}
 	}
@@ -191,6 +208,9 @@ func (f *formatter) paths(list []string) string {
 }
 
 func (f *formatter) relative(p string) string {
+	if f.dir == "" {
+		return p
+	}
 	r, err := filepath.Rel(f.dir, p)
 	if err != nil || !filepath.IsLocal(r) {
 		return p

@@ -22,7 +22,7 @@ const (
 // route reads how requests to an archive go out.
 func (d *decoder) route(t *table, a *Archive) {
 	a.AllowPrivate = d.yes(t, "allow_private")
-	a.Proxy = d.one(t, "proxy", cleanProxy)
+	a.Proxy = d.one(t, "proxy", CleanProxy)
 	a.Auth = d.one(t, "auth", d.path)
 	a.ClientCert = d.one(t, "client_cert", d.path)
 	a.ClientKey = d.one(t, "client_key", d.path)
@@ -66,7 +66,8 @@ func (d *decoder) number(t *table, name string, lowest, highest int) int {
 	return int(value)
 }
 
-func cleanProxy(s string) (string, error) {
+// CleanProxy checks the address of a proxy, or DirectProxy.
+func CleanProxy(s string) (string, error) {
 	if s == DirectProxy {
 		return s, nil
 	}

@@ -110,6 +110,9 @@ func parseURL(s string, schemes ...string) (*url.URL, error) {
 		return nil, fmt.Errorf("is longer than %d bytes", maxText)
 	}
 	u, err := url.Parse(s)
+	if strings.Contains(s, "@") && (err != nil || strings.ContainsFunc(s, notInURL)) {
+		return nil, fmt.Errorf("is not an %s URI", allowed) // there may be a password in it
+	}
 	if err != nil || strings.ContainsFunc(s, notInURL) {
 		return nil, fmt.Errorf("%q is not an %s URI", s, allowed)
 	}
