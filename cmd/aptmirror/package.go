@@ -88,8 +88,9 @@ func withListed(names []string) (all []string, err error) {
 			return nil, err
 		}
 		for _, l := range listed {
-			if beside := filepath.Join(filepath.Dir(name), l); !slices.Contains(all, beside) {
-				all = append(all, beside)
+			beside := filepath.Join(filepath.Dir(name), l)
+			if _, err := os.Lstat(beside); err == nil && !slices.Contains(all, beside) {
+				all = append(all, beside) // others may be in the pool
 			}
 		}
 	}

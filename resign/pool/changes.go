@@ -2,16 +2,19 @@ package pool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
 	"aptmirror/upstream/deb822"
 	"aptmirror/upstream/pgp"
 )
 
-// changes is a .changes file, deb-changes(5), of which every listed file was found in the set.
+// changes is a .changes file, deb-changes(5), of which every listed file was found, in the set or in the pool.
 type changes struct {
 	name     string
 	signer   string
@@ -25,7 +28,8 @@ type listed struct {
 	name   string
 }
 
-// readChanges reads the set's .changes, if it has one, which must list all other files of the set.
+// readChanges reads the set's .changes, if it has one, which must list all other files of the set; what it
+// lists besides is in the pool.
 func (s *set) readChanges() error {
 	names := s.named(".changes")
 	if len(names) == 0 {
@@ -50,15 +54,11 @@ func (s *set) readChanges() error {
 
 // parse reads the two lists, which have the same files.
 func (c *changes) parse(text []byte) (list []listed, err error) {
-	stanza, err := deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxTextBytes + 1})
-	if err != nil {
+	if list, err = checksums(text); err != nil {
 		return nil, err
 	}
-	sums, ok := stanza.Lookup("Checksums-Sha256")
-	if !ok {
-		return nil, fmt.Errorf("without the field Checksums-Sha256, nothing can be verified")
-	}
-	if list, err = parseSums(sums); err != nil {
+	stanza, err := deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxTextBytes + 1})
+	if err != nil {
 		return nil, err
 	}
 	files, ok := stanza.Lookup("Files")
@@ -135,12 +135,18 @@ func (c *changes) parseFiles(f deb822.Field, list []listed) error {
 }
 
 func (s *set) checkListed(list []listed) error {
+	have, err := s.pool.List(s.ctx)
+	if err != nil {
+		return err
+	}
 	known := map[string]bool{s.changes.name: true}
 	for _, l := range list {
 		f, there := s.files[l.name]
 		switch {
+		case !there && slices.ContainsFunc(have, func(h catalog.PoolFile) bool { return h.Digest == l.digest && h.Size == l.size }):
+			continue // it came before, whatever it was called
 		case !there:
-			return refuse(Incomplete, s.changes.name, "lists %.200q, which is not in the set", l.name)
+			return refuse(Incomplete, s.changes.name, "lists %.200q, which is neither in the set nor in the pool", l.name)
 		case f.Size != l.size:
 			return refuse(Malformed, f.Name, "has %d bytes, %s says %d", f.Size, s.changes.name, l.size)
 		case s.digests[f.Name] != l.digest:
@@ -156,8 +162,8 @@ func (s *set) checkListed(list []listed) error {
 	return nil
 }
 
-// Listed gives the names of the files that a .changes lists, before anything
-// vouches for it. What is wrong with it is an *Error.
+// Listed gives the names of the files that a .changes or .dsc lists, before
+// anything vouches for it. What is wrong with it is an *Error.
 func Listed(f File) (names []string, err error) {
 	data, err := readText(f)
 	if err != nil {
@@ -166,7 +172,7 @@ func Listed(f File) (names []string, err error) {
 	text, err := pgp.Unverified(data)
 	var list []listed
 	if err == nil {
-		list, err = new(changes).parse(text)
+		list, err = checksums(text)
 	}
 	if err != nil {
 		return nil, &Error{Malformed, f.Name, err}
@@ -176,3 +182,18 @@ func Listed(f File) (names []string, err error) {
 	}
 	return names, nil
 }
+
+// checksums reads the field Checksums-Sha256 of a file that consists of one stanza.
+func checksums(text []byte) ([]listed, error) {
+	stanza, err := deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxTextBytes + 1})
+	if err != nil {
+		return nil, err
+	}
+	sums, ok := stanza.Lookup("Checksums-Sha256")
+	if !ok {
+		return nil, errNoChecksums
+	}
+	return parseSums(sums)
+}
+
+var errNoChecksums = errors.New("without the field Checksums-Sha256, nothing can be verified")

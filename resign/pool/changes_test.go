@@ -39,7 +39,7 @@ func TestChangesThatDoNotFit(t *testing.T) {
 		reason  Reason
 		want    string
 	}{
-		{"a file is missing", file("x.changes", text), []File{one}, Incomplete, `lists "two.deb", which is not in the set`},
+		{"a file is missing", file("x.changes", text), []File{one}, Incomplete, `lists "two.deb", which is neither in the set nor in the pool`},
 		{"a file too many", file("x.changes", changesText(t, "misc", one)), []File{one, two}, Incomplete, "x.changes does not list it"},
 		{"another file", file("x.changes", text), []File{one, named("two.deb", one)}, Malformed, "x.changes says"},
 		{"no Checksums-Sha256", changed(sums, ""), []File{one, two}, Malformed, "nothing can be verified"},
@@ -50,7 +50,7 @@ func TestChangesThatDoNotFit(t *testing.T) {
 		{"a digest of another length", changed(firstSum, " 12 34 one.deb"), []File{one, two}, Malformed, "line"},
 		{"a size with a sign", changed(firstSum, strings.Replace(firstSum, " ", " +", 2)), []File{one, two}, Malformed, "line"},
 		{"no columns", changed(" misc optional one.deb", " one.deb"), []File{one, two}, Malformed, "not MD5, size, section"},
-		{"a way out", changed("one.deb", "../one.deb"), []File{one, two}, Incomplete, "not in the set"},
+		{"a way out", changed("one.deb", "../one.deb"), []File{one, two}, Incomplete, "neither in the set"},
 		{"nonsense", file("x.changes", "hello"), []File{one, two}, Malformed, ""},
 		{"two of them", file("x.changes", text), []File{one, two, file("y.changes", text)}, Malformed, "a second .changes"},
 		{"a build record alone", file("x.buildinfo", text), []File{one}, Incomplete, "neither a package"},
@@ -58,6 +58,28 @@ func TestChangesThatDoNotFit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			refused(t, p, c.reason, c.want, append(c.files, c.changes)...)
 		})
+	}
+}
+
+// A package may have come alone before the .changes that lists it.
+func TestChangesOfFilesThatThePoolHas(t *testing.T) {
+	p := newPool(t, nil)
+	one, two := named("one.deb", newDeb(t, control("one", "1", "all", ""), "")), named("two.deb", newDeb(t, control("two", "1", "all", ""), ""))
+	add(t, p, one)
+	if added := add(t, p, two, file("x.changes", changesText(t, "misc", one, two))); len(added.New) != 1 {
+		t.Errorf("added %+v", added)
+	}
+}
+
+func TestListed(t *testing.T) {
+	orig := file("hello_1.orig.tar.xz", "orig")
+	for name, f := range map[string]File{"dsc": newSource(t, "hello", "1", orig), "changes": file("x.changes", changesText(t, "misc", orig))} {
+		if names, err := Listed(f); err != nil || len(names) != 1 || names[0] != orig.Name {
+			t.Errorf("%s: %q, %v", name, names, err)
+		}
+	}
+	if names, err := Listed(file("x.changes", "hello")); err == nil {
+		t.Errorf("listed %q", names)
 	}
 }
 

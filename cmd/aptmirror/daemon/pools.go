@@ -55,7 +55,7 @@ func (d *Daemon) pool(name string) (*pool.Pool, error) {
 	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.config.Path), Exit: admin.ExitUsage}
 }
 
-// addSpooled adds files to a pool, all or none.
+// addSpooled adds files to a pool, all or none, and has built what is made from it.
 func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
@@ -67,7 +67,20 @@ func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files 
 		return added, err
 	}
 	d.Log.Info("files were added to a pool", "pool", p.Name, "by", by, "added", pathsOf(added.New), "known", len(added.Known))
+	if len(added.New) > 0 {
+		d.poolChanged(ctx, p.Name)
+	}
 	return added, nil
+}
+
+// poolChanged has built what is made from a pool: soon, or at once where nothing
+// else would before this process ends.
+func (d *Daemon) poolChanged(ctx context.Context, name string) {
+	if why := "pool " + name; d.reloading() != nil {
+		d.rebuild(why)
+	} else {
+		d.buildJob(ctx, why)
+	}
 }
 
 func namesOf(files []*spooled) (names []string) {
@@ -141,6 +154,7 @@ func (d *Daemon) RemovePackages(ctx context.Context, by admin.Caller, r admin.Re
 		return nil, err
 	}
 	d.Log.Info("files were removed from a pool", "pool", p.Name, "by", callerName(by), "removed", pathsOf(removed))
+	d.poolChanged(ctx, p.Name)
 	return &admin.RemovedPackages{Removed: poolFiles(removed)}, nil
 }
 

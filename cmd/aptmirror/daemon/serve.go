@@ -92,6 +92,9 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return d.scrubForever(ctx) })
 	group.Go(func() error { return d.watchdog(ctx) })
 	group.Go(func() error { return d.uploads.watch(ctx) })
+	for _, f := range d.dropFolders() {
+		group.Go(func() error { return f.watch(ctx) })
+	}
 	for _, a := range d.config.Archives {
 		if len(a.URIs) > 0 {
 			group.Go(func() error { return d.refreshForever(ctx, a) })

@@ -58,16 +58,11 @@ func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
 	if f.Set && !strings.HasSuffix(f.Name, ".changes") {
 		return u.wait(key, s)
 	}
-	files := []*spooled{s}
-	defer func() { giveUp(files) }()
 	if f.Set {
-		parts, err := u.complete(key, s)
-		if err != nil {
-			return err
-		}
-		files = append(files, parts...)
+		return u.complete(ctx, key, p, s)
 	}
-	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, files)
+	defer s.Close()
+	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, []*spooled{s})
 	return refusedBy(err)
 }
 
@@ -97,25 +92,38 @@ func (u *uploads) drop(files []*spooled, name string) []*spooled {
 	})
 }
 
-// complete takes the files out that a .changes lists. Where one of them has not
-// come, the others go on waiting for it and for the .changes to come again.
-func (u *uploads) complete(key setKey, changes *spooled) (parts []*spooled, err error) {
+// complete adds the files that a .changes lists, and gives them up where they are
+// refused. Where one has not come, the others go on waiting for it and for the
+// .changes to come again.
+func (u *uploads) complete(ctx context.Context, key setKey, p *pool.Pool, changes *spooled) error {
+	defer changes.Close()
 	listed, err := pool.Listed(pool.File{Name: changes.name, Size: changes.size, Body: changes})
 	if err != nil {
-		return nil, refusedBy(err)
+		return refusedBy(err)
 	}
+	parts := u.takeOut(key, listed)
+	_, err = u.daemon.addSpooled(ctx, p, key.uploader, append([]*spooled{changes}, parts...))
+	if no := (*pool.Error)(nil); errors.As(err, &no) && no.Reason == pool.Incomplete {
+		for _, part := range parts {
+			err = errors.Join(err, u.wait(key, part))
+		}
+		return refusedBy(err)
+	}
+	giveUp(parts)
+	return refusedBy(err)
+}
+
+func (u *uploads) takeOut(key setKey, names []string) (parts []*spooled) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, name := range listed {
-		i := slices.IndexFunc(u.waiting[key], func(f *spooled) bool { return f.name == name })
-		if i < 0 {
-			return nil, &proxy.UploadError{Status: http.StatusUnprocessableEntity, Text: changes.name + " lists " + name + ", which has not come"}
+	u.waiting[key] = slices.DeleteFunc(u.waiting[key], func(f *spooled) bool {
+		if slices.Contains(names, f.name) {
+			parts = append(parts, f)
 		}
-		parts = append(parts, u.waiting[key][i])
-	}
-	u.waiting[key] = slices.DeleteFunc(u.waiting[key], func(f *spooled) bool { return slices.Contains(parts, f) })
+		return slices.Contains(names, f.name)
+	})
 	u.forgetEmpty(key)
-	return parts, nil
+	return parts
 }
 
 func (u *uploads) forgetEmpty(key setKey) {

@@ -129,7 +129,8 @@ func TestUploads(t *testing.T) {
 		{"no such pool", "nowhere", false, hello, http.StatusNotFound},
 		{"a .dsc alone", "internal", false, upload{"x.dsc", []byte("x")}, http.StatusUnprocessableEntity},
 		{"a .changes alone", "internal", false, newChanges("x.changes", hello), http.StatusUnprocessableEntity},
-		{"a .changes without its files", "internal", true, newChanges("x.changes", hello), http.StatusUnprocessableEntity},
+		{"a .changes without its files", "internal", true, newChanges("x.changes", newDeb(t, "other", "1")), http.StatusUnprocessableEntity},
+		{"a .changes of what the pool has", "internal", true, newChanges("x.changes", hello), http.StatusCreated},
 		{"a .changes that is none", "internal", true, upload{"x.changes", []byte("hello")}, http.StatusUnprocessableEntity},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,238 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"aptmirror/cmd/aptmirror/config"
+)
+
+// folder is a drop folder with a clock of its own.
+type folder struct {
+	*dropFolder
+	t   *testing.T
+	now time.Time
+}
+
+func newFolder(t *testing.T, pool string) *folder {
+	t.Helper()
+	f := &folder{t: t, now: time.Now()}
+	d := poolSite(t, func(c *config.Config) {
+		for i := range c.Pools {
+			c.Pools[i].Incoming = t.TempDir()
+		}
+	})
+	d.Now = func() time.Time { return f.now }
+	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == pool })
+	f.dropFolder = d.dropFolder(d.config.Pools[i])
+	return f
+}
+
+func (f *folder) put(u upload) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, u.name), u.data, 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// looks looks that often, with the pause of a serving daemon.
+func (f *folder) looks(times int) {
+	f.t.Helper()
+	for range times {
+		f.now = f.now.Add(lookInterval)
+		f.look(f.t.Context())
+	}
+}
+
+// has wants these files below the folder.
+func (f *folder) has(want ...string) {
+	f.t.Helper()
+	var got []string
+	err := filepath.WalkDir(f.dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			name, _ := filepath.Rel(f.dir, path)
+			got = append(got, name)
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(got, want) {
+		f.t.Errorf("the folder has %q, want %q: %v", got, want, err)
+	}
+}
+
+func (f *folder) reason(name string) string {
+	f.t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.dir, "rejected", name+".reason"))
+	if err != nil {
+		f.t.Error(err)
+	}
+	return string(text)
+}
+
+func (f *folder) poolHas(want ...string) {
+	f.t.Helper()
+	for i := range want {
+		want[i] += " by the folder " + f.dir
+	}
+	if got := f.daemon.poolHas(f.t, f.pool.Name); !slices.Equal(got, want) {
+		f.t.Errorf("the pool has %q, want %q", got, want)
+	}
+}
+
+func TestPackagesOfAFolderAreTaken(t *testing.T) {
+	f := newFolder(t, "internal")
+	f.put(newDeb(t, "hello", "1"))
+	f.looks(1)
+	f.has("hello_1_all.deb") // it may have been written to just now
+	f.looks(1)
+	f.has()
+	f.poolHas("hello 1")
+	f.put(newDeb(t, "hello", "1"))
+	f.looks(2)
+	f.has() // the pool has it already
+	f.daemon.nothingHeld(t)
+}
+
+func TestFilesHalfWrittenAreLeftAlone(t *testing.T) {
+	f := newFolder(t, "internal")
+	whole := newDeb(t, "hello", "1")
+	for n := 100; n < len(whole.data); n += 100 {
+		f.put(upload{whole.name, whole.data[:n]})
+		f.looks(5) // the writer is slow
+		f.has(whole.name)
+	}
+	f.put(whole)
+	f.looks(2)
+	f.has()
+	f.poolHas("hello 1")
+}
+
+func TestWhatCannotBeTakenIsRejected(t *testing.T) {
+	f := newFolder(t, "internal")
+	f.put(upload{"bad.deb", []byte("no package")})
+	f.looks(int(patience/lookInterval) - 1)
+	f.has("bad.deb")
+	f.looks(3)
+	f.has("rejected/bad.deb", "rejected/bad.deb.reason")
+	if got := f.reason("bad.deb"); !strings.Contains(got, "does not begin as an ar archive") {
+		t.Errorf("the reason is %q", got)
+	}
+	f.put(upload{"bad.deb", []byte("no package")})
+	f.looks(int(patience/lookInterval) + 2)
+	f.has("rejected/bad.deb", "rejected/bad.deb.reason") // in place of the one before
+}
+
+func TestSignaturesAreAskedForInFoldersToo(t *testing.T) {
+	f := newFolder(t, "strict")
+	f.put(newDeb(t, "hello", "1"))
+	f.looks(int(patience/lookInterval) + 2)
+	f.poolHas()
+	if got := f.reason("hello_1_all.deb"); !strings.Contains(got, "debsigs") {
+		t.Errorf("the reason is %q", got)
+	}
+}
+
+func TestSetsOfAFolder(t *testing.T) {
+	f := newFolder(t, "internal")
+	one, two := newDeb(t, "one", "1"), newDeb(t, "two", "1")
+	f.put(newChanges("x.changes", one, two))
+	f.looks(2)
+	f.put(one)
+	f.looks(10)
+	f.has("one_1_all.deb", "x.changes") // the other is still to come
+	f.put(two)
+	f.looks(2)
+	f.has()
+	f.poolHas("one 1", "two 1")
+}
+
+func TestSetsAreRejectedWhole(t *testing.T) {
+	f := newFolder(t, "internal")
+	one, two := newDeb(t, "one", "1"), newDeb(t, "two", "1")
+	f.put(newChanges("x.changes", one, two))
+	f.put(one)
+	f.put(upload{two.name, []byte("something else")})
+	f.looks(int(patience/lookInterval) + 2)
+	f.has("rejected/one_1_all.deb", "rejected/one_1_all.deb.reason", "rejected/two_1_all.deb", "rejected/two_1_all.deb.reason", "rejected/x.changes", "rejected/x.changes.reason")
+	f.poolHas()
+	f.daemon.nothingHeld(t)
+}
+
+func TestFilesThatNobodyNamesWaitLonger(t *testing.T) {
+	f := newFolder(t, "internal")
+	f.put(upload{"hello_1.orig.tar.xz", []byte("orig")})
+	f.looks(int(patience/lookInterval) + 5)
+	f.has("hello_1.orig.tar.xz")
+	f.now = f.now.Add(forgotten)
+	f.looks(1)
+	f.has("rejected/hello_1.orig.tar.xz", "rejected/hello_1.orig.tar.xz.reason")
+}
+
+func TestOtherThingsInAFolderStay(t *testing.T) {
+	f := newFolder(t, "internal")
+	f.put(upload{".hidden.deb", []byte("x")})
+	outside := filepath.Join(t.TempDir(), "outside.deb")
+	if err := os.WriteFile(outside, newDeb(t, "outside", "1").data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(f.dir, "link.deb")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(f.dir, "pipe.deb"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(f.dir, "dir.deb"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(2 * forgotten)
+	f.looks(int(patience/lookInterval) + 2)
+	f.has(".hidden.deb", "link.deb", "pipe.deb")
+	f.poolHas()
+}
+
+// A pipe or a link that takes a file's place is not waited for or followed.
+func TestFilesThatBecomeSomethingElse(t *testing.T) {
+	f := newFolder(t, "internal")
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := syscall.Mkfifo(filepath.Join(f.dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(f.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe", "link", "none"} {
+		if file, err := openPlain(root, name); err == nil {
+			file.Close()
+			t.Errorf("%s was opened", name)
+		}
+	}
+}
+
+func TestAFolderThatIsNotThere(t *testing.T) {
+	f := newFolder(t, "internal")
+	if err := os.Remove(f.dir); err != nil {
+		t.Fatal(err)
+	}
+	f.looks(2)
+	if len(f.told) != 1 {
+		t.Errorf("told %v", f.told)
+	}
+	if err := os.Mkdir(f.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.put(newDeb(t, "hello", "1"))
+	f.looks(2)
+	f.poolHas("hello 1")
+	if len(f.told) != 0 {
+		t.Errorf("told %v", f.told)
+	}
+}
