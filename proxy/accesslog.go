@@ -109,8 +109,7 @@ func (e *entry) log() {
 		slog.String("peer", e.request.RemoteAddr), slog.String("method", printable(e.request.Method)),
 		slog.String("path", e.asked()), slog.Int("status", e.status), slog.Int64("bytes", e.bytes),
 		slog.Bool("fill", e.outcome == OutcomeFill || e.outcome == OutcomePass), slog.Float64("seconds", e.server.Now().Sub(e.started).Seconds()))
-	attrs = append(append(attrs, e.subject()...), e.fault()...)
-	e.server.Log.LogAttrs(ctx, level, "request", attrs...)
+	e.server.Log.LogAttrs(ctx, level, "request", e.fault(e.subject(attrs))...)
 }
 
 // asked is the path of the request; in proxy mode, the whole address.
@@ -125,15 +124,15 @@ func (e *entry) asked() string {
 	return printable(u.Scheme + "://" + u.Host + u.Path) // without a password
 }
 
-// subject says what the request was about, for people who look for a package.
-func (e *entry) subject() []slog.Attr {
+// subject adds what the request was about, for people who look for a package.
+func (e *entry) subject(attrs []slog.Attr) []slog.Attr {
 	switch e.class {
 	case ClassNone, ClassPage:
-		return nil
+		return attrs
 	case ClassUpload:
-		return []slog.Attr{slog.Int64("received", e.received)}
+		return append(attrs, slog.Int64("received", e.received))
 	}
-	attrs := append(make([]slog.Attr, 0, 4), slog.String("repository", e.repository), slog.String("suite", e.suite))
+	attrs = append(attrs, slog.String("repository", e.repository), slog.String("suite", e.suite))
 	if e.class == ClassPackage {
 		if name, version := packageOf(e.path); name != "" {
 			attrs = append(attrs, slog.String("package", name), slog.String("version", version))
@@ -142,13 +141,13 @@ func (e *entry) subject() []slog.Attr {
 	return attrs
 }
 
-// fault is what the log says of an answer that is not what was asked for: for
+// fault adds what the log says of an answer that is not what was asked for: for
 // a refused certificate also what the client was not told.
-func (e *entry) fault() []slog.Attr {
+func (e *entry) fault(attrs []slog.Attr) []slog.Attr {
 	if e.err == nil {
-		return nil
+		return attrs
 	}
-	attrs := []slog.Attr{slog.Any("error", e.err)}
+	attrs = append(attrs, slog.Any("error", e.err))
 	if refused := (*identity.RefusedError)(nil); errors.As(e.err, &refused) {
 		attrs = append(attrs, slog.String("reason", string(refused.Reason)))
 		if refused.Err != nil {

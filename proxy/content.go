@@ -33,6 +33,9 @@ func (c *content) take(s blob.Stream) {
 	}
 }
 
+// described says whether the catalog alone knows what the headers say.
+func (c *content) described() bool { return c.Size != catalog.UnknownSize && !c.modified.IsZero() }
+
 // headersSuffice says whether the answer has no body.
 func (c *content) headersSuffice(r *http.Request) bool {
 	return r.Method == http.MethodHead || c.notModified(r.Header)

@@ -31,8 +31,13 @@ func (s *Server) serveFile(e *entry, file catalog.File) {
 }
 
 // open takes a file from the store. One that is not there is made to come,
-// unless its headers are enough.
+// unless its headers are enough; for news that nothing has changed, which apt
+// asks for most, the store is not even asked.
 func (s *Server) open(e *entry, c *content) error {
+	if c.described() && c.notModified(e.request.Header) {
+		e.outcome = OutcomeHit
+		return nil
+	}
 	stored, err := s.Blobs.Open(c.Digest)
 	switch {
 	case err == nil:
