@@ -33,23 +33,27 @@ func (e *entry) refuse(status int, why error) {
 
 func (e *entry) tell(status int, why string) {
 	e.status = status
+	e.server.lingering.Add(1) // Shutdown does not wait for a connection that is hijacked
 	conn, _, err := http.NewResponseController(e.ResponseWriter).Hijack()
 	if err != nil {
+		e.server.lingering.Done()
 		e.plain(status, why)
 		return
 	}
 	conn.SetDeadline(time.Now().Add(lingerTimeout))
-	io.WriteString(conn, refusal(e.request.Method, status, printable(why)))
-	e.server.lingering.Go(func() { e.linger(conn) })
+	io.WriteString(conn, refusal(e.request.Method, e.class, status, printable(why)))
+	go e.linger(conn)
 }
 
-func refusal(method string, status int, reason string) string {
+func refusal(method string, class Class, status int, reason string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "HTTP/1.1 %d %s\r\n", status, reason)
-	switch status {
-	case http.StatusMethodNotAllowed:
+	switch {
+	case status == http.StatusMethodNotAllowed && class == ClassUpload:
+		text.WriteString("Allow: PUT\r\n")
+	case status == http.StatusMethodNotAllowed:
 		text.WriteString("Allow: GET, HEAD\r\n")
-	case http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable:
 		text.WriteString("Retry-After: 30\r\n")
 	}
 	fmt.Fprintf(&text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(reason)+1)
@@ -63,6 +67,7 @@ func refusal(method string, status int, reason string) string {
 // Closing while it still sends, as clients do who ask for several files at
 // once, would reset the connection, and an answer not read yet would be lost.
 func (e *entry) linger(conn net.Conn) {
+	defer e.server.lingering.Done()
 	defer conn.Close()
 	timeout, n := lingerTimeout, int64(lingerBytes)
 	if e.uploads {

@@ -135,8 +135,12 @@ func TestRefusedUploadsAreToldWhy(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := s.dial(s.client(test.client))
 			c.send(test.request+" HTTP/1.1", "Host: mirror.example.org", "Content-Length: 5")
-			if a := c.answer("PUT"); a.code != test.code || !strings.Contains(a.status, test.text) || !a.closes {
+			a := c.answer("PUT")
+			if a.code != test.code || !strings.Contains(a.status, test.text) || !a.closes {
 				t.Errorf("got %s, want %d and %q", a.status, test.code, test.text)
+			}
+			if test.text == "PUT" && a.header.Get("Allow") != "PUT" {
+				t.Errorf("Allow: %q", a.header.Get("Allow"))
 			}
 			c.closed()
 		})
