@@ -259,17 +259,16 @@ func (l *List) encode() ([]byte, error) {
 
 // snapshotID is the same for the same contents under the same name.
 func snapshotID(s Snapshot) string {
-	type suite struct {
-		Source, Suite                  string
-		InRelease, Release, ReleaseGPG string
-	}
+	// Release is not of a suite that the site built: there it is signed anew now
+	// and then, over the same contents.
+	type suite struct{ Source, Suite, Release, Manifest string }
 	of := struct {
 		Name    string
 		Created int64
 		Suites  []suite
 	}{s.Name, s.Created.Unix(), nil}
 	for _, p := range s.Suites {
-		of.Suites = append(of.Suites, suite{p.Source, p.Suite, p.InRelease.String(), p.Release.String(), p.ReleaseGPG.String()})
+		of.Suites = append(of.Suites, suite{p.Source, p.Suite, p.Generation.Release.String(), p.Generation.Manifest.String()})
 	}
 	text, err := json.Marshal(of)
 	if err != nil {

@@ -66,20 +66,30 @@ func (c *Client) Call(ctx context.Context, name string, request any, news func(E
 }
 
 func (c *Client) call(ctx context.Context, name, contentType string, body io.Reader, news func(Event), result any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/"+name, body)
+	resp, err := c.post(ctx, name, contentType, body)
 	if err != nil {
 		return err
+	}
+	defer resp.Body.Close()
+	return read(ctx, resp.Body, news, result)
+}
+
+// post makes a request; the caller closes the body of the answer.
+func (c *Client) post(ctx context.Context, name, contentType string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daemon/v1/"+name, body)
+	if err != nil {
+		return nil, err
 	}
 	r.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return cmp.Or(context.Cause(ctx), fmt.Errorf("calling the daemon: %w", err))
+		return nil, cmp.Or(context.Cause(ctx), fmt.Errorf("calling the daemon: %w", err))
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("calling the daemon: it answered %s to %s; is it of another version?", resp.Status, name)
+		resp.Body.Close()
+		return nil, fmt.Errorf("calling the daemon: it answered %s to %s; is it of another version?", resp.Status, name)
 	}
-	return read(ctx, resp.Body, news, result)
+	return resp, nil
 }
 
 func read(ctx context.Context, body io.Reader, news func(Event), result any) error {
