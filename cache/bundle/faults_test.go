@@ -118,7 +118,7 @@ func (f *forge) bytes(t *testing.T) []byte {
 	if f.text != nil {
 		text = f.text(text)
 	}
-	h := head{Format: Format, Name: l.Name, Created: l.Created, List: SHA256(blob.Sum(text)), Part: 1, Parts: len(l.Parts)}
+	h := head{Format: Format, ID: l.ID, Base: l.baseID(), Name: l.Name, Created: l.Created, List: SHA256(blob.Sum(text)), Part: 1, Parts: len(l.Parts)}
 	if f.head != nil {
 		f.head(&h)
 	}

@@ -105,7 +105,7 @@ func (in *Incoming) receive(ctx context.Context, parts []Part) error {
 			return in.judge(ctx)
 		}
 		if in.im.Next == nil {
-			return refuse(in.name, PartMissing, "%s is missing: give all parts, or import again with those; what came is kept until the next collection", partsText(missing, len(in.parts)))
+			return &RefusedError{in.name, PartMissing, &MissingPartsError{in.List, in.Signers, missing}}
 		}
 		p, err := in.im.Next(ctx, in, missing)
 		if err != nil {
@@ -115,13 +115,6 @@ func (in *Incoming) receive(ctx context.Context, parts []Part) error {
 			return err
 		}
 	}
-}
-
-func partsText(missing []int, of int) string {
-	if len(missing) == 1 {
-		return fmt.Sprintf("part %d of %d", missing[0], of)
-	}
-	return fmt.Sprintf("of %d parts, each of %v", of, missing)
 }
 
 // missing gives the parts, counted from 1, of which files are not in the store.
@@ -172,7 +165,7 @@ func (in *Incoming) takePart(ctx context.Context, p Part) error {
 		return err
 	}
 	n := r.head.Part - 1
-	if r.head.Parts != len(in.parts) || r.head.Name != in.List.Name || !r.head.Created.Equal(in.List.Created) {
+	if r.head.Parts != len(in.parts) || r.head.Name != in.List.Name || r.head.ID != in.List.ID || r.head.Base != in.List.baseID() || !r.head.Created.Equal(in.List.Created) {
 		return refuse(p.Name, Damaged, "its beginning says something else than its list; %s", again)
 	}
 	files := in.List.filesOf(in.files, n)

@@ -44,7 +44,9 @@ const (
 // parts belong together, before they are read.
 type head struct {
 	Format  int       `json:"format"`
+	ID      string    `json:"id"`
 	Name    string    `json:"name"`
+	Base    string    `json:"base,omitempty"` // the ID of the one it builds on
 	Created time.Time `json:"created"`
 	List    SHA256    `json:"list"` // of list.json
 	Part    int       `json:"part"` // counted from 1
@@ -246,6 +248,14 @@ func (l *List) checkCounts() error {
 		return fmt.Errorf("%d of its files are in no part", left)
 	}
 	return nil
+}
+
+// baseID is "" for a bundle that builds on none.
+func (l *List) baseID() string {
+	if l.Base == nil {
+		return ""
+	}
+	return l.Base.ID
 }
 
 // encode writes list.json.

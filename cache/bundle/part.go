@@ -17,11 +17,15 @@ import (
 type Part struct {
 	Name string // for messages
 	Open func() (io.ReadCloser, error)
-	// Of its first member, which nothing signs; Number is 0 where it was not read.
-	Number, Of int
-	list       SHA256
-	created    int64
-	bundle     string
+	// What its first member says, which nothing signs. Where that was not read,
+	// Bundle is "".
+	Bundle, ID string
+	Number, Of int // of the part, from 1, and of how many
+	InFolder   bool
+
+	base    string
+	list    SHA256
+	created int64
 }
 
 // Stream gives a bundle that is read once, as it comes.
@@ -43,7 +47,7 @@ func Find(paths ...string) (bundles [][]Part, err error) {
 		parts = append(parts, found...)
 	}
 	slices.SortStableFunc(parts, func(a, b Part) int {
-		return cmp.Or(cmp.Compare(a.created, b.created), slices.Compare(a.list[:], b.list[:]), cmp.Compare(a.Number, b.Number))
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.base, b.base), slices.Compare(a.list[:], b.list[:]), cmp.Compare(a.Number, b.Number))
 	})
 	for i, p := range parts {
 		if i == 0 || parts[i-1].list != p.list {
@@ -79,6 +83,7 @@ func findIn(path string) (parts []Part, err error) {
 		if err != nil {
 			return nil, err
 		}
+		p.InFolder = true
 		parts = append(parts, p)
 	}
 	if len(parts) == 0 {
@@ -96,7 +101,8 @@ func partOf(path string) (Part, error) {
 	}
 	defer f.Close()
 	h, err := readHead(&tarReader{r: f}, path)
-	p.Number, p.Of, p.list, p.created, p.bundle = h.Part, h.Parts, h.List, h.Created.Unix(), h.Name
+	p.Bundle, p.ID, p.Number, p.Of = h.Name, h.ID, h.Part, h.Parts
+	p.base, p.list, p.created = h.Base, h.List, h.Created.Unix()
 	return p, err
 }
 

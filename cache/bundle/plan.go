@@ -145,7 +145,7 @@ type IncompleteError struct {
 }
 
 func (e *IncompleteError) Error() string {
-	return fmt.Sprintf("snapshot %s is not complete: %d of the files that it names, %d bytes, are not in the store (%s): fetch them first (snapshot create --complete), or ask for a part of it (--partial)",
+	return fmt.Sprintf("snapshot %s is not complete: %d of the files that it names, %d bytes, are not in the store (%s)",
 		e.Name, e.Files, e.Bytes, strings.Join(e.Where, ", "))
 }
 

@@ -38,3 +38,20 @@ func refuse(bundle string, reason Reason, format string, args ...any) error {
 
 // again is what to do about a bundle that was not written that way.
 const again = "it is not as it was written: copy it again from where it comes from"
+
+// MissingPartsError, in a RefusedError with PartMissing, says which parts are
+// still needed, counted from 1. Files that came are in the store, but nothing
+// holds them.
+type MissingPartsError struct {
+	List    *List
+	Signers []string
+	Missing []int
+}
+
+func (e *MissingPartsError) Error() string {
+	which := fmt.Sprintf("of %d parts, those of the numbers %v are missing", len(e.List.Parts), e.Missing)
+	if len(e.Missing) == 1 {
+		which = fmt.Sprintf("part %d of %d is missing", e.Missing[0], len(e.List.Parts))
+	}
+	return which + ": give all parts, or import again with those; what came is kept until the next collection"
+}

@@ -81,7 +81,7 @@ func (b *Writer) writePart(ctx context.Context, w io.Writer, n int) error {
 
 func (b *Writer) writeLists(w io.Writer, n int) error {
 	h, err := json.Marshal(head{
-		Format: Format, Name: b.List.Name, Created: b.List.Created, List: SHA256(blob.Sum(b.Prepared.List)), Part: n + 1, Parts: len(b.List.Parts),
+		Format: Format, ID: b.List.ID, Name: b.List.Name, Base: b.List.baseID(), Created: b.List.Created, List: SHA256(blob.Sum(b.Prepared.List)), Part: n + 1, Parts: len(b.List.Parts),
 	})
 	if err != nil {
 		return err

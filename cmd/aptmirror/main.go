@@ -133,6 +133,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			archiveCommand(),
 			packageCommand(),
 			snapshotCommand(),
+			exportCommand(),
+			importCommand(),
 			jobsCommand(),
 			verifyCommand(),
 			gcCommand(),

@@ -146,7 +146,10 @@ func (p pace) rate() float64 {
 // String is "12/345 files  1.2 GB/3.4 GB  10.5 MB/s  3m20s left", without what
 // is not known yet.
 func (p pace) String() string {
-	text := fmt.Sprintf(" %d/%d files  %s/%s", p.now.Present, p.now.Wanted, size(p.now.PresentBytes), size(p.now.WantedBytes))
+	text := fmt.Sprintf("  %s/%s", size(p.now.PresentBytes), size(p.now.WantedBytes))
+	if p.now.Wanted > 0 {
+		text = fmt.Sprintf(" %d/%d files", p.now.Present, p.now.Wanted) + text
+	}
 	rate := p.rate()
 	if rate < 1 {
 		return text

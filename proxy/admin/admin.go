@@ -84,6 +84,7 @@ type Backend interface {
 	// LogLevel changes what is logged, if r says so.
 	LogLevel(ctx context.Context, by Caller, r LogRequest) (*LogLevel, error)
 	Snapshots
+	Bundles
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
 	Pools

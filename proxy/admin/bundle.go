@@ -174,5 +174,6 @@ func (c *Client) File(ctx context.Context, sha256 string) (io.ReadCloser, error)
 
 // Import sends one part of a bundle.
 func (c *Client) Import(ctx context.Context, name string, part io.Reader, news func(Event)) (result ImportResult, err error) {
-	return result, c.call(ctx, "import?name="+url.QueryEscape(name), partType, part, news, &result)
+	err = c.call(ctx, "import?name="+url.QueryEscape(name), partType, part, news, &result)
+	return result, err
 }

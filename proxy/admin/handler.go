@@ -51,6 +51,7 @@ func newHandler(b Backend, allowed rules) http.Handler {
 		return b.LogLevel(ctx, by, r)
 	})
 	handleSnapshots(mux, b, allowed)
+	handleBundles(mux, b, allowed)
 	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
 		return b.Reload(ctx, by)
 	})

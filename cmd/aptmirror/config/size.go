@@ -21,6 +21,21 @@ var sizeUnits = []struct {
 
 var errNotSize = errors.New(`is not a size: write a number and kB, MB, GB or TB (1000), or KiB, MiB, GiB or TiB (1024), as in "200GB"`)
 
+// ParseSize reads the size in an option: as in the file, but it may have a fraction, as disks do ("4.7GB").
+func ParseSize(s string) (int64, error) {
+	whole, rest, ok := strings.Cut(s, ".")
+	if !ok {
+		return parseSize(s)
+	}
+	unit := strings.TrimLeft(rest, "0123456789")
+	n, err := strconv.ParseFloat(whole+"."+strings.TrimSuffix(rest, unit), 64)
+	bytes, unitErr := parseSize("1" + unit)
+	if err != nil || unitErr != nil || n < 0 || n*float64(bytes) >= math.MaxInt64 {
+		return 0, errNotSize
+	}
+	return int64(n * float64(bytes)), nil
+}
+
 // parseSize reads a whole number of bytes with a unit.
 func parseSize(s string) (int64, error) {
 	for _, u := range sizeUnits {

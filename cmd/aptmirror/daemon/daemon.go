@@ -72,7 +72,9 @@ type Daemon struct {
 	makings  atomic.Pointer[makings]
 	builder  *resign.Builder
 	building chan struct{} // has one slot
-	changes  chan string   // why a build is asked for
+	// importing has one slot, for who takes in a bundle.
+	importing chan struct{}
+	changes   chan string // why a build is asked for
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
@@ -99,7 +101,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
 	}
 	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
-	d.building, d.changes = make(chan struct{}, 1), make(chan string, 1)
+	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
 	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
 	d.makings.Store(loadMakings(c))
 	d.life, d.end = context.WithCancelCause(ctx)

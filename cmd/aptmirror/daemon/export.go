@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"aptmirror/cache/blob"
+	"aptmirror/cache/bundle"
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign"
+)
+
+// Export decides what a bundle or a tree consists of; whoever asks writes it.
+func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequest, _ func(admin.Event)) (*admin.ExportPlan, error) {
+	s, err := d.snapshotNamed(r.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	plan := &admin.ExportPlan{}
+	err = d.run(catalog.Job{Kind: "export", Names: []string{s.Name}, By: callerName(by)}, func(ctx context.Context, _ uint64) (string, error) {
+		whole, err := d.exported(ctx, s, true)
+		if err != nil {
+			return "", err
+		}
+		if r.Tree {
+			return d.planTree(ctx, whole, r, plan)
+		}
+		return d.prepareBundle(ctx, whole, r, plan)
+	})
+	if incomplete := (*bundle.IncompleteError)(nil); errors.As(err, &incomplete) {
+		return nil, &admin.Error{Text: fmt.Sprintf("%v: fetch them first (aptmirror snapshot complete %s), or export what there is (--partial)", err, s.Name), Exit: admin.ExitPartly}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+func (d *Daemon) planTree(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
+	x := &bundle.TreePlanner{Blobs: d.cache.Blobs, Tables: d.cache.Catalog, Partial: r.Partial}
+	tree, err := x.PlanTree(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	plan.Tree, err = json.Marshal(tree)
+	return fmt.Sprintf("a tree of %d files", len(tree.Files)), err
+}
+
+func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
+	if len(d.config.Bundles.SignWith) == 0 {
+		return "", &admin.Error{Text: "nothing says which key signs bundles: write sign_with into the table [bundles] of " + d.config.Path, Exit: admin.ExitUsage}
+	}
+	keys, err := site.SigningKeys(d.config, d.config.Bundles.SignWith)
+	if err != nil {
+		return "", fmt.Errorf("[bundles]: %w", err)
+	}
+	x := &bundle.Exporter{Blobs: d.cache.Blobs, Tables: d.cache.Catalog, PartSize: r.PartSize, Partial: r.Partial}
+	x.Sign = func(ctx context.Context, text []byte) ([]byte, error) {
+		var signature writes
+		err := resign.DetachSign(ctx, &signature, text, d.Now(), keys...)
+		return signature, err
+	}
+	if x.Since, err = d.base(ctx, r.Since); err != nil {
+		return "", err
+	}
+	prepared, err := x.Prepare(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	plan.Bundle, err = json.Marshal(prepared)
+	return fmt.Sprintf("a bundle of %d suites", len(s.Suites)), err
+}
+
+// writes is a file in memory.
+type writes []byte
+
+func (w *writes) Write(p []byte) (int, error) {
+	*w = append(*w, p...)
+	return len(p), nil
+}
+
+// base gives the snapshot that the other side has; none without a name.
+func (d *Daemon) base(ctx context.Context, name string) (*bundle.Snapshot, error) {
+	if name == "" {
+		return nil, nil
+	}
+	s, err := d.snapshotNamed(name)
+	if err != nil {
+		return nil, err
+	}
+	base, err := d.exported(ctx, s, false)
+	return &base, err
+}
+
+// exported gives a snapshot as bundles have it. Where several repositories serve
+// the same suite of an archive, it is there once.
+func (d *Daemon) exported(ctx context.Context, s catalog.Snapshot, sign bool) (bundle.Snapshot, error) {
+	out := bundle.Snapshot{Name: s.Name, Series: s.Schedule, Created: s.Created, Complete: !s.Completed.IsZero()}
+	seen := map[suiteKey]bool{}
+	for _, p := range s.Pins {
+		suite, err := d.exportedSuite(ctx, s, p, sign)
+		if err != nil {
+			return out, fmt.Errorf("snapshot %s, suite %s of %s: %w", s.Name, p.Suite, p.Repository, err)
+		}
+		if k := (suiteKey{suite.Source, suite.Suite}); !seen[k] {
+			seen[k] = true
+			out.Suites = append(out.Suites, suite)
+		}
+	}
+	return out, nil
+}
+
+// exportedSuite gives one suite: of a mirrored one what its archive signed, of a
+// built one what the site signs, anew, so that what is exported later is dated
+// later.
+func (d *Daemon) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalog.Pin, sign bool) (bundle.Suite, error) {
+	g, err := d.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+	if err != nil {
+		return bundle.Suite{}, err
+	}
+	if _, built := g.Builder(); !built {
+		return bundle.Suite{Source: g.Archive, Suite: g.Suite, Generation: g, InRelease: g.InRelease, Release: g.Release, ReleaseGPG: g.ReleaseGPG}, nil
+	}
+	out := bundle.Suite{Source: p.Repository, Suite: p.Suite, Generation: g}
+	if !sign {
+		return out, nil
+	}
+	signed, err := d.signAnew(ctx, s, p)
+	if err != nil {
+		return out, err
+	}
+	out.Generation.Date = signed.Date
+	out.InRelease, out.Release, out.ReleaseGPG = signed.InRelease, signed.Release, signed.ReleaseGPG
+	return out, nil
+}
+
+// signAnew signs what a snapshot pins of a built suite once more, where the
+// snapshot is served: that keeps the files from being removed.
+func (d *Daemon) signAnew(ctx context.Context, s catalog.Snapshot, p catalog.Pin) (*catalog.Signed, error) {
+	name := catalog.SnapshotRepository(p.Repository, s.Name)
+	before, err := d.cache.Catalog.Publication(name, p.Suite)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	now, err := d.move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})
+	return now.Signed, err
+}
+
+// File gives a file of the store, for who writes what Export planned.
+func (d *Daemon) File(_ context.Context, r admin.FileRequest) (io.ReadCloser, int64, error) {
+	digest, err := blob.ParseDigest(r.SHA256)
+	if err != nil {
+		return nil, 0, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
+	}
+	file, err := d.cache.Blobs.Open(digest)
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading a file of the store: %w", err)
+	}
+	return file, file.Info().Size, nil
+}

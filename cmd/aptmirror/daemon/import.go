@@ -1,0 +1,349 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"aptmirror/cache/bundle"
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream"
+)
+
+// maxReleaseFile bounds the Release files that are read of a bundle.
+const maxReleaseFile = 10 << 20
+
+// Import takes in one part of a bundle. Nothing that clients see changes before
+// all parts are there and every suite is verified.
+func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportRequest, part io.Reader, news func(admin.Event)) (*admin.ImportResult, error) {
+	if len(d.config.Bundles.SignedBy) == 0 {
+		return nil, &admin.Error{Text: "nothing says whose bundles are taken: write signed_by into the table [bundles] of " + d.config.Path, Exit: admin.ExitUsage}
+	}
+	keys, err := site.BundleKeyring(d.config)
+	if err != nil {
+		return nil, err
+	}
+	var result *admin.ImportResult
+	err = d.run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
+		free, err := takeSlot(ctx, d.importing)
+		if err != nil {
+			return "", err
+		}
+		defer free()
+		i := &importing{d: d, by: callerName(by), tell: d.newsOf(job, news)}
+		defer i.close()
+		i.Importer = bundle.Importer{Blobs: d.cache.Blobs, Room: d.cache, Keyring: keys, Now: d.Now, Judge: i.judge}
+		result, err = i.receive(ctx, bundle.Stream(r.Name, part))
+		if err != nil {
+			d.Log.Warn("a bundle was not taken", "bundle", r.Name, "error", err)
+			return "", refusedImport(err)
+		}
+		if len(result.Missing) > 0 {
+			return importSummary(result), nil
+		}
+		i.close() // building may want the same suites
+		result.Suites = append(result.Suites, d.buildAll(ctx, i.by, i.tell)...)
+		return importSummary(result), outcome(ctx, result.Suites)
+	})
+	return result, err
+}
+
+// refusedImport gives refusals their exit code.
+func refusedImport(err error) error {
+	refused, suite := (*bundle.RefusedError)(nil), (*upstream.RefusedError)(nil)
+	switch {
+	case errors.As(err, &refused):
+		return &admin.Error{Text: err.Error() + "; nothing was changed", Exit: admin.ExitRefused}
+	case errors.As(err, &suite):
+		text := err.Error() + "; nothing was changed"
+		if do := Advice(string(suite.Reason), suite.Archive, suite.Suite); do != "" {
+			text += "\n  what to do: " + do
+		}
+		return &admin.Error{Text: text, Exit: admin.ExitRefused}
+	}
+	return err
+}
+
+func importSummary(r *admin.ImportResult) string {
+	if len(r.Missing) > 0 {
+		return fmt.Sprintf("a part of bundle %s; %d of %d parts are still needed", r.Bundle, len(r.Missing), r.Parts)
+	}
+	return fmt.Sprintf("bundle %s: %s", r.Bundle, summary(r.Suites))
+}
+
+// importing is one bundle on its way in.
+type importing struct {
+	bundle.Importer
+	d    *Daemon
+	by   string
+	tell func(admin.Event)
+
+	suites  []*importedSuite
+	taken   []catalog.Ref // the generations of suites, once they are recorded
+	ignored []string
+	free    []func() // of the suites that are taken
+}
+
+// importedSuite is a suite of the bundle that an archive of the configuration has.
+type importedSuite struct {
+	listed   bundle.ListedSuite
+	archive  *upstream.Archive
+	examined *upstream.Examined
+}
+
+func (i *importing) close() {
+	for _, s := range i.suites {
+		s.examined.Close()
+	}
+	for _, free := range i.free {
+		free()
+	}
+	i.suites, i.free = nil, nil
+}
+
+func (i *importing) receive(ctx context.Context, part bundle.Part) (*admin.ImportResult, error) {
+	var err error
+	if i.Before, err = bundle.Imports(i.d.cache.Catalog); err != nil {
+		return nil, err
+	}
+	in, err := i.Receive(ctx, part)
+	if incomplete := (*bundle.MissingPartsError)(nil); errors.As(err, &incomplete) {
+		r := resultOf(incomplete.List, incomplete.Signers)
+		r.Missing = incomplete.Missing
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.Release()
+	r := resultOf(in.List, in.Signers)
+	r.NewFiles, r.NewBytes, r.Ignored = in.New.Files, in.New.Bytes, i.ignored
+	if err := i.complete(ctx, in); err != nil {
+		return nil, err
+	}
+	r.Suites, err = i.publish(ctx)
+	if err == nil {
+		err = i.snapshot(ctx, in.List)
+	}
+	if err == nil {
+		err = in.Record(i.d.cache.Catalog, i.d.Now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	i.d.Log.Info("a bundle was imported", "bundle", in.List.Name, "id", in.List.ID, "by", i.by, "new_files", r.NewFiles, "new_bytes", r.NewBytes)
+	return r, nil
+}
+
+func resultOf(l *bundle.List, signers []string) *admin.ImportResult {
+	r := &admin.ImportResult{Bundle: l.Name, ID: l.ID, Created: l.Created, Signers: signers, Parts: len(l.Parts), Suites: []admin.SuiteResult{}}
+	if l.Base != nil {
+		r.Base = l.Base.Name
+	}
+	return r
+}
+
+// judge lets upstream judge every suite, exactly as if a mirror had sent it. The
+// suites are taken until the import is over.
+func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
+	known, err := i.known(in)
+	if err != nil {
+		return err
+	}
+	for _, s := range known {
+		free, err := i.d.take(ctx, suiteKey{s.archive.Name, s.listed.Suite})
+		if err != nil {
+			return err
+		}
+		i.free = append(i.free, free)
+		b, err := i.brought(ctx, in, s.listed)
+		if err != nil {
+			return err
+		}
+		if s.examined, err = i.d.upstream.Examine(ctx, s.archive, s.listed.Suite, b); err != nil {
+			return err
+		}
+		i.suites = append(i.suites, s)
+	}
+	return nil
+}
+
+// known finds the archives of the bundle's suites. They are taken in one order
+// everywhere, so that nobody waits for each other.
+func (i *importing) known(in *bundle.Incoming) (known []*importedSuite, err error) {
+	for _, s := range in.List.Suites {
+		a := i.d.upstream.Archive(s.Source)
+		if a == nil || !slices.Contains(a.Suites, s.Suite) {
+			i.ignored = append(i.ignored, s.Source+" "+s.Suite)
+			i.tell(admin.Event{Archive: s.Source, Suite: s.Suite, Text: fmt.Sprintf("%s %s: no [[archive]] %q with this suite is in %s, it is left out", s.Source, s.Suite, s.Source, i.d.config.Path)})
+			continue
+		}
+		known = append(known, &importedSuite{listed: s, archive: a})
+	}
+	if len(known) == 0 {
+		return nil, &admin.Error{Text: fmt.Sprintf("%v has no suite that an archive in %s has: it has %v", in, i.d.config.Path, i.ignored), Exit: admin.ExitUsage}
+	}
+	slices.SortFunc(known, func(a, b *importedSuite) int {
+		return cmp.Or(cmp.Compare(a.archive.Name, b.archive.Name), cmp.Compare(a.listed.Suite, b.listed.Suite))
+	})
+	return known, nil
+}
+
+// brought reads the Release files of a suite.
+func (i *importing) brought(ctx context.Context, in *bundle.Incoming, s bundle.ListedSuite) (b upstream.Brought, err error) {
+	b = upstream.Brought{From: in.String(), OfSize: in.OfSize}
+	for _, f := range []struct {
+		sum bundle.SHA256
+		to  *[]byte
+	}{{s.InRelease, &b.InRelease}, {s.Release, &b.Release}, {s.ReleaseGPG, &b.ReleaseGPG}} {
+		if f.sum.None() || err != nil {
+			continue
+		}
+		*f.to, err = i.Blobs.ReadAll(ctx, f.sum.Digest(), maxReleaseFile)
+	}
+	return b, err
+}
+
+// complete looks whether all is here that the exporting side had.
+func (i *importing) complete(ctx context.Context, in *bundle.Incoming) error {
+	for _, s := range i.suites {
+		count, err := bundle.Tally(ctx, i.Blobs, s.examined.Table())
+		if err == nil {
+			err = in.Complete(s.listed, count)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publish records all suites, and then makes them current where their archives
+// are served as they are.
+func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, err error) {
+	var generations []catalog.Generation
+	for _, s := range i.suites {
+		r, err := s.examined.Record(ctx)
+		if err != nil {
+			return nil, err
+		}
+		g := r.Generation
+		generations, i.taken = append(generations, g), append(i.taken, g.Ref())
+		results = append(results, admin.SuiteResult{
+			Archive: g.Archive, Suite: g.Suite, Generation: g.Number, New: r.New, Date: g.Date, Packages: g.Packages, Signers: signers(g), Missing: g.Missing,
+			Wanted: s.listed.Wanted.Files, Present: s.listed.Present.Files, WantedBytes: s.listed.Wanted.Bytes, PresentBytes: s.listed.Present.Bytes,
+		})
+	}
+	for n, g := range generations {
+		if err := i.d.publish(ctx, g); err != nil {
+			return nil, err
+		}
+		if err := i.d.sight(ctx, g); err != nil {
+			i.d.Log.Error("holds may end too late", "archive", g.Archive, "suite", g.Suite, "error", err)
+		}
+		i.tell(importEvent(results[n]))
+	}
+	return results, nil
+}
+
+// importEvent tells of a suite that may not be whole.
+func importEvent(r admin.SuiteResult) admin.Event {
+	wanted := r.Wanted
+	if r.Present < wanted {
+		r.Wanted = 0
+	}
+	e := eventOf(r)
+	if r.Present < wanted {
+		e.Text += fmt.Sprintf("; %d of its %d files came, the others were not exported", r.Present, wanted)
+	}
+	return e
+}
+
+// snapshot gives what the bundle brought the name that it has where it comes
+// from, which keeps its files here: they cannot be fetched again.
+func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
+	now := i.d.Now().UTC().Truncate(time.Second)
+	s := catalog.Snapshot{Name: l.Name, Created: now, By: i.by, Comment: "imported; made on " + stamp(l.Created), Complete: true, Completed: now}
+	served := s
+	for n, suite := range i.suites {
+		if suite.listed.Present.Files < suite.listed.Wanted.Files {
+			s.Completed = time.Time{}
+		}
+		pins, err := i.pins(suite, i.taken[n])
+		if err != nil {
+			return err
+		}
+		served.Pins = append(served.Pins, pins...)
+		if len(pins) == 0 {
+			pins = []catalog.Pin{{Repository: suite.archive.Name, Suite: suite.listed.Suite, Ref: i.taken[n], Published: now}}
+		}
+		s.Pins = append(s.Pins, pins...)
+	}
+	if err := i.saveSnapshot(ctx, s); err != nil {
+		return err
+	}
+	return i.d.publishSnapshot(ctx, served)
+}
+
+// pins names the repositories that serve a suite as its archive has it.
+func (i *importing) pins(suite *importedSuite, ref catalog.Ref) (pins []catalog.Pin, err error) {
+	for _, r := range i.d.config.Repositories {
+		if r.Archive != suite.archive.Name {
+			continue
+		}
+		p, err := i.d.cache.Catalog.Publication(r.Name, suite.listed.Suite)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, catalog.Pin{Repository: r.Name, Suite: p.Suite, Ref: ref, Published: p.Published})
+	}
+	return pins, nil
+}
+
+// saveSnapshot replaces one that an earlier import made, and no other.
+func (i *importing) saveSnapshot(ctx context.Context, s catalog.Snapshot) error {
+	before, err := i.d.cache.Catalog.Snapshot(s.Name)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return i.d.cache.Catalog.AddSnapshot(ctx, s)
+	case err != nil:
+		return err
+	case !slices.ContainsFunc(i.Before, func(b bundle.Import) bool { return b.Name == s.Name }):
+		i.tell(admin.Event{Failed: true, Text: fmt.Sprintf("there is a snapshot %s that was made here: it stays as it is, and what was imported has no name", s.Name)})
+		return nil
+	case samePins(before, s):
+		s.Created = before.Created
+		return i.d.cache.Catalog.SaveSnapshot(s)
+	}
+	if err := i.d.deleteSnapshot(ctx, s.Name); err != nil {
+		return err
+	}
+	return i.d.cache.Catalog.AddSnapshot(ctx, s)
+}
+
+func samePins(a, b catalog.Snapshot) bool {
+	return slices.EqualFunc(a.Pins, b.Pins, func(a, b catalog.Pin) bool {
+		return a.Repository == b.Repository && a.Suite == b.Suite && a.Ref == b.Ref
+	})
+}
+
+// Imports tells what was imported.
+func (d *Daemon) Imports(context.Context) (*admin.ImportList, error) {
+	imports, err := bundle.Imports(d.cache.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.ImportList{Imports: []admin.Imported{}}
+	for _, i := range imports {
+		out.Imports = append(out.Imports, admin.Imported{
+			Bundle: i.Name, ID: i.ID, Created: i.Created, Imported: i.Imported, Signers: i.Signers, Files: i.Files, Bytes: i.Bytes,
+		})
+	}
+	return out, nil
+}
