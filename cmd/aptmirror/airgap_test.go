@@ -17,8 +17,16 @@ import (
 	"aptmirror/upstream/upstreamtest"
 )
 
-// inside makes a site without a network, which takes the bundles of another.
+// inside makes a site without a network that takes the bundles of another, for
+// its archive "debian".
 func (h *host) inside(a *upstreamtest.Archive) *host {
+	h.t.Helper()
+	in := h.bare()
+	in.addFed("debian", a.KeyringFile(), "stable")
+	return in
+}
+
+func (h *host) bare() *host {
 	h.t.Helper()
 	in := &host{t: h.t, dir: h.t.TempDir(), program: h.program, port: freePort(h.t)}
 	in.config = filepath.Join(in.dir, "site", "aptmirror.toml")
@@ -26,7 +34,6 @@ func (h *host) inside(a *upstreamtest.Archive) *host {
 	in.edit(func(text string) string {
 		return replaceOnce(h.t, text, `listen = [":`, `listen = ["127.0.0.1:`) + fmt.Sprintf("\n[bundles]\nsigned_by = [%q]\n", h.siteKey())
 	})
-	in.addFed("debian", a.KeyringFile(), "stable")
 	return in
 }
 
@@ -220,4 +227,97 @@ func TestABundleInPartsAndAsAStream(t *testing.T) {
 			t.Errorf("status: %+v", s)
 		}
 	}
+}
+
+// A suite that the site built is signed by the site, and carried under the name
+// of its repository.
+func TestABuiltSuiteIsCarried(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	out := newHost(t, a)
+	out.exports()
+	out.edit(func(text string) string {
+		return text + "\n[[repository]]\nname = \"corp\"\nsign_with = [\"keys/site.asc\"]\norigin = \"Corp\"\nlabel = \"Corp\"\n" +
+			"  [[repository.suite]]\n  name = \"prod\"\n  from = [\"archive:debian/stable\"]\n"
+	})
+	in := out.bare()
+	in.addFed("corp", out.siteKey(), "prod")
+	c := in.client("client")
+	in.serve()
+	for i, name := range []string{"monday", "tuesday"} {
+		a.AddPackage(upstreamtest.Package{Name: "new-on-" + name})
+		a.Publish()
+		out.must("sync")
+		out.must("snapshot", "create", name, "corp", "--complete")
+		args := []string{"export", name, filepath.Join(out.dir, "usb") + "/"}
+		if i > 0 {
+			args = append(args, "--since", "monday")
+		}
+		out.must(args...)
+		if r := in.must("import", filepath.Join(out.dir, "usb")); !strings.Contains(r.stderr, "corp prod: verified") {
+			t.Errorf("import said\n%s", r.stderr)
+		}
+	}
+	c.update()
+	c.download(hello)
+	in.checkStore()
+}
+
+// What bundles bring, the isolated site builds upon.
+func TestTheIsolatedSiteBuilds(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	out := newHost(t, a)
+	out.exports()
+	in := out.inside(a)
+	in.edit(func(text string) string {
+		return text + "\n[[repository]]\nname = \"corp\"\nsign_with = [\"keys/site.asc\"]\n  [[repository.suite]]\n  name = \"prod\"\n  from = [\"archive:debian/stable\"]\n"
+	})
+	out.must("sync")
+	out.must("snapshot", "create", "monday", "--complete")
+	bundle := filepath.Join(out.dir, "monday.tar")
+	out.must("export", "monday", bundle)
+	if r := in.must("import", bundle); !strings.Contains(r.stderr, "corp prod") {
+		t.Errorf("import said\n%s", r.stderr)
+	}
+	c := in.client("client")
+	in.serve()
+	c.update()
+	c.download(hello)
+	in.checkStore()
+}
+
+// A child's archive may be another site, which it reaches with a certificate of
+// that site's CA. It fetches what it lacks, and verifies the archive's own
+// signatures.
+func TestParentAndChild(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	parent := newHost(t, a)
+	parent.must("sync")
+	p := parent.serve()
+	as := parent.client("child")
+	child := &host{t: t, dir: t.TempDir(), program: parent.program, port: freePort(t)}
+	child.config = filepath.Join(child.dir, "site", "aptmirror.toml")
+	child.must("init", "--dir", filepath.Dir(child.config), "--host", "localhost", "--host", "127.0.0.1", "--port", child.port, "--no-import")
+	child.edit(func(text string) string { return replaceOnce(t, text, `listen = [":`, `listen = ["127.0.0.1:`) })
+	child.addArchive("debian", a.KeyringFile(), []string{"stable"}, "https://localhost:"+parent.port+"/debian")
+	child.edit(func(text string) string {
+		return replaceOnce(t, text, "[[archive]]\nname = \"debian\"\n", fmt.Sprintf("[[archive]]\nname = \"debian\"\nallow_private = true\nclient_cert = %q\nclient_key = %q\nca = %q\n", filepath.Join(as.kit, "tls/client.pem"), filepath.Join(as.kit, "tls/client.key"), filepath.Join(as.kit, "tls/ca.pem")))
+	})
+	child.must("sync")
+	c := child.client("client")
+	child.serve()
+	seen := 0
+	as.requests(p, &seen)
+	c.update()
+	c.download(hello)
+	if got := strings.Join(as.requests(p, &seen), "\n"); strings.Count(got, ".deb ") != 1 {
+		t.Errorf("the child asked for\n%s", got)
+	}
+	c.download(hello)
+	if got := as.requests(p, &seen); len(got) != 0 {
+		t.Errorf("for a second client the child asked for\n%s", strings.Join(got, "\n"))
+	}
+	child.checkStore()
 }
