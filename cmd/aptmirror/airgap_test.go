@@ -141,6 +141,12 @@ func carryTwice(t *testing.T, a *upstreamtest.Archive, out, in *host) (later ups
 		t.Errorf("the older one again: exit code %d\n%s", r.code, r.stderr)
 	}
 	status := data[admin.Status](in, "status")
+	if status.LastImport == nil || status.LastImport.Bundle != "tuesday" {
+		t.Errorf("the last import is %+v", status.LastImport)
+	}
+	if r := in.must("status"); !strings.Contains(r.stdout, "last import: bundle tuesday") {
+		t.Errorf("status says\n%s", r.stdout)
+	}
 	if s := status.Suites[0]; s.Generation != 2 || s.Packages == 0 || s.Cached != s.Packages {
 		t.Errorf("status: %+v", s)
 	}

@@ -44,6 +44,9 @@ func printStatus(w io.Writer, s admin.Status) error {
 		fmt.Fprintf(w, "aptmirror %s, no daemon is running\n", s.Version)
 	}
 	fmt.Fprintf(w, "%d files in the store, %s\n", s.Blobs, inStore(s))
+	if i := s.LastImport; i != nil {
+		fmt.Fprintf(w, "last import: bundle %s of %s, on %s\n", i.Bundle, when(i.Created), when(i.Imported))
+	}
 	if s.Access != nil {
 		printAccess(w, *s.Access)
 	}

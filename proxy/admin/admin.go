@@ -152,6 +152,8 @@ type Status struct {
 	Blobs   int           `json:"blobs"`             // files in the store
 	Bytes   int64         `json:"bytes"`             // their sizes together
 	Space   Space         `json:"space"`
+	// LastImport is the newest bundle that was taken in; nil where none was.
+	LastImport *Imported `json:"last_import,omitempty"`
 }
 
 // Space is how the store keeps to its limit, in bytes.

@@ -18,6 +18,9 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 		out.Access = r.state()
 	}
 	space, err := d.cache.Space(ctx)
+	if err == nil {
+		out.LastImport, err = d.lastImport()
+	}
 	if err != nil {
 		return nil, err
 	}
