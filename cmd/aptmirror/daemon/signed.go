@@ -39,12 +39,29 @@ func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog
 	m := d.makings.Load()
 	h, err := d.header(m, repository, suite)
 	if err == nil {
+		err = d.awaitDate(ctx, h.Date)
+	}
+	if err == nil {
 		s, release, err = d.builder.Sign(ctx, g, h, m.keys[base(repository)])
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing repository %s, suite %s: %w", repository, suite, err)
 	}
 	return s, release, nil
+}
+
+// longestWait is how far ahead of the clock a Date may be to be waited for.
+// One that is further ahead is left over from a clock that was wrong: clients
+// would not take it, and waiting would stop everything else.
+const longestWait = 10 * time.Second
+
+// awaitDate waits until a Date has come, which is the next second where a suite
+// is published twice in one: clients refuse what comes from the future.
+func (d *Daemon) awaitDate(ctx context.Context, date time.Time) error {
+	if ahead := date.Sub(d.Now()); ahead > 0 && ahead < longestWait {
+		wait(ctx, ahead)
+	}
+	return context.Cause(ctx)
 }
 
 // base gives the configured repository behind the name of a snapshot's.
