@@ -85,6 +85,7 @@ type Backend interface {
 	LogLevel(ctx context.Context, by Caller, r LogRequest) (*LogLevel, error)
 	Snapshots
 	Bundles
+	Rings
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
 	Pools

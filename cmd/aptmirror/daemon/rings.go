@@ -1,0 +1,274 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+)
+
+// ringMove is what one suite of a ring is to serve, and why.
+type ringMove struct {
+	suite    string
+	before   catalog.Publication // empty: nothing was published yet
+	next     catalog.Ref
+	snapshot string // from which next comes; "" if that is not known
+	why      string
+}
+
+// PublishSnapshot makes the suites of a ring serve what a snapshot pins.
+func (d *Daemon) PublishSnapshot(ctx context.Context, by admin.Caller, r admin.PublishRequest, news func(admin.Event)) (*admin.PublishResult, error) {
+	s, err := d.snapshotNamed(r.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	suites, err := d.ringSuites(r.Repository, r.Suite)
+	if err != nil {
+		return nil, err
+	}
+	var moves []ringMove
+	for _, suite := range suites {
+		pin, ok := pinFor(s, r.Repository, suite)
+		if !ok {
+			continue
+		}
+		before, err := d.publicationOr(r.Repository, suite.Name)
+		if err != nil {
+			return nil, err
+		}
+		moves = append(moves, ringMove{suite.Name, before, pin.Ref, s.Name, "snapshot " + s.Name + reason(r.Why)})
+	}
+	if len(moves) == 0 {
+		return nil, &admin.Error{Text: fmt.Sprintf("snapshot %s has nothing of %s, from which repository %s takes its suites", s.Name, sourcesOf(suites), r.Repository), Exit: admin.ExitUsage}
+	}
+	return d.moveRing(ctx, by, r.Repository, "publish", r.DryRun, moves, news)
+}
+
+// Rollback makes the suites of a ring serve what they served before.
+func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.RollbackRequest, news func(admin.Event)) (*admin.PublishResult, error) {
+	suites, err := d.ringSuites(r.Repository, r.Suite)
+	if err != nil {
+		return nil, err
+	}
+	var moves []ringMove
+	for _, suite := range suites {
+		before, err := d.publicationOr(r.Repository, suite.Name)
+		if err != nil {
+			return nil, err
+		}
+		if before.Previous == (catalog.Ref{}) {
+			continue
+		}
+		snapshot, err := d.snapshotBehind(ctx, r.Repository, suite.Name, before.Previous)
+		if err != nil {
+			return nil, err
+		}
+		moves = append(moves, ringMove{suite.Name, before, before.Previous, snapshot, "rollback" + reason(r.Why)})
+	}
+	if len(moves) == 0 {
+		return nil, &admin.Error{Text: fmt.Sprintf("there is nothing to go back to: no suite of repository %s has served anything else before", r.Repository), Exit: admin.ExitUsage}
+	}
+	return d.moveRing(ctx, by, r.Repository, "rollback", r.DryRun, moves, news)
+}
+
+func reason(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// ringSuites gives the suites of a ring, or the one of that name.
+func (d *Daemon) ringSuites(repository, suite string) (suites []config.Suite, err error) {
+	if err := d.checkRepositories([]string{repository}); err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(d.config.Repositories, func(r config.Repository) bool { return r.Name == repository })
+	for _, s := range d.config.Repositories[i].Suites {
+		if s.Ring() && (suite == "" || s.Name == suite) {
+			suites = append(suites, s)
+		}
+	}
+	if len(suites) > 0 {
+		return suites, nil
+	}
+	what := "repository " + repository
+	if suite != "" {
+		what += ", suite " + suite + ","
+	}
+	return nil, &admin.Error{Text: what + ` is no ring: only suites with publish = "manual" are published to by hand, others follow what they are made from`, Exit: admin.ExitUsage}
+}
+
+func sourcesOf(suites []config.Suite) string {
+	var names []string
+	for _, s := range suites {
+		names = append(names, s.From[0].String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// pinFor finds what a snapshot has for a suite of a ring: of the suite from
+// which that is taken, or of the ring itself.
+func pinFor(s catalog.Snapshot, ring string, suite config.Suite) (catalog.Pin, bool) {
+	from := suite.From[0]
+	for _, want := range []pinned{{Repository: from.Name, Suite: from.Suite}, {Repository: ring, Suite: suite.Name}} {
+		if i := slices.IndexFunc(s.Pins, func(p catalog.Pin) bool { return pinned(p).sameSuite(want) }); i >= 0 {
+			return s.Pins[i], true
+		}
+	}
+	return catalog.Pin{}, false
+}
+
+// publicationOr gives an empty publication where there is none.
+func (d *Daemon) publicationOr(repository, suite string) (catalog.Publication, error) {
+	p, err := d.cache.Catalog.Publication(repository, suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = nil
+	}
+	return p, err
+}
+
+// lookedAt is how much of the history is searched for where a generation came
+// from; signing again is most of it.
+const lookedAt = 1000
+
+// snapshotBehind gives the snapshot from which a suite once got a generation,
+// if it is still there.
+func (d *Daemon) snapshotBehind(ctx context.Context, repository, suite string, r catalog.Ref) (string, error) {
+	moves, err := d.cache.Catalog.History(ctx, repository, suite, lookedAt)
+	for _, m := range moves {
+		if m.Current != r || m.Snapshot == "" {
+			continue
+		}
+		if _, err := d.cache.Catalog.Snapshot(m.Snapshot); errors.Is(err, catalog.ErrNotFound) {
+			return "", nil
+		}
+		return m.Snapshot, nil
+	}
+	return "", err
+}
+
+// moveRing publishes, suite by suite, or only tells what would change.
+func (d *Daemon) moveRing(ctx context.Context, by admin.Caller, repository, kind string, dryRun bool, moves []ringMove, news func(admin.Event)) (*admin.PublishResult, error) {
+	result := &admin.PublishResult{DryRun: dryRun, Suites: []admin.Published{}}
+	if dryRun {
+		return result, d.previewRing(ctx, repository, moves, result)
+	}
+	err := d.run(catalog.Job{Kind: kind, Names: []string{repository}, By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
+		for _, m := range moves {
+			p, err := d.moveSuite(ctx, repository, callerName(by), m)
+			if err != nil {
+				return "", movedPartly(result, err)
+			}
+			result.Suites = append(result.Suites, p)
+			news(admin.Event{Time: d.Now().UTC(), Job: job, Suite: m.suite, Text: toldMove(p)})
+		}
+		return fmt.Sprintf("%d suites", len(result.Suites)), nil
+	})
+	d.rebuild("a ring has changed")
+	return result, err
+}
+
+func movedPartly(result *admin.PublishResult, err error) error {
+	if len(result.Suites) == 0 {
+		return err
+	}
+	return &admin.Error{Text: fmt.Sprintf("%d suites are published; then: %v", len(result.Suites), err), Exit: admin.ExitPartly}
+}
+
+func toldMove(p admin.Published) string {
+	if p.Unchanged {
+		return fmt.Sprintf("%s %s serves this already", p.Repository, p.Suite)
+	}
+	return fmt.Sprintf("%s %s: published, clients see it from now on", p.Repository, p.Suite)
+}
+
+// moveSuite signs and publishes, unless the suite serves it already. The Date
+// is newer also where the packages are older, so that clients follow.
+func (d *Daemon) moveSuite(ctx context.Context, repository, by string, m ringMove) (admin.Published, error) {
+	out := publishedOf(repository, m)
+	if m.before.Current == m.next && m.before.Snapshot == m.snapshot {
+		out.Unchanged, out.Published = true, m.before.Published
+		return out, nil
+	}
+	p, err := d.move(ctx, catalog.Move{Repository: repository, Suite: m.suite, Expect: m.before.Current, Next: m.next, Snapshot: m.snapshot, By: by, Why: m.why})
+	if errors.Is(err, catalog.ErrConflict) {
+		return out, &admin.Error{Text: fmt.Sprintf("repository %s, suite %s: somebody else published just now: look at aptmirror history %s, and do it again", repository, m.suite, repository), Exit: admin.ExitFailed}
+	}
+	if err != nil {
+		return out, err
+	}
+	d.Log.Info("published", "repository", repository, "suite", m.suite, "snapshot", m.snapshot, "by", by, "why", m.why)
+	out.Published = p.Published
+	return out, nil
+}
+
+func publishedOf(repository string, m ringMove) admin.Published {
+	return admin.Published{
+		SuiteName: admin.SuiteName{Repository: repository, Suite: m.suite}, Snapshot: m.snapshot,
+		From: generationOr(m.before.Current), To: admin.Generation(m.next),
+	}
+}
+
+func generationOr(r catalog.Ref) *admin.Generation {
+	if r == (catalog.Ref{}) {
+		return nil
+	}
+	g := admin.Generation(r)
+	return &g
+}
+
+// previewRing compares what is with what would be.
+func (d *Daemon) previewRing(ctx context.Context, repository string, moves []ringMove, result *admin.PublishResult) error {
+	for _, m := range moves {
+		p := publishedOf(repository, m)
+		p.Unchanged = m.before.Current == m.next
+		if p.From != nil {
+			changes, err := d.diffSuites(ctx, m.before.Current, m.next)
+			if err != nil {
+				return fmt.Errorf("comparing repository %s, suite %s: %w", repository, m.suite, err)
+			}
+			changes.SuiteName = p.SuiteName
+			p.Changes = &changes
+		}
+		result.Suites = append(result.Suites, p)
+	}
+	return nil
+}
+
+// History tells what was published of a repository, by whom and why.
+func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.History, error) {
+	if err := d.checkRepositories([]string{r.Repository}); err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(d.config.Repositories, func(c config.Repository) bool { return c.Name == r.Repository })
+	out := &admin.History{Moves: []admin.Moved{}}
+	for _, suite := range d.config.SuitesOf(d.config.Repositories[i]) {
+		if r.Suite != "" && suite != r.Suite {
+			continue
+		}
+		moves, err := d.cache.Catalog.History(ctx, r.Repository, suite, lookedAt)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range moves {
+			if m.Before != m.Current || r.All {
+				out.Moves = append(out.Moves, movedOf(m))
+			}
+		}
+	}
+	slices.SortStableFunc(out.Moves, func(a, b admin.Moved) int { return b.Published.Compare(a.Published) })
+	return out, nil
+}
+
+func movedOf(m catalog.Moved) admin.Moved {
+	return admin.Moved{
+		SuiteName: admin.SuiteName{Repository: m.Repository, Suite: m.Suite}, Published: m.Published, From: generationOr(m.Before),
+		To: admin.Generation(m.Current), Snapshot: m.Snapshot, By: m.By, Why: m.Why,
+	}
+}
