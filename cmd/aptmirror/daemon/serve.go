@@ -90,6 +90,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return d.buildForever(ctx) })
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })
+	group.Go(func() error { return d.snapshotForever(ctx) })
 	group.Go(func() error { return d.watchdog(ctx) })
 	group.Go(func() error { return d.uploads.watch(ctx) })
 	for _, f := range d.dropFolders() {

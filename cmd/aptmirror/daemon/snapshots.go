@@ -1,0 +1,173 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+)
+
+// snapshotLook is how often a serving daemon looks whether a snapshot is due.
+const snapshotLook = time.Minute
+
+// snapshotForever makes the snapshots of schedules, and removes those that no
+// longer stay, until ctx ends. One that was due while no daemon ran is made at
+// the start: of several that were missed, the last.
+func (d *Daemon) snapshotForever(ctx context.Context) error {
+	for {
+		d.serveUnserved(ctx)
+		for _, s := range d.config.Snapshots {
+			if err := d.keepSchedule(ctx, s); err != nil && ctx.Err() == nil {
+				d.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)
+			}
+		}
+		if !wait(ctx, snapshotLook) {
+			return nil
+		}
+	}
+}
+
+// serveUnserved publishes what a snapshot pins where that was cut short when it
+// was made.
+func (d *Daemon) serveUnserved(ctx context.Context) {
+	snapshots, err := d.cache.Catalog.Snapshots(ctx)
+	for _, s := range snapshots {
+		for _, repository := range repositoriesOf(s) {
+			if err == nil && !d.cache.Catalog.HasRepository(catalog.SnapshotRepository(repository, s.Name)) {
+				err = d.publishSnapshot(ctx, s)
+			}
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		d.Log.Warn("serving a snapshot failed, it is tried again", "error", err)
+	}
+}
+
+// keepSchedule makes the snapshot that is due, if it was not made yet, and
+// applies what is to be kept.
+func (d *Daemon) keepSchedule(ctx context.Context, s config.Snapshot) error {
+	due := lastDue(s, d.Now())
+	name := scheduledName(s, due)
+	made, err := d.madeBy(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(made, func(x catalog.Snapshot) bool { return x.Name == name || !x.Created.Before(due) }) {
+		x := catalog.Snapshot{Name: name, By: bySchedule, Schedule: s.Name, Complete: s.Complete}
+		if err := d.createSnapshot(x, s.Repositories, func(admin.Event) {}); err != nil {
+			return err
+		}
+		if made, err = d.madeBy(ctx, s); err != nil {
+			return err
+		}
+	}
+	var faults []error
+	for _, x := range superfluous(s, made) {
+		faults = append(faults, d.forget(ctx, x))
+	}
+	return errors.Join(faults...)
+}
+
+// forget removes a snapshot; one that a ring serves stays until the ring serves
+// something else.
+func (d *Daemon) forget(ctx context.Context, x catalog.Snapshot) error {
+	err := d.cache.Catalog.RemoveSnapshot(ctx, x.Name)
+	if inUse := (*catalog.SnapshotInUseError)(nil); errors.As(err, &inUse) || errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		d.Log.Info("a snapshot has had its time", "snapshot", x.Name, "schedule", x.Schedule)
+	}
+	return err
+}
+
+// madeBy gives the snapshots of a schedule, newest first.
+func (d *Daemon) madeBy(ctx context.Context, s config.Snapshot) (made []catalog.Snapshot, err error) {
+	all, err := d.cache.Catalog.Snapshots(ctx)
+	for _, x := range all {
+		if x.Schedule == s.Name {
+			made = append(made, x)
+		}
+	}
+	slices.SortFunc(made, func(a, b catalog.Snapshot) int { return b.Created.Compare(a.Created) })
+	return made, err
+}
+
+// scheduledName is the schedule with the time, in UTC, for which a snapshot was
+// due.
+func scheduledName(s config.Snapshot, due time.Time) string {
+	return s.Name + "-" + due.UTC().Format("20060102T1504Z")
+}
+
+// lastDue is the last moment, no later than now, at which a schedule was due in
+// the zone of now.
+func lastDue(s config.Snapshot, now time.Time) time.Time {
+	year, month, day := now.Date()
+	at := func(year int, month time.Month, day int) time.Time {
+		return time.Date(year, month, day, int(s.At/time.Hour), int(s.At%time.Hour/time.Minute), 0, 0, now.Location())
+	}
+	switch s.Every {
+	case config.Hourly:
+		return now.Truncate(time.Hour)
+	case config.Weekly:
+		monday := day - (int(now.Weekday())+6)%7
+		if due := at(year, month, monday); !due.After(now) {
+			return due
+		}
+		return at(year, month, monday-7)
+	case config.Monthly:
+		if due := at(year, month, 1); !due.After(now) {
+			return due
+		}
+		return at(year, month-1, 1)
+	}
+	if due := at(year, month, day); !due.After(now) {
+		return due
+	}
+	return at(year, month, day-1)
+}
+
+// superfluous gives those of the snapshots of a schedule, newest first, that it
+// does not ask to be kept. The newest always stays.
+func superfluous(s config.Snapshot, made []catalog.Snapshot) (old []catalog.Snapshot) {
+	keeps := []*keeper{
+		{most: s.Keep, period: func(t time.Time) string { return t.Format(time.RFC3339Nano) }},
+		{most: s.KeepDaily, period: func(t time.Time) string { return t.Format(time.DateOnly) }},
+		{most: s.KeepWeekly, period: func(t time.Time) string { year, week := t.ISOWeek(); return fmt.Sprint(year, "-", week) }},
+		{most: s.KeepMonthly, period: func(t time.Time) string { return t.Format("2006-01") }},
+	}
+	for i, x := range made {
+		kept := i == 0
+		for _, k := range keeps {
+			kept = k.wants(x.Created) || kept
+		}
+		if !kept {
+			old = append(old, x)
+		}
+	}
+	return old
+}
+
+// keeper wants the last snapshot of each of the newest periods.
+type keeper struct {
+	most   int
+	period func(time.Time) string
+	count  int
+	last   string
+}
+
+// wants is asked of all snapshots, newest first.
+func (k *keeper) wants(created time.Time) bool {
+	period := k.period(created.Local())
+	if period == k.last || k.count == k.most {
+		return false
+	}
+	k.last = period
+	k.count++
+	return true
+}

@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/upstream/upstreamtest"
+)
+
+func TestLastDue(t *testing.T) {
+	zone := time.FixedZone("here", 2*3600)
+	at := func(text string) time.Time {
+		t.Helper()
+		moment, err := time.ParseInLocation("2006-01-02 15:04:05", text, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return moment
+	}
+	three := 3 * time.Hour
+	for _, c := range []struct {
+		s         config.Snapshot
+		now, want string
+	}{
+		{config.Snapshot{Every: config.Hourly}, "2026-11-22 10:59:59", "2026-11-22 10:00:00"},
+		{config.Snapshot{Every: config.Daily, At: three}, "2026-11-22 03:00:00", "2026-11-22 03:00:00"},
+		{config.Snapshot{Every: config.Daily, At: three}, "2026-11-22 02:59:59", "2026-11-21 03:00:00"},
+		{config.Snapshot{Every: config.Daily, At: three + 30*time.Minute}, "2026-03-01 01:00:00", "2026-02-28 03:30:00"},
+		{config.Snapshot{Every: config.Weekly, At: three}, "2026-11-22 10:00:00", "2026-11-16 03:00:00"}, // a Sunday
+		{config.Snapshot{Every: config.Weekly, At: three}, "2026-11-23 10:00:00", "2026-11-23 03:00:00"},
+		{config.Snapshot{Every: config.Weekly, At: three}, "2026-11-23 02:00:00", "2026-11-16 03:00:00"},
+		{config.Snapshot{Every: config.Monthly, At: three}, "2026-11-22 10:00:00", "2026-11-01 03:00:00"},
+		{config.Snapshot{Every: config.Monthly, At: three}, "2026-01-01 02:00:00", "2025-12-01 03:00:00"},
+	} {
+		if got := lastDue(c.s, at(c.now)); !got.Equal(at(c.want)) {
+			t.Errorf("%s at %s was due at %s, want %s", c.s.Every, c.now, got, c.want)
+		}
+	}
+}
+
+func TestSuperfluousLeavesWhatAScheduleKeeps(t *testing.T) {
+	day := time.Date(2026, 3, 31, 3, 0, 0, 0, time.Local)
+	var made []catalog.Snapshot // 100 days, twice a day, newest first
+	for i := range 200 {
+		made = append(made, catalog.Snapshot{Created: day.Add(-time.Duration(i) * 12 * time.Hour)})
+	}
+	for _, c := range []struct {
+		s    config.Snapshot
+		want []string // kept
+	}{
+		{config.Snapshot{Keep: 3}, []string{"03-31 03", "03-30 15", "03-30 03"}},
+		{config.Snapshot{KeepDaily: 2}, []string{"03-31 03", "03-30 15"}},
+		{config.Snapshot{KeepDaily: 2, KeepWeekly: 2, KeepMonthly: 3}, []string{"03-31 03", "03-30 15", "03-29 15", "02-28 15", "01-31 15"}},
+		{config.Snapshot{KeepMonthly: 1}, []string{"03-31 03"}},
+	} {
+		gone := map[time.Time]bool{}
+		for _, x := range superfluous(c.s, made) {
+			gone[x.Created] = true
+		}
+		var kept []string
+		for _, x := range made {
+			if !gone[x.Created] {
+				kept = append(kept, x.Created.Format("01-02 15"))
+			}
+		}
+		if diff := cmp.Diff(c.want, kept); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.s, diff)
+		}
+	}
+}
+
+func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, clock := openDaemonAt(t, a, "stable")
+	history(t, d, a, clock, 1)
+	nightly := config.Snapshot{Name: "nightly", Repositories: []string{"debian"}, Every: config.Daily, At: 3 * time.Hour, Keep: 2, Complete: true}
+	clock.now = time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)
+	names := func() (all []string) {
+		t.Helper()
+		if err := d.keepSchedule(t.Context(), nightly); err != nil {
+			t.Fatal(err)
+		}
+		list, err := d.Snapshots(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list.Snapshots {
+			if s.By != bySchedule || s.Schedule == "nightly" && s.Completed.IsZero() {
+				t.Errorf("%+v", s)
+			}
+			all = append(all, s.Name)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		pause time.Duration
+		want  []string
+	}{
+		{0, []string{"nightly-20261130T0300Z"}},
+		{time.Minute, []string{"nightly-20261130T0300Z"}},
+		{time.Hour, []string{"nightly-20261201T0300Z", "nightly-20261130T0300Z"}},
+		{5 * time.Hour, []string{"nightly-20261201T0300Z", "nightly-20261130T0300Z"}},
+		{5 * 24 * time.Hour, []string{"nightly-20261206T0300Z", "nightly-20261201T0300Z"}}, // it was off
+	} {
+		clock.now = clock.now.Add(c.pause)
+		if diff := cmp.Diff(c.want, names()); diff != "" {
+			t.Errorf("at %s (-want +got):\n%s", clock.now, diff)
+		}
+	}
+}
+
+func TestAScheduledSnapshotThatARingServesStays(t *testing.T) {
+	s := newBuiltSite(t, games(t), withRing)
+	s.sync("site", "stable")
+	hourly := config.Snapshot{Name: "hourly", Repositories: []string{"site"}, Every: config.Hourly, Keep: 1}
+	if err := s.keepSchedule(t.Context(), hourly); err != nil {
+		t.Fatal(err)
+	}
+	first := scheduledName(hourly, lastDue(hourly, s.now))
+	s.publishTo(first, "production")
+	for range 3 {
+		s.now = s.now.Add(time.Hour)
+		if err := s.keepSchedule(t.Context(), hourly); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Snapshots(t.Context())
+	if err != nil || len(list.Snapshots) != 2 || list.Snapshots[1].Name != first {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestASnapshotThatWasCutShortIsServedLater(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, clock := openDaemonAt(t, a, "stable")
+	history(t, d, a, clock, 1)
+	p, err := d.cache.Catalog.Publication("debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := catalog.Snapshot{Name: "cut", Created: clock.now, Pins: []catalog.Pin{{Repository: "debian", Suite: "stable", Ref: p.Current, Published: p.Published}}}
+	if err := d.cache.Catalog.AddSnapshot(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newStates(d).Find(t.Context(), "debian", "cut"); err == nil {
+		t.Error("it is served without having been published")
+	}
+	d.serveUnserved(t.Context())
+	served, err := newStates(d).Find(t.Context(), "debian", "cut")
+	if err != nil || servedNumber(t, d, served) != 1 {
+		t.Errorf("%s, %v", served, err)
+	}
+}
