@@ -58,15 +58,24 @@ func (s KeySource) readPassphrase() (text []byte, err error) {
 	kind, name, _ := strings.Cut(s.Passphrase, ":")
 	switch {
 	case kind == "file" && name != "":
-		text, err = readPrivate(name, maxPassphraseBytes)
+		return ReadPassphrase(name)
 	case kind == "credential" && filepath.IsLocal(name) && !strings.Contains(name, "/"):
 		text, err = s.readCredential(name)
-	default:
-		err = fmt.Errorf("%q is neither credential:NAME nor file:PATH", s.Passphrase)
+		return trimPassphrase(text, err)
 	}
+	return nil, errors.New("where it is has to be written as credential:NAME or file:PATH") // and may be the passphrase itself
+}
+
+// ReadPassphrase reads a file that nobody but its owner can read; a line end after the passphrase is not part of it.
+func ReadPassphrase(file string) ([]byte, error) {
+	text, err := readPrivate(file, maxPassphraseBytes)
+	return trimPassphrase(text, err)
+}
+
+func trimPassphrase(text []byte, err error) ([]byte, error) {
 	text = bytes.TrimRight(text, "\r\n")
 	if err == nil && len(text) == 0 {
-		err = errors.New("it is empty")
+		err = errors.New("the passphrase is empty")
 	}
 	return text, err
 }

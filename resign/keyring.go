@@ -69,22 +69,37 @@ func (k Keyring) deb() ([]byte, error) {
 
 // files are the keyring in both forms, its keys in the order of their fingerprints.
 func (k Keyring) files() (files []deb.File, err error) {
-	var packets bytes.Buffer
 	keys := slices.SortedFunc(slices.Values(k.Keys), func(a, b *Key) int { return strings.Compare(a.Fingerprint(), b.Fingerprint()) })
 	for i, key := range keys {
 		if i > 0 && key.Fingerprint() == keys[i-1].Fingerprint() {
 			return nil, errors.New("one key is given twice")
 		}
+	}
+	binary, err := PublicKeys(keys, false)
+	if err != nil {
+		return nil, err
+	}
+	armoured, err := PublicKeys(keys, true)
+	if err != nil {
+		return nil, err
+	}
+	base := "usr/share/keyrings/" + k.Name()
+	return []deb.File{{Path: base + ".asc", Mode: 0o644, Data: armoured}, {Path: base + ".gpg", Mode: 0o644, Data: binary}}, nil
+}
+
+// PublicKeys is one keyring of several keys: armoured for a .asc file, or binary for .gpg.
+func PublicKeys(keys []*Key, armoured bool) ([]byte, error) {
+	var packets, text bytes.Buffer
+	for _, key := range keys {
 		if err := key.WritePublic(&packets, false); err != nil {
 			return nil, err
 		}
 	}
-	var armoured bytes.Buffer
-	if err := writeArmour(&armoured, openpgp.PublicKeyType, packets.Bytes()); err != nil {
-		return nil, err
+	if !armoured {
+		return packets.Bytes(), nil
 	}
-	base := "usr/share/keyrings/" + k.Name()
-	return []deb.File{{Path: base + ".asc", Mode: 0o644, Data: armoured.Bytes()}, {Path: base + ".gpg", Mode: 0o644, Data: packets.Bytes()}}, nil
+	err := writeArmour(&text, openpgp.PublicKeyType, packets.Bytes())
+	return text.Bytes(), err
 }
 
 func (k Keyring) version(files []deb.File) (version string, newest time.Time) {

@@ -49,7 +49,7 @@ cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity
 cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror/daemon: cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool cache/compare
 cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/migrate cache/blob cache/bundle
-cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign/pool
+cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign resign/pool
 `
 
 // owners names the libraries that only some packages may know.

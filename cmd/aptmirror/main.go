@@ -131,7 +131,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			syncCommand(),
 			statusCommand(),
 			archiveCommand(),
-			packageCommand(),
+			packageCommand(), keyCommand(),
 			snapshotCommand(),
 			exportCommand(),
 			importCommand(),
