@@ -327,3 +327,35 @@ func TestParentAndChild(t *testing.T) {
 	}
 	child.checkStore()
 }
+
+// What a bundle brings and a person has to judge is held, as of a mirror.
+func TestWhatABundleBringsIsHeld(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	out := newHost(t, a)
+	out.exports()
+	in := out.inside(a)
+	bundle := filepath.Join(out.dir, "usb") + "/"
+	carry := func(name string) result {
+		out.run("sync")
+		out.run("archive", "accept", "debian", "stable")
+		out.must("snapshot", "create", name, "--complete")
+		out.must("export", name, bundle)
+		return in.run("import", bundle+name+".tar")
+	}
+	if r := carry("monday"); r.code != 0 {
+		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
+	}
+	a.Suite.Label = "Other"
+	a.Publish()
+	if r := carry("tuesday"); r.code != 4 || !strings.Contains(r.stderr, "its Label changed") || !strings.Contains(r.stderr, "aptmirror archive accept debian stable") {
+		t.Errorf("exit code %d\n%s", r.code, r.stderr)
+	}
+	if r := in.must("archive", "accept", "debian", "stable"); !strings.Contains(r.stderr, "import the bundle again") {
+		t.Errorf("archive accept said\n%s", r.stderr)
+	}
+	in.must("import", bundle+"tuesday.tar")
+	if s := data[admin.Status](in, "status").Suites[0]; s.Generation != 2 || s.Error != "" {
+		t.Errorf("status: %+v", s)
+	}
+}

@@ -26,7 +26,12 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", callerName(by), "release", held.Release, "what", held.What)
 		tell := d.newsOf(job, news)
 		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
-		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: d.refreshSuite(ctx, a, r.Suite, tell)}
+		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: admin.SuiteResult{Archive: r.Archive, Suite: r.Suite}}
+		if len(a.URIs) == 0 {
+			tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: now import the bundle again", r.Archive, r.Suite)})
+			return "accepted that " + held.What, nil
+		}
+		result.Suite = d.refreshSuite(ctx, a, r.Suite, tell)
 		tell(eventOf(result.Suite))
 		return "accepted that " + held.What, outcome(ctx, []admin.SuiteResult{result.Suite})
 	})
