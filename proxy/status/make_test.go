@@ -13,9 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/identity"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
 
 // noon is when the tests happen.
 var noon = time.Date(2026, 3, 15, 12, 7, 0, 0, time.UTC)
