@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"aptmirror/proxy/admin"
 )
 
 // collector turns the state at the time of a scrape into metrics.
@@ -93,19 +95,31 @@ func (e emitter) suites(s *State, now time.Time) {
 	for _, x := range s.Suites {
 		at := []string{"repository", x.Repository, "suite", x.Suite}
 		e.gauge("aptmirror_suite_ready", "1 if the suite has a generation that clients accept.", truth(unready(x, now) == ""), at...)
-		e.gauge("aptmirror_suite_failing", "1 if the last look at the archive ended with an error.", truth(x.Error != ""), at...)
+		e.gauge("aptmirror_suite_failing", "1 if the last look at the archive, or the last build, ended with an error.", truth(x.Error != ""), at...)
 		e.gauge("aptmirror_suite_held", "1 if a Release waits for somebody to accept it.", truth(x.Held != nil), at...)
 		e.gauge("aptmirror_suite_generation", "Number of the generation that is served.", float64(x.Generation), at...)
 		e.moment("aptmirror_suite_date_timestamp_seconds", "Date of the Release that is served.", x.Date, at...)
 		e.moment("aptmirror_suite_valid_until_timestamp_seconds", "Valid-Until of the Release that is served; absent if it has none.", x.ValidUntil, at...)
 		e.moment("aptmirror_suite_published_timestamp_seconds", "When the generation that is served was published.", x.Published, at...)
-		e.moment("aptmirror_suite_checked_timestamp_seconds", "Last look at the archive.", x.Checked, at...)
-		e.moment("aptmirror_suite_checked_ok_timestamp_seconds", "Last look at the archive that found nothing wrong.", x.CheckedOK, at...)
+		if x.Built {
+			e.built(x, at)
+		} else {
+			e.moment("aptmirror_suite_checked_timestamp_seconds", "Last look at the archive.", x.Checked, at...)
+			e.moment("aptmirror_suite_checked_ok_timestamp_seconds", "Last look at the archive that found nothing wrong.", x.CheckedOK, at...)
+		}
 		e.gauge("aptmirror_suite_packages", "Files that the indexes of the suite name.", float64(x.Packages), at...)
 		e.gauge("aptmirror_suite_packages_cached", "Those of them that are in the store.", float64(x.Cached), at...)
 		e.gauge("aptmirror_suite_bytes", "Bytes of the files that the indexes name.", float64(x.Bytes), at...)
 		e.gauge("aptmirror_suite_cached_bytes", "Bytes of those that are in the store.", float64(x.CachedSize), at...)
 	}
+}
+
+// built tells of a suite that is built here, which is when something changes:
+// that the last time is long ago says nothing.
+func (e emitter) built(x admin.SuiteStatus, at []string) {
+	e.moment("aptmirror_suite_built_timestamp_seconds", "Last time that the suite was built.", x.CheckedOK, at...)
+	e.gauge("aptmirror_suite_held_back_versions", "Versions that a hold of the policy keeps back.", float64(x.HeldBack), at...)
+	e.gauge("aptmirror_suite_unmet_relations", "Relations that nothing meets, of packages that are allowed with dependencies.", float64(len(x.Unmet)), at...)
 }
 
 func (e emitter) mirrors(s *State) {

@@ -57,10 +57,14 @@ func judge(s admin.SuiteStatus, now time.Time) verdict {
 		return verdict{warn, "held"}
 	case s.Error != "" && s.Advice != "":
 		return verdict{warn, "refused"}
+	case s.Error != "" && s.Built:
+		return verdict{warn, "not built"}
 	case s.Error != "":
 		return verdict{warn, "not refreshed"}
 	case s.Warning != "":
 		return verdict{warn, "ends soon"}
+	case len(s.Unmet) > 0:
+		return verdict{note, "lacks something"}
 	}
 	return verdict{good, "fresh"}
 }
@@ -119,6 +123,9 @@ func suiteConcern(x admin.SuiteStatus, now time.Time) (concern, bool) {
 		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several
 	case x.Warning != "":
 		c.What = x.Warning
+	case len(x.Unmet) > 0:
+		c.What = fmt.Sprintf("Nothing meets %s of packages that the policy allows with dependencies: %s", relations(len(x.Unmet)), listed(x.Unmet))
+		c.Advice = "let the policy allow what is asked for; clients cannot install these packages otherwise"
 	default:
 		c.What = unready(x, now)
 		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several
@@ -127,6 +134,23 @@ func suiteConcern(x admin.SuiteStatus, now time.Time) (concern, bool) {
 		c.What += " (" + why + ")"
 	}
 	return c, true
+}
+
+func relations(n int) string {
+	if n == 1 {
+		return "a relation"
+	}
+	return fmt.Sprintf("%d relations", n)
+}
+
+// listed names the first of many.
+func listed(all []string) string {
+	const shown = 5
+	text := strings.Join(first(all, shown), ", ")
+	if len(all) > shown {
+		text += fmt.Sprintf(" and %d more", len(all)-shown)
+	}
+	return text
 }
 
 func accessConcerns(a *admin.Access) (all []concern) {

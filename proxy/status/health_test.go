@@ -22,6 +22,8 @@ func TestJudge(t *testing.T) {
 		"expired":      {func(s *admin.SuiteStatus) { s.ValidUntil, s.Held = ago(1), &admin.Held{} }, verdict{bad, "expired"}},
 		"damaged":      {func(s *admin.SuiteStatus) { s.Reason, s.Error = damaged, "x" }, verdict{bad, "damaged"}},
 		"new":          {func(s *admin.SuiteStatus) { *s = admin.SuiteStatus{} }, verdict{bad, "not fetched yet"}},
+		"not built":    {func(s *admin.SuiteStatus) { s.Error, s.Built = "x", true }, verdict{warn, "not built"}},
+		"unmet":        {func(s *admin.SuiteStatus) { s.Unmet = []string{"x"} }, verdict{note, "lacks something"}},
 		"never worked": {func(s *admin.SuiteStatus) { s.Generation, s.Error = 0, "x" }, verdict{bad, "nothing to serve"}},
 	} {
 		s := suite("debian", "bookworm", 1)
@@ -48,6 +50,7 @@ func TestConcernsAreTheWorstFirstAndNameCommands(t *testing.T) {
 		{"warn", "Certificates", ""},
 		{"warn", "Disk", ""},
 		{"warn", "Job 4400 (snapshot)", "aptmirror jobs"},
+		{"note", "site stable", ""},
 		{"note", "Configuration", "systemctl restart aptmirror"},
 		{"note", "Mirror of debian", ""},
 	}

@@ -96,9 +96,11 @@ func calm() *State {
 	small.Packages, small.Bytes, small.Cached, small.CachedSize = 812, 1_900_000_000, 98, 300_000_000
 	old := suite("debian", "bookworm", 12)
 	old.ValidUntil, old.Date = time.Time{}, ago(21*day)
+	site := suite("site", "stable", 57)
+	site.Archive, site.Built, site.HeldBack, site.Next = "", true, 12, noon.Add(3*day)
 	return &State{
 		Version: "1.4.0", Name: "mirror.example.org", Started: ago(19 * day), Listen: []string{":8443"},
-		Suites: []admin.SuiteStatus{old, small, suite("debian-security", "bookworm-security", 204), suite("site", "stable", 57)},
+		Suites: []admin.SuiteStatus{old, small, suite("debian-security", "bookworm-security", 204), site},
 		Mirrors: []Mirror{
 			{Archive: "debian", URI: "http://one.example.org/debian/"}, {Archive: "debian", URI: "http://two.example.org/debian/"},
 		},
@@ -133,6 +135,7 @@ func troubled() *State {
 	expired := suite("vendor", "main", 3)
 	expired.ValidUntil, expired.Date, expired.CheckedOK = ago(26*time.Hour), ago(9*day), ago(26*time.Hour)
 	expired.Error, expired.Reason, expired.Advice = "archive vendor, suite main: refusing InRelease from http://vendor.example.org/: it expired", "expired", "put a mirror that is up to date into uris, or tell the administrator of this one"
+	s.Suites[3].Unmet = []string{"a Depends: b (>= 2)", "c Depends: d", "e Depends: f", "g Depends: h", "i Depends: j", "k Depends: l <script>"}
 	late := suite("debian", "bookworm", 12)
 	late.Warning, late.ValidUntil = "bookworm expires in 20 hours unless a newer Release comes", noon.Add(20*time.Hour)
 	s.Suites = append([]admin.SuiteStatus{late}, append(s.Suites[1:], held, refused, expired,
