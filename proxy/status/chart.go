@@ -16,7 +16,7 @@ const (
 	chartWidth  = 560
 	leftMargin  = 76 // labels of the upright axis
 	rightMargin = 6
-	topMargin   = 8
+	topMargin   = 14
 	barHeight   = 120 // of the upper part: bytes
 	rateTop     = topMargin + barHeight + 32
 	rateHeight  = 50 // of the lower part: share of hits

@@ -29,9 +29,9 @@ func TestChart(t *testing.T) {
 		"15 Mar 08:00–09:00 UTC: 8\u00a0MB sent to clients, 6\u00a0MB of it from the store; 75 % of 4 files were hits": 1,
 		`aria-label="Label: 12` + "\u00a0MB sent": 1,
 		">8\u00a0MB</text>":                       1, ">4\u00a0MB</text>": 1, ">0</text>": 1, ">08:00</text>": 1, ">10:00</text>": 1, ">09:00</text>": 0,
-		`class="stored" x="76.00" y="38.00" width="118.50" height="90.00"`: 1,
-		`class="fresh" x="76.00" y="8.00" width="118.50" height="30.00"`:   1,
-		`class="rate" d="M76.0 172.5H195.5M434.5 160.0H554.0"`:             1, // with a hole where nobody asked
+		`class="stored" x="76.00" y="44.00" width="118.50" height="90.00"`: 1,
+		`class="fresh" x="76.00" y="14.00" width="118.50" height="30.00"`:  1,
+		`class="rate" d="M76.0 178.5H195.5M434.5 166.0H554.0"`:             1, // with a hole where nobody asked
 	} {
 		if got := strings.Count(text, want); got != n {
 			t.Errorf("%q is there %d times, want %d", want, got, n)
