@@ -438,6 +438,53 @@ func TestRingsAndSnapshotsAreShown(t *testing.T) {
 	}
 }
 
+// A suite that is built here shows what it holds back and how its builds go.
+func TestBuiltSuitesAreShown(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.newBoard()
+	if code, body := shown(t, s.Daemon, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "site stable: nothing verified yet") {
+		t.Errorf("before the first build: %d %s", code, body)
+	}
+	s.sync("site", "stable")
+	s.archive.AddPackage(upstreamtest.Package{Name: "hello", Version: "2.0"})
+	s.archive.Publish()
+	s.sync("site", "stable")
+	if err := s.count(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := shown(t, s.Daemon, "/readyz"); code != http.StatusOK {
+		t.Errorf("readyz: %d %s", code, body)
+	}
+	_, metrics := shown(t, s.Daemon, "/metrics")
+	for _, line := range []string{
+		`aptmirror_suite_ready{repository="site",suite="stable"} 1`,
+		`aptmirror_suite_generation{repository="site",suite="stable"} 1`,
+		`aptmirror_suite_held_back_versions{repository="site",suite="stable"} 1`,
+		`aptmirror_suite_unmet_relations{repository="site",suite="stable"} 0`,
+		`aptmirror_suite_failing{repository="site",suite="stable"} 0`,
+		`aptmirror_suite_packages{repository="site",suite="stable"} 1`,
+	} {
+		wantMetric(t, metrics, line)
+	}
+	if !strings.Contains(metrics, `aptmirror_suite_valid_until_timestamp_seconds{repository="site",suite="stable"}`) {
+		t.Error("its Release has no end")
+	}
+	if strings.Contains(metrics, `aptmirror_suite_checked_ok_timestamp_seconds{repository="site"`) {
+		t.Error("what is built is told as looked for")
+	}
+	m := *s.makings.Load()
+	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	s.makings.Store(&m)
+	s.archive.Publish()
+	s.sync("site", "stable")
+	if _, page := shown(t, s.Daemon, "/status"); !strings.Contains(page, "a rule is wrong") || !strings.Contains(page, "not built") || !strings.Contains(page, "holds 1 back") {
+		t.Error("the page does not tell of the build that failed")
+	}
+	_, metrics = shown(t, s.Daemon, "/metrics")
+	wantMetric(t, metrics, `aptmirror_suite_failing{repository="site",suite="stable"} 1`)
+	wantMetric(t, metrics, `aptmirror_suite_ready{repository="site",suite="stable"} 1`)
+}
+
 // What the proxy calls a class is known as such to the metrics.
 func TestEveryClassIsALabel(t *testing.T) {
 	d := openDaemon(t, newSite(t, published(t), "stable"))

@@ -80,8 +80,8 @@ func (d *Daemon) buildJob(ctx context.Context, why string) {
 	if len(d.makings.Load().built()) == 0 {
 		return
 	}
-	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, _ uint64) (string, error) {
-		results := d.buildAll(ctx, bySchedule, func(admin.Event) {})
+	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
+		results := d.buildAll(ctx, bySchedule, d.newsOf(job, func(admin.Event) {}))
 		return summary(results), outcome(ctx, results)
 	})
 	if err != nil && ctx.Err() == nil {
