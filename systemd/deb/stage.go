@@ -55,6 +55,10 @@ var inTree = map[string]string{
 	"systemd/tmpfiles.conf":          "/usr/lib/tmpfiles.d/aptmirror.conf",
 	"systemd/deb/lintian-overrides":  "/usr/share/lintian/overrides/aptmirror",
 	"README.md":                      docs + "README.md",
+	"proxy/status/README.md":         docs + "status.md",
+
+	"systemd/prometheus/aptmirror.rules.yml": docs + "examples/prometheus/aptmirror.rules.yml",
+	"systemd/grafana/aptmirror.json":         docs + "examples/grafana/aptmirror.json",
 }
 
 const docs = "/usr/share/doc/aptmirror/"
