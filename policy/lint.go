@@ -8,47 +8,69 @@ import (
 // Finding is something about the rules that is not as it was meant, in all
 // likelihood.
 type Finding struct {
-	File    string
-	Line    int // 0 for the policy as a whole
-	Problem string
+	File         string
+	Line, Column int // where the rule begins; 0 for the policy as a whole
+	Problem      string
 }
 
 func (f Finding) String() string {
 	if f.Line == 0 {
 		return fmt.Sprintf("%s: %s", f.File, f.Problem)
 	}
-	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Problem)
+	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Problem)
 }
 
-// Lint looks for rules that can never decide, for patterns that match nothing in
-// any of the sets, and for the lack of a last rule for everything. Without sets
-// only the text is looked at.
+// Linter looks for rules that can never decide, for patterns that match nothing,
+// and for the lack of a last rule for everything.
+type Linter struct {
+	policy   *Policy
+	tried    bool
+	matches  []bool // of each rule: its pattern matches something
+	reached  []bool // and does so before an allow or deny took that
+	findings []Finding
+}
+
+// NewLinter begins to look at a policy.
+func NewLinter(p *Policy) *Linter {
+	return &Linter{policy: p, matches: make([]bool, len(p.Rules)), reached: make([]bool, len(p.Rules))}
+}
+
+// Lint is what a Linter finds with these sets.
 func (p *Policy) Lint(now time.Time, sets ...*Set) []Finding {
-	l := &linter{policy: p}
-	if len(p.Rules) == 0 {
-		l.find(0, "there are no rules, so that every package is denied")
+	l := NewLinter(p)
+	for _, s := range sets {
+		l.Try(s, now)
+	}
+	return l.Findings()
+}
+
+// Findings says what was found, with the packages of all sets that were tried;
+// without any only the text is looked at.
+func (l *Linter) Findings() []Finding {
+	l.findings = nil
+	if len(l.policy.Rules) == 0 {
+		l.find(nil, "there are no rules, so that every package is denied")
 		return l.findings
 	}
 	reachable := l.texts()
-	if len(sets) > 0 {
-		l.uses(now, sets, reachable)
+	if l.tried {
+		l.uses(reachable)
 	}
 	l.last()
 	return l.findings
 }
 
-type linter struct {
-	policy   *Policy
-	findings []Finding
-}
-
-func (l *linter) find(line int, format string, args ...any) {
-	l.findings = append(l.findings, Finding{l.policy.File, line, fmt.Sprintf(format, args...)})
+func (l *Linter) find(r *Rule, format string, args ...any) {
+	f := Finding{File: l.policy.File, Problem: fmt.Sprintf(format, args...)}
+	if r != nil {
+		f.Line, f.Column = r.Line, r.Column
+	}
+	l.findings = append(l.findings, f)
 }
 
 // texts compares each rule with those above it, and reports which may decide
 // something.
-func (l *linter) texts() []bool {
+func (l *Linter) texts() []bool {
 	reachable := make([]bool, len(l.policy.Rules))
 	for i := range l.policy.Rules {
 		r := &l.policy.Rules[i]
@@ -57,16 +79,16 @@ func (l *linter) texts() []bool {
 			continue
 		}
 		if above != nil {
-			l.find(r.Line, "`%s` is never reached: `%s` in line %d decides everything that it matches", r.Text, above.Text, above.Line)
+			l.find(r, "`%s` is never reached: `%s` in line %d decides everything that it matches", r.Text, above.Text, above.Line)
 		} else {
-			l.find(r.Line, "`%s` matches nothing, whatever there is", r.Text)
+			l.find(r, "`%s` matches nothing, whatever there is", r.Text)
 		}
 	}
 	return reachable
 }
 
 // covering is the first rule above the i-th that decides all that it matches.
-func (l *linter) covering(i int) *Rule {
+func (l *Linter) covering(i int) *Rule {
 	for j := range i {
 		above := &l.policy.Rules[j]
 		if above.Action != Allow && above.Action != Deny {
@@ -81,7 +103,7 @@ func (l *linter) covering(i int) *Rule {
 
 // last wants a rule for everything at the end, so that what becomes of the rest
 // stands in the text.
-func (l *linter) last() {
+func (l *Linter) last() {
 	r := &l.policy.Rules[len(l.policy.Rules)-1]
 	if (r.Action == Allow || r.Action == Deny) && r.Pattern.tree.everything() {
 		return
@@ -91,7 +113,7 @@ func (l *linter) last() {
 			return // what follows is reported as never reached
 		}
 	}
-	l.find(r.Line, "the last rule is not for everything; what no rule decides is denied: end with `allow ?true` or `deny ?true`")
+	l.find(r, "the last rule is not for everything; what no rule decides is denied: end with `allow ?true` or `deny ?true`")
 }
 
 // everything reports whether the pattern selects all versions, as far as its
@@ -183,37 +205,34 @@ func same(a, b *node) bool {
 	return true
 }
 
-// uses tries the rules on packages.
-func (l *linter) uses(now time.Time, sets []*Set, reachable []bool) {
-	matches, reached := make([]bool, len(l.policy.Rules)), make([]bool, len(l.policy.Rules))
-	for _, s := range sets {
-		l.try(s, now, matches, reached)
-	}
+// uses says which rules have no effect on the packages that were tried.
+func (l *Linter) uses(reachable []bool) {
 	for i := range l.policy.Rules {
 		r := &l.policy.Rules[i]
 		switch {
 		case !reachable[i] || r.Pattern.tree.everything():
-		case !matches[i]:
-			l.find(r.Line, "`%s` matches no package that there is", r.Text)
-		case !reached[i]:
-			l.find(r.Line, "`%s` is never reached: rules above it decide all that it matches of the packages that there are", r.Text)
+		case !l.matches[i]:
+			l.find(r, "`%s` matches no package that there is", r.Text)
+		case !l.reached[i]:
+			l.find(r, "`%s` is never reached: rules above it decide all that it matches of the packages that there are", r.Text)
 		}
 	}
 }
 
-// try notes which patterns match something, and which do before a rule for good
+// Try notes which patterns match something, and which do before a rule for good
 // took it.
-func (l *linter) try(s *Set, now time.Time, matches, reached []bool) {
+func (l *Linter) Try(s *Set, now time.Time) {
+	l.tried = true
 	c := &asked{s, now}
 	for i := range s.Packages {
 		decided := false
 		for r := range l.policy.Rules {
 			rule := &l.policy.Rules[r]
-			if decided && matches[r] || !rule.Pattern.m.version(c, int32(i)) {
+			if decided && l.matches[r] || !rule.Pattern.m.version(c, int32(i)) {
 				continue
 			}
-			matches[r] = true
-			reached[r] = reached[r] || !decided
+			l.matches[r] = true
+			l.reached[r] = l.reached[r] || !decided
 			decided = decided || rule.Action <= Deny
 		}
 	}

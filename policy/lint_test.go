@@ -21,15 +21,15 @@ func TestLint(t *testing.T) {
 	for _, test := range []struct{ name, rules, want string }{
 		{"nothing to say", "deny ~sgames\nhold 1d ~T\nallow ?true", ""},
 		{"no rules", "# nothing", "rules: there are no rules, so that every package is denied"},
-		{"no last rule", "allow ~nvim", "rules:1: " + last},
-		{"hold is no last rule", "allow ~nvim\nhold 3d ?true", "rules:2: " + last},
-		{"after a rule for everything", "allow ?or(~F, !~F)\ndeny ~nvim", "rules:2: `deny ~nvim` is never reached: `allow ?or(~F, !~F)` in line 1 decides everything that it matches"},
-		{"the same pattern written otherwise", "deny ?section(games)\nallow ~sgames with dependencies\nallow ~T", "rules:2: `allow ~sgames with dependencies` is never reached: `deny ?section(games)` in line 1 decides everything that it matches"},
-		{"a part of an earlier one", "deny ~sgames|~nvim\ndeny ~nvim ~V^9\nallow ~T", "rules:2: `deny ~nvim ~V^9` is never reached: `deny ~sgames|~nvim` in line 1 decides everything that it matches"},
+		{"no last rule", "allow ~nvim", "rules:1:1: " + last},
+		{"hold is no last rule", "allow ~nvim\nhold 3d ?true", "rules:2:1: " + last},
+		{"after a rule for everything", "allow ?or(~F, !~F)\ndeny ~nvim", "rules:2:1: `deny ~nvim` is never reached: `allow ?or(~F, !~F)` in line 1 decides everything that it matches"},
+		{"the same pattern written otherwise", "deny ?section(games)\nallow ~sgames with dependencies\nallow ~T", "rules:2:1: `allow ~sgames with dependencies` is never reached: `deny ?section(games)` in line 1 decides everything that it matches"},
+		{"a part of an earlier one", "deny ~sgames|~nvim\ndeny ~nvim ~V^9\nallow ~T", "rules:2:1: `deny ~nvim ~V^9` is never reached: `deny ~sgames|~nvim` in line 1 decides everything that it matches"},
 		{"hold covers nothing", "hold 1d ~nvim\nhold 3d ~nvim\nkeep 1 ~nvim\nallow ~T", ""},
-		{"never true", "deny ?and(~nvim, ~F)\nallow ~T", "rules:1: `deny ?and(~nvim, ~F)` matches nothing, whatever there is"},
-		{"nothing there", "deny ~nemacs\nallow ~T", "rules:1: `deny ~nemacs` matches no package that there is"},
-		{"taken before", "deny ~seditors\ndeny ~nvim\nallow ~T", "rules:2: `deny ~nvim` is never reached: rules above it decide all that it matches of the packages that there are"},
+		{"never true", "deny ?and(~nvim, ~F)\nallow ~T", "rules:1:1: `deny ?and(~nvim, ~F)` matches nothing, whatever there is"},
+		{"nothing there", "deny ~nemacs\nallow ~T", "rules:1:1: `deny ~nemacs` matches no package that there is"},
+		{"taken before", "deny ~seditors\ndeny ~nvim\nallow ~T", "rules:2:1: `deny ~nvim` is never reached: rules above it decide all that it matches of the packages that there are"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string

@@ -35,6 +35,7 @@ func (k Kind) String() string {
 // Input says where an index's packages come from. All packages of one index
 // share one Input.
 type Input struct {
+	Name    string // as it is configured, for people: "archive:debian/bookworm"; may be empty
 	Archive string // name of the archive or pool in the configuration
 	Pool    bool   // the name is a pool's
 	Signer  string // who signed the Release, for people; may be empty
@@ -51,6 +52,8 @@ func (in *Input) String() string {
 	switch {
 	case in == nil:
 		return "nowhere"
+	case in.Name != "":
+		return in.Name
 	case in.Pool:
 		return "pool " + in.Archive
 	case in.Suite != "" || in.Codename != "":

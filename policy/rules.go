@@ -57,6 +57,7 @@ type Rule struct {
 	Dependencies, Recommends bool
 
 	Line    int    // in the file
+	Column  int    // where the rule begins
 	Text    string // as written, without comment
 	Comment string // beside the rule, or else in the lines above it
 }
@@ -144,6 +145,7 @@ func (p *rulesParser) parseLine(text string) {
 		return
 	}
 	r.Line, r.Text, r.Comment = p.line, strings.TrimSpace(rule), comment
+	r.Column = strings.Index(rule, r.Text) + 1
 	p.policy.Rules = append(p.policy.Rules, r)
 }
 

@@ -26,7 +26,7 @@ type input struct {
 func (b *Builder) load(ctx context.Context, r *Recipe) ([]*input, error) {
 	var inputs []*input
 	for _, in := range r.From {
-		loaded := &input{Input: in, facts: policy.Input{Archive: in.origin(), Pool: in.Generation == nil}}
+		loaded := &input{Input: in, facts: policy.Input{Name: in.Name, Archive: in.origin(), Pool: in.Generation == nil}}
 		if in.Generation != nil {
 			if err := b.loadGeneration(ctx, loaded, r); err != nil {
 				return nil, fmt.Errorf("reading %s: %w", in.Name, err)

@@ -132,6 +132,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			statusCommand(),
 			archiveCommand(),
 			packageCommand(), keyCommand(),
+			policyCommand(),
+			whyCommand(),
 			snapshotCommand(),
 			exportCommand(),
 			importCommand(),

@@ -86,6 +86,7 @@ type Backend interface {
 	Snapshots
 	Bundles
 	Rings
+	Policies
 	// Reload reads certificates, revocation lists and grants again.
 	Reload(ctx context.Context, by Caller) (*Access, error)
 	Pools

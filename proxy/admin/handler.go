@@ -53,6 +53,7 @@ func newHandler(b Backend, allowed rules) http.Handler {
 	handleSnapshots(mux, b, allowed)
 	handleBundles(mux, b, allowed)
 	handleRings(mux, b, allowed)
+	handlePolicies(mux, b, allowed)
 	handle(mux, "reload", allowed, func(ctx context.Context, by Caller, _ struct{}, _ func(Event)) (*Access, error) {
 		return b.Reload(ctx, by)
 	})

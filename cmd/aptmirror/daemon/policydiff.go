@@ -1,0 +1,128 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/policy"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign"
+	"aptmirror/upstream/debian"
+)
+
+// maxChanges bounds what is told of one suite; the counts are whole.
+const maxChanges = 5000
+
+// PolicyDiff compares what clients see of each built suite with what the
+// configuration file, as it is now, would make of its inputs.
+func (d *Daemon) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*admin.PolicyDiffResult, error) {
+	c, err := config.Load(d.config.Path)
+	if err != nil {
+		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
+	}
+	next, err := policiesWith(c, r)
+	if err != nil {
+		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
+	}
+	suites, err := concerned(c, r)
+	if err != nil {
+		return nil, err
+	}
+	out, failed := &admin.PolicyDiffResult{Suites: []admin.PolicyDiff{}}, 0
+	for _, s := range suites {
+		diff := d.diffSuite(ctx, c, s, next)
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		if diff.Error != "" {
+			failed++
+		}
+		out.Suites = append(out.Suites, diff)
+	}
+	return out, partly(failed, len(out.Suites))
+}
+
+// policiesWith reads the policies, one of them from the request if it says so.
+func policiesWith(c *config.Config, r admin.PolicyDiffRequest) (map[string]*policy.Policy, error) {
+	next := *c
+	next.Policies = slices.Clone(c.Policies)
+	known := r.Policy == ""
+	for i := range next.Policies {
+		if p := &next.Policies[i]; p.Name == r.Policy {
+			known, p.File, p.Rules, p.Line = true, "", "allow ?true", 1
+		}
+	}
+	if !known {
+		return nil, fmt.Errorf("there is no policy %q", r.Policy)
+	}
+	all, err := Policies(&next)
+	if err == nil && r.Policy != "" {
+		all[r.Policy], err = policy.Parse(r.Policy, r.File, 1, r.Rules)
+	}
+	return all, err
+}
+
+// concerned lists the suites that a request is about.
+func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]builtSuiteKey, error) {
+	var suites []builtSuiteKey
+	var names []string
+	for _, repository := range c.Repositories {
+		if repository.Built() {
+			names = append(names, repository.Name)
+		}
+		for _, s := range repository.Suites {
+			if !s.Ring() && (len(r.Repositories) == 0 || slices.Contains(r.Repositories, repository.Name)) && (r.Policy == "" || s.Policy == r.Policy) {
+				suites = append(suites, builtSuiteKey{repository.Name, s.Name})
+			}
+		}
+	}
+	for _, name := range r.Repositories {
+		if !slices.Contains(names, name) {
+			return nil, &admin.Error{Text: fmt.Sprintf("there is no built repository %q; there are: %s", name, strings.Join(names, ", ")), Exit: admin.ExitUsage}
+		}
+	}
+	if len(suites) == 0 {
+		return nil, &admin.Error{Text: "no built suite of the configuration is concerned", Exit: admin.ExitUsage}
+	}
+	return suites, nil
+}
+
+// diffSuite never fails as a whole: the result says what went wrong.
+func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b builtSuiteKey, next map[string]*policy.Policy) admin.PolicyDiff {
+	_, s, _ := suiteOf(c, b.repository, b.suite)
+	out := admin.PolicyDiff{Repository: b.repository, Suite: b.suite, Policy: s.Policy, Changes: []admin.PolicyChange{}}
+	recipe, err := d.recipeOf(ctx, c, next, b.repository, s)
+	if err == nil {
+		err = d.diffInto(ctx, &out, b, recipe)
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	slices.SortFunc(out.Changes, func(a, b admin.PolicyChange) int {
+		return cmp.Or(cmp.Compare(a.Package, b.Package), debian.CompareVersions(a.Version, b.Version), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Architecture, b.Architecture))
+	})
+	if more := len(out.Changes) - maxChanges; more > 0 {
+		out.Changes, out.Omitted = out.Changes[:maxChanges], more
+	}
+	return out
+}
+
+func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b builtSuiteKey, recipe resign.Recipe) error {
+	seen, err := d.seen(ctx, b)
+	if err != nil {
+		return err
+	}
+	out.Published = seen != nil
+	m := d.makings.Load()
+	_, now, _ := m.suite(b.repository, b.suite)
+	w := differ{d: d, out: out, seen: seen, before: m.policies[now.Policy], told: map[string]bool{}}
+	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { w.compare(s); return ctx.Err() }); err != nil {
+		return err
+	}
+	w.gone()
+	return nil
+}

@@ -1,0 +1,197 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/policy"
+	"aptmirror/proxy/admin"
+	"aptmirror/resign"
+	"aptmirror/upstream/debian"
+)
+
+// maxCandidates bounds what is told of one package in one suite.
+const maxCandidates = 500
+
+// Why tells what became of a package in each suite of a repository: what the
+// inputs offer now, decided by the policy in force as a build decides it.
+func (d *Daemon) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult, error) {
+	m := d.makings.Load()
+	repository, err := repositoryNamed(m.config, r.Repository)
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.WhyResult{Repository: r.Repository, Package: r.Package, Suites: []admin.WhySuite{}}
+	found, failed := 0, 0
+	for _, suite := range m.config.SuitesOf(repository) {
+		w := d.whySuite(ctx, m, repository, suite, r.Package)
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		found += len(w.Candidates)
+		if w.Error != "" {
+			failed++
+		}
+		out.Suites = append(out.Suites, w)
+	}
+	if found == 0 && failed == 0 {
+		return out, &admin.Error{Text: fmt.Sprintf("no input of repository %s has a package %s, nor one built from a source of that name", r.Repository, r.Package), Exit: admin.ExitFailed}
+	}
+	return out, partly(failed, len(out.Suites))
+}
+
+// partly is the outcome of looking at several suites.
+func partly(failed, all int) error {
+	switch failed {
+	case 0:
+		return nil
+	case all:
+		return &admin.Error{Text: "no suite could be looked at", Exit: admin.ExitFailed}
+	}
+	return &admin.Error{Text: fmt.Sprintf("%d of %d suites could not be looked at", failed, all), Exit: admin.ExitPartly}
+}
+
+func repositoryNamed(c *config.Config, name string) (config.Repository, error) {
+	var names []string
+	for _, r := range c.Repositories {
+		if r.Name == name {
+			return r, nil
+		}
+		names = append(names, r.Name)
+	}
+	return config.Repository{}, &admin.Error{Text: fmt.Sprintf("there is no repository %q; there are %s", name, strings.Join(names, ", ")), Exit: admin.ExitUsage}
+}
+
+func (d *Daemon) whySuite(ctx context.Context, m *makings, r config.Repository, suite, name string) admin.WhySuite {
+	out := admin.WhySuite{Suite: suite, Candidates: []admin.Candidate{}}
+	recipe, err := d.recipeInForce(ctx, m, r, suite)
+	if err == nil {
+		if recipe.Policy != nil {
+			out.Policy = recipe.Policy.Name
+		}
+		served := d.paths(ctx, r.Name, suite)
+		err = d.builder.Select(ctx, recipe, func(s *resign.Selection) error {
+			return addCandidates(ctx, &out, s, name, r.Built(), served)
+		})
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	slices.SortStableFunc(out.Candidates, newestFirst)
+	if more := len(out.Candidates) - maxCandidates; more > 0 {
+		out.Candidates, out.Omitted = out.Candidates[:maxCandidates], more
+	}
+	return out
+}
+
+func newestFirst(a, b admin.Candidate) int {
+	return cmp.Or(cmp.Compare(a.Package, b.Package), debian.CompareVersions(b.Version, a.Version), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Architecture, b.Architecture))
+}
+
+// recipeInForce says what a suite is made from now. One that is served as
+// upstream signed it, and a ring, have what they have without any policy.
+func (d *Daemon) recipeInForce(ctx context.Context, m *makings, r config.Repository, suite string) (resign.Recipe, error) {
+	_, s, built := m.suite(r.Name, suite)
+	if !built || s.Ring() {
+		return d.recipeOfPublished(r.Name, suite)
+	}
+	if err := m.faults[s.Policy]; err != nil {
+		return resign.Recipe{}, err
+	}
+	return d.recipeOf(ctx, m.config, m.policies, r.Name, s)
+}
+
+// recipeOfPublished selects all that clients see of a suite.
+func (d *Daemon) recipeOfPublished(repository, suite string) (resign.Recipe, error) {
+	g, err := d.current(repository, suite)
+	if err != nil {
+		return resign.Recipe{}, fmt.Errorf("repository %s, suite %s: %w", repository, suite, err)
+	}
+	from := config.Source{Kind: config.FromArchive, Name: g.Archive, Suite: suite}
+	if _, built := g.Builder(); built {
+		from.Kind, from.Name = config.FromRepository, repository
+	}
+	return resign.Recipe{Repository: repository, Suite: suite, From: []resign.Input{{Name: from.String(), Generation: &g}}}, nil
+}
+
+// paths says which paths clients of a suite see. It knows none where nothing is
+// published or nothing can be read.
+func (d *Daemon) paths(ctx context.Context, repository, suite string) func(string) bool {
+	g, err := d.current(repository, suite)
+	if err != nil {
+		return func(string) bool { return false }
+	}
+	t, err := d.cache.Catalog.Table(ctx, g)
+	if err != nil {
+		return func(string) bool { return false }
+	}
+	return func(path string) bool { _, ok := t.Find(path); return ok }
+}
+
+func addCandidates(ctx context.Context, out *admin.WhySuite, s *resign.Selection, name string, built bool, served func(string) bool) error {
+	for i := range s.Set.Packages {
+		p := &s.Set.Packages[i]
+		if p.Name != name && p.SourceName != name || slices.ContainsFunc(out.Candidates, func(c admin.Candidate) bool { return sameCandidate(c, p) }) {
+			continue
+		}
+		c, err := candidateOf(s, i, built)
+		if err != nil {
+			return err
+		}
+		c.Served = served(c.File)
+		out.Candidates = append(out.Candidates, c)
+	}
+	return ctx.Err()
+}
+
+// sameCandidate finds packages for all architectures again, which are offered
+// for each.
+func sameCandidate(c admin.Candidate, p *policy.Package) bool {
+	return p.Architecture == "all" && c.Architecture == "all" && c.Package == p.Name && c.Version == p.Version && c.Kind == p.Kind.String() && c.From == p.Input.String()
+}
+
+// candidateOf copies what it tells: the texts of the selection are used again.
+func candidateOf(s *resign.Selection, i int, built bool) (admin.Candidate, error) {
+	p, v := &s.Set.Packages[i], s.Decision.Verdicts[i]
+	file, err := fileOf(s, i, built)
+	return admin.Candidate{
+		Package: strings.Clone(p.Name), Version: strings.Clone(p.Version), Architecture: strings.Clone(p.Architecture), Kind: p.Kind.String(),
+		From: p.Input.String(), Component: p.Input.Component, Signer: p.Input.Signer, FirstSeen: p.FirstSeen,
+		Allowed: v.Allowed(), Reason: v.Reason.String(), Why: s.Decision.Explain(i), Rule: ruleOf(s.Decision, v), Until: v.Until,
+		File: strings.Clone(file), SHA256: hex.EncodeToString(p.Digest[:]),
+	}, err
+}
+
+// fileOf is the path in the repository: of a source that of its .dsc.
+func fileOf(s *resign.Selection, i int, built bool) (string, error) {
+	file, err := s.File(i)
+	if err != nil {
+		return "", err
+	}
+	p := &s.Set.Packages[i]
+	if p.Kind == policy.Source {
+		for line := range strings.Lines(p.Field("Checksums-Sha256")) {
+			if words := strings.Fields(line); len(words) == 3 && strings.HasSuffix(words[2], ".dsc") {
+				file += "/" + words[2]
+			}
+		}
+	}
+	if !built {
+		_, file, _ = catalog.CutOrigin(file) // it lies where upstream has it
+	}
+	return file, nil
+}
+
+func ruleOf(d *policy.Decision, v policy.Verdict) *admin.Rule {
+	r := d.Rule(v)
+	if r == nil {
+		return nil
+	}
+	return &admin.Rule{File: d.Policy.File, Line: r.Line, Text: r.Text, Comment: r.Comment}
+}
