@@ -18,11 +18,16 @@ const uploadPrefix = "/upload/"
 
 var errNoPage = errors.New("this server has no such page")
 
-// serveOwn answers below /-: uploads, and the pages of Config.Status.
+// serveOwn answers below /-: uploads, administrative calls, and the pages of
+// Config.Status.
 func (s *Server) serveOwn(e *entry, grant identity.Grant, path string) {
 	e.class = ClassPage
 	if target, ok := strings.CutPrefix(path, uploadPrefix); ok {
 		s.upload(e, grant, target)
+		return
+	}
+	if strings.HasPrefix(path, adminPrefix) {
+		s.administer(e, grant, path)
 		return
 	}
 	switch {
@@ -53,6 +58,9 @@ func (e *entry) page(h http.Handler, path string) {
 
 // page writes in as large pieces as it can, unlike an entry.
 type page struct{ *entry }
+
+// Unwrap lets a handler set deadlines and send what it has written so far.
+func (p *page) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // Write implements http.ResponseWriter.
 func (p *page) Write(b []byte) (int, error) {

@@ -85,6 +85,9 @@ type Config struct {
 	// Status answers GET and HEAD below /-/, which is cut off the path, for
 	// identities that may see the status; nil: there are no such pages.
 	Status http.Handler
+	// Admin answers calls, POST /-/v1/NAME, with /- cut off the path, by
+	// identities that may administer; nil: there are none.
+	Admin func(w http.ResponseWriter, r *http.Request, by identity.Identity)
 	// Uploads takes what is PUT to /-/upload/POOL/... by identities that may
 	// upload to the pool; nil: nothing is taken.
 	Uploads Uploads

@@ -1,6 +1,7 @@
 // Package admin is how commands reach the daemon: JSON over HTTP on a unix
 // socket in the state directory. The kernel says who is at the other end; only
-// root and the user that the daemon runs as are answered.
+// root and the user that the daemon runs as are answered. Others reach the same
+// calls over the network, once package proxy has found that they may (AsIdentity).
 //
 // Where no daemon runs, the same handler is called inside the command's own
 // process (InProcess), so that there is one code path with two transports.
@@ -14,6 +15,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -67,9 +69,19 @@ const (
 	ExitRefused = 4 // something did not verify
 )
 
-// Caller is who asks, as the kernel says.
+// Caller is who asks: a user of this machine, as the kernel says, or an
+// identity that came over the network and may administer.
 type Caller struct {
-	UID int
+	UID      int
+	Identity string // "" for a user
+}
+
+// String names the caller in logs and records.
+func (c Caller) String() string {
+	if c.Identity != "" {
+		return c.Identity
+	}
+	return fmt.Sprintf("uid %d", c.UID)
 }
 
 // Backend does what the calls ask for. An error that is no *Error counts as

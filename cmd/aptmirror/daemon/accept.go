@@ -18,12 +18,12 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s", r.Archive, r.Suite, d.config.Path), Exit: admin.ExitUsage}
 	}
 	var result *admin.AcceptResult
-	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: callerName(by)}, func(ctx context.Context, job uint64) (string, error) {
+	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		held, err := d.acceptHeld(ctx, suiteKey{r.Archive, r.Suite})
 		if err != nil {
 			return "", err
 		}
-		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", callerName(by), "release", held.Release, "what", held.What)
+		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", by.String(), "release", held.Release, "what", held.What)
 		tell := d.newsOf(job, news)
 		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
 		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: admin.SuiteResult{Archive: r.Archive, Suite: r.Suite}}

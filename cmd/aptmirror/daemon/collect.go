@@ -26,7 +26,7 @@ func (d *Daemon) GC(ctx context.Context, by admin.Caller, r admin.GCRequest) (*a
 	if r.DryRun {
 		collected, err = d.collect(ctx, true)
 	} else {
-		collected, err = d.collectJob(callerName(by))
+		collected, err = d.collectJob(by.String())
 	}
 	if err != nil {
 		return nil, err

@@ -40,8 +40,6 @@ func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) 
 // bySchedule stands where a person or a command would be named.
 const bySchedule = "schedule"
 
-func callerName(c admin.Caller) string { return fmt.Sprintf("uid %d", c.UID) }
-
 // Jobs gives the newest records.
 func (d *Daemon) Jobs(ctx context.Context) (*admin.Jobs, error) {
 	const shown = 50

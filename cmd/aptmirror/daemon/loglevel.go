@@ -27,7 +27,7 @@ func (d *Daemon) LogLevel(ctx context.Context, by admin.Caller, r admin.LogReque
 	}
 	d.Level.Set(level)
 	// Whoever reads the log later must know why it begins or ends here.
-	d.Log.Log(ctx, max(level, slog.LevelWarn), "log level changed", "to", r.Level, "from", was, "by", callerName(by))
+	d.Log.Log(ctx, max(level, slog.LevelWarn), "log level changed", "to", r.Level, "from", was, "by", by.String())
 	return &admin.LogLevel{Level: r.Level, Was: was}, nil
 }
 

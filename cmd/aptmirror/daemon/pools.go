@@ -115,7 +115,7 @@ func (d *Daemon) AddPackages(ctx context.Context, by admin.Caller, r admin.AddPa
 		}
 		files = append(files, s)
 	}
-	added, err := d.addSpooled(ctx, p, callerName(by), files)
+	added, err := d.addSpooled(ctx, p, by.String(), files)
 	if refusal := (*pool.Error)(nil); errors.As(err, &refusal) {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitRefused}
 	}
@@ -153,7 +153,7 @@ func (d *Daemon) RemovePackages(ctx context.Context, by admin.Caller, r admin.Re
 	if err != nil {
 		return nil, err
 	}
-	d.Log.Info("files were removed from a pool", "pool", p.Name, "by", callerName(by), "removed", pathsOf(removed))
+	d.Log.Info("files were removed from a pool", "pool", p.Name, "by", by.String(), "removed", pathsOf(removed))
 	d.poolChanged(ctx, p.Name)
 	return &admin.RemovedPackages{Removed: poolFiles(removed)}, nil
 }

@@ -68,7 +68,7 @@ func (d *Daemon) Reload(_ context.Context, by admin.Caller) (*admin.Access, erro
 	if r == nil {
 		return nil, &admin.Error{Text: "no daemon is serving, so that there is nothing to reload", Exit: admin.ExitFailed}
 	}
-	err := r.reload(callerName(by))
+	err := r.reload(by.String())
 	return r.state(), err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
+	"aptmirror/proxy/identity"
 	"aptmirror/proxy/status"
 )
 
@@ -30,10 +31,14 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 		return err
 	}
 	board := d.newBoard()
+	handler := admin.NewHandler(d, os.Getuid())
 	server := proxy.New(proxy.Config{
 		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: newStates(d),
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
 		Uploads: d.uploads, Status: board.Handler(), Observe: observer(board),
+		Admin: func(w http.ResponseWriter, r *http.Request, by identity.Identity) {
+			handler.ServeHTTP(w, admin.AsIdentity(r, by.Name))
+		},
 	})
 	reloads.server = server
 	calls, err := admin.Listen(d.config.Socket())
@@ -48,7 +53,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return errors.Join(err, calls.Close(), closeAll(listeners))
 	}
-	api := admin.NewServer(admin.NewHandler(d, os.Getuid()), d.Log)
+	api := admin.NewServer(handler, d.Log)
 	d.announce(reloads, listeners, ready)
 	return d.serveAll(ctx, board, listeners, api, calls, page)
 }

@@ -83,7 +83,7 @@ func (d *Daemon) snapshotNamed(name string) (catalog.Snapshot, error) {
 
 // CreateSnapshot pins what repositories serve at this moment.
 func (d *Daemon) CreateSnapshot(ctx context.Context, by admin.Caller, r admin.SnapshotRequest, news func(admin.Event)) (*admin.SnapshotDetails, error) {
-	s := catalog.Snapshot{Name: r.Name, By: callerName(by), Comment: r.Comment, Complete: r.Complete}
+	s := catalog.Snapshot{Name: r.Name, By: by.String(), Comment: r.Comment, Complete: r.Complete}
 	if err := d.createSnapshot(s, r.Repositories, news); err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (d *Daemon) DeleteSnapshot(ctx context.Context, by admin.Caller, r admin.Sn
 	if err != nil {
 		return nil, err
 	}
-	err = d.run(catalog.Job{Kind: "snapshot delete", Names: []string{s.Name}, By: callerName(by)}, func(ctx context.Context, _ uint64) (string, error) {
+	err = d.run(catalog.Job{Kind: "snapshot delete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
 		return "", d.deleteSnapshot(ctx, s.Name)
 	})
 	if err != nil {

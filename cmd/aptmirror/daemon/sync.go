@@ -22,7 +22,7 @@ func (d *Daemon) Sync(_ context.Context, by admin.Caller, r admin.SyncRequest, n
 	if r.DryRun {
 		return d.preview(r.Archives, news)
 	}
-	return d.sync(callerName(by), r.Archives, news)
+	return d.sync(by.String(), r.Archives, news)
 }
 
 func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin.SyncResult, error) {
