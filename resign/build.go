@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"aptmirror/cache/blob"
@@ -32,6 +33,9 @@ type Builder struct {
 	Room Room
 	// Now is the clock that holds end by; nil is the system's.
 	Now func() time.Time
+
+	mu     sync.Mutex
+	copied map[string]blob.Digest // mu; see copies
 }
 
 func (b *Builder) now() time.Time {
@@ -120,7 +124,7 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 	built := Built{Generation: catalog.Generation{
 		Archive: catalog.BuiltBy(w.recipe.Repository), Suite: w.recipe.Suite, Recipe: recipe, Created: w.b.now().UTC(),
 	}}
-	c := newCopies(w.before.fields.Copies)
+	c := w.b.newCopies(w.before.fields.Copies)
 	c.again = true
 	remains := newRemains()
 	err := w.b.selectAll(ctx, w.recipe, inputs, c, func(s *Selection) error {
@@ -142,6 +146,7 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 	}
 	built.Generation.Missing = w.missing
 	w.fields.Copies = c.used
+	w.b.remember(c.used)
 	err = w.record(ctx, &built)
 	return built, err
 }

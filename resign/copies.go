@@ -16,7 +16,7 @@ import (
 // copies are inputs in a form that is quicker to read: what takes a second in
 // xz takes a twentieth in zstd, at every build in which something else changed.
 type copies struct {
-	known map[string]blob.Digest // of the last build, by the original's digest
+	known map[string]blob.Digest // by the original's digest
 	used  map[string]blob.Digest
 	texts [][]byte // read and still in use; kept only where they are used again
 	again bool
@@ -41,10 +41,28 @@ func (c *copies) read(ctx context.Context, b *Builder, f indexFile) ([]byte, err
 	return text, err
 }
 
-func newCopies(known map[string]blob.Digest) *copies {
+// newCopies knows those of the last build of a suite, and what the builder has
+// copied since.
+func (b *Builder) newCopies(known map[string]blob.Digest) *copies {
 	c := &copies{known: map[string]blob.Digest{}, used: map[string]blob.Digest{}}
 	maps.Copy(c.known, known)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.Copy(c.known, b.copied)
 	return c
+}
+
+// maxCopied is how many copies a builder remembers; then it begins anew, and
+// what is forgotten is read in its slow form once more.
+const maxCopied = 1000
+
+func (b *Builder) remember(copied map[string]blob.Digest) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.copied == nil || len(b.copied) > maxCopied {
+		b.copied = map[string]blob.Digest{}
+	}
+	maps.Copy(b.copied, copied)
 }
 
 // slow formats are worth a copy.

@@ -128,7 +128,7 @@ func TestContentsLines(t *testing.T) {
 func TestLackingAndSightKeys(t *testing.T) {
 	s := newStore(t)
 	in := s.mirror("debian", "bookworm", map[string]string{
-		amd64: joined(stanza("aaa", "1", "amd64"), stanza("bbb", "1", "all")), "main/source/Sources": sourceStanza("aaa", "1"),
+		amd64: joined(stanza("aaa", "1", "amd64"), stanza("bbb", "1", "all")), "main/source/Sources.xz": sourceStanza("aaa", "1"),
 		"main/Contents-amd64.gz": "bin/a\taaa\n", "main/i18n/Translation-en.bz2": long("aaa", "3", "x"), "main/i18n/Translation-de.bz2": long("aaa", "3", "y"),
 	})
 	for e := range s.table(*in.Generation).All() {
@@ -156,9 +156,14 @@ func TestLackingAndSightKeys(t *testing.T) {
 			t.Errorf("%v", paths)
 		}
 	}
-	keys, err := s.builder().SightKeys(t.Context(), *in.Generation)
+	b := s.builder()
+	keys, err := b.SightKeys(t.Context(), *in.Generation, false)
 	if err != nil {
 		t.Fatal(err)
+	}
+	again, err := b.SightKeys(t.Context(), *in.Generation, true)
+	if err != nil || !cmp.Equal(again, keys) || len(b.copied) != 1 {
+		t.Errorf("with copies: %v, %v, %v", again, b.copied, err)
 	}
 	want := []uint64{catalog.SightKey("aaa", "1", "amd64"), catalog.SightKey("bbb", "1", "all"), catalog.SightKey("aaa", "1", "source")}
 	if !cmp.Equal(keys, want) {

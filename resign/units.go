@@ -24,7 +24,7 @@ func (b *Builder) Select(ctx context.Context, r Recipe, visit func(*Selection) e
 	if err != nil {
 		return err
 	}
-	return b.selectAll(ctx, &r, inputs, newCopies(before.fields.Copies), visit)
+	return b.selectAll(ctx, &r, inputs, b.newCopies(before.fields.Copies), visit)
 }
 
 func (b *Builder) selectAll(ctx context.Context, r *Recipe, inputs []*input, c *copies, visit func(*Selection) error) (err error) {

@@ -127,6 +127,7 @@ valid_for   = "3d"
   architectures = ["amd64"]
   not_automatic          = true
   but_automatic_upgrades = true
+  contents               = true
   keyring_package        = true
   [[repository.suite]]
   name = "testing"
@@ -263,7 +264,7 @@ func fullRepositories() []Repository {
 			Name: "stable", Codename: "bookworm", Policy: "workstations", Publish: Auto,
 			From:       []Source{{"archive", "debian", "bookworm"}, {"pool", "internal", ""}, {"archive", "vendor", "./"}},
 			Components: []string{"main"}, Architectures: []string{"amd64"},
-			NotAutomatic: true, ButAutomaticUpgrades: true, KeyringPackage: true,
+			NotAutomatic: true, ButAutomaticUpgrades: true, Contents: true, KeyringPackage: true,
 		}, {
 			Name: "testing", Codename: "testing", Publish: Auto, From: []Source{{"repository", "site", "stable"}},
 		}},

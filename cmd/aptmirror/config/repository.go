@@ -57,10 +57,12 @@ type Suite struct {
 	// Components and Architectures restrict what the sources have. Empty: all of it.
 	Components, Architectures []string
 	// Publish is Auto or Manual. Defaults to Auto. A Manual suite has exactly one source, the suite of the same name of
-	// another built repository, and none of Policy, Components, Architectures and KeyringPackage.
+	// another built repository, and none of Policy, Components, Architectures, Contents and KeyringPackage.
 	Publish string
 	// NotAutomatic and ButAutomaticUpgrades are the fields of the Release: apt prefers other suites. Default to false.
 	NotAutomatic, ButAutomaticUpgrades bool
+	// Contents adds lists of which package has which file. Defaults to false.
+	Contents bool
 	// KeyringPackage adds a package with the public halves of the keys that sign. Defaults to false.
 	KeyringPackage bool
 }
@@ -163,6 +165,7 @@ func (d *decoder) suite(t *table, c *Config) Suite {
 
 		NotAutomatic:         d.yes(t, "not_automatic"),
 		ButAutomaticUpgrades: d.yes(t, "but_automatic_upgrades"),
+		Contents:             d.yes(t, "contents"),
 		KeyringPackage:       d.yes(t, "keyring_package"),
 	}
 	for _, from := range d.list(t, "from", cleanSource) {
@@ -260,6 +263,7 @@ func suiteValues(s Suite) values {
 		"architectures":   quoteList(s.Architectures),
 		"publish":         quoteSet(s.Publish),
 		"not_automatic":   whenTrue(s.NotAutomatic),
+		"contents":        whenTrue(s.Contents),
 		"keyring_package": whenTrue(s.KeyringPackage),
 
 		"but_automatic_upgrades": whenTrue(s.ButAutomaticUpgrades),

@@ -123,7 +123,7 @@ func (d *decoder) checkRing(t *table, s Suite) {
 	case first.Suite != s.Name:
 		d.problem(n.items[0].place, `a suite with publish = "manual" takes the one of the same name: write repository:%s/%s`, first.Name, s.Name)
 	}
-	for _, k := range strings.Fields("policy components architectures keyring_package") {
+	for _, k := range strings.Fields("policy components architectures contents keyring_package") {
 		if t.nodes[k] != nil {
 			d.problem(t.at(k), `leave it out: a suite with publish = "manual" is what was published to it`)
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -405,5 +406,26 @@ func TestWhatIsBuiltVerifies(t *testing.T) {
 	s.sync("site", "stable")
 	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
 		t.Errorf("after a collection clients see %v", got)
+	}
+}
+
+// What lists names but no packages is fetched when a suite is built from it.
+func TestTranslationsAndContentsAreFetched(t *testing.T) {
+	a := games(t)
+	a.Suite.Files = map[string][]byte{
+		"main/i18n/Translation-en": []byte("Package: chess\nDescription-md5: 1\nDescription-en: a game\n\n"),
+		"main/Contents-" + a.Arch:  []byte("bin/chess\tgames/chess\nbin/hello\tmisc/hello\n"),
+	}
+	a.Publish()
+	for _, contents := range []bool{false, true} {
+		s := newBuiltSite(t, a, fmt.Sprintf("%s  contents = %v\n", siteRepository, contents))
+		s.sync("site", "stable")
+		_, err := s.cache.Catalog.Resolve("site", "dists/stable/main/Contents-"+a.Arch+".gz", func(string) bool { return true })
+		if (err == nil) != contents {
+			t.Errorf("contents = %v: %v", contents, err)
+		}
+		if status, err := s.builtStatus(t.Context(), "site", "stable"); err != nil || status.Error != "" || status.Generation != 1 {
+			t.Errorf("contents = %v: %+v, %v", contents, status, err)
+		}
 	}
 }

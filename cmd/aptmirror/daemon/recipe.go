@@ -62,7 +62,7 @@ var errNothingYet = errors.New("nothing has come from there yet")
 func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[string]*policy.Policy, repository string, s config.Suite) (resign.Recipe, error) {
 	r := resign.Recipe{
 		Repository: repository, Suite: s.Name, Policy: policies[s.Policy],
-		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c), Languages: []string{}, WithoutContents: true,
+		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c), Languages: []string{}, WithoutContents: !s.Contents,
 	}
 	for _, from := range s.From {
 		in, err := d.inputOf(ctx, from)

@@ -18,7 +18,7 @@ func (d *Daemon) sight(ctx context.Context, g catalog.Generation) error {
 	if last >= g.Number {
 		return nil
 	}
-	keys, err := d.builder.SightKeys(ctx, g)
+	keys, err := d.builder.SightKeys(ctx, g, len(d.makings.Load().built()) > 0)
 	if err == nil {
 		err = d.cache.Catalog.Sight(ctx, g.Archive, g.Suite, keys, d.Now())
 	}
