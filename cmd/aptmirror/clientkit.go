@@ -60,8 +60,17 @@ func clientKit(c *cli.Context) error {
 	if err := writeKitAs(k, format, out, c.App.Writer); err != nil || out == "-" {
 		return err
 	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, kitRow{name, format, out})
+	}
 	fmt.Fprintf(c.App.Writer, "wrote the kit of %s to %s; %s\n", name, out, kitHint(format, out))
 	return nil
+}
+
+type kitRow struct {
+	Name   string `json:"name"`
+	Format string `json:"format"`
+	Out    string `json:"out"` // where it is
 }
 
 func checkKitOptions(c *cli.Context, format, out string) error {

@@ -29,8 +29,17 @@ func clientRevoke(c *cli.Context) error {
 		return fmt.Errorf("%s has no certificate that could be revoked", name)
 	}
 	effect, err := enforce(c, a.loaded.Socket())
+	if c.Bool("json") {
+		return errors.Join(printJSON(c.App.Writer, revokedRow{name, revoked, effect}), err)
+	}
 	fmt.Fprintf(c.App.Writer, "revoked %d certificates of %s; %s\n", revoked, name, effect)
 	return err
+}
+
+type revokedRow struct {
+	Name    string `json:"name"`
+	Revoked int    `json:"revoked"` // certificates
+	Effect  string `json:"effect"`  // on the daemon
 }
 
 // enforce makes a running daemon take the new list up and tells what comes of it.

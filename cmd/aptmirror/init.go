@@ -56,14 +56,16 @@ func initialise(c *cli.Context) error {
 	if err := plan.Check(); err != nil {
 		return usageError{err}
 	}
+	leftOut := []string{}
 	if !c.Bool("no-import") {
-		archives, embedded, leftOut, err := site.Import("")
+		archives, embedded, skipped, err := site.Import("")
 		if err != nil {
 			return err
 		}
 		allowPrivate(c.Context, archives)
 		plan.Archives, plan.Embedded = archives, embedded
-		for _, line := range leftOut {
+		for _, line := range skipped {
+			leftOut = append(leftOut, line)
 			fmt.Fprintln(c.App.ErrWriter, "left out:", line)
 		}
 	}
@@ -80,8 +82,18 @@ func initialise(c *cli.Context) error {
 	if err := site.HandOver(loaded); err != nil {
 		return err
 	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, madeSite{loaded.Path, loaded.Serve.PublicURL, len(loaded.Archives), leftOut})
+	}
 	sayNext(c, loaded)
 	return nil
+}
+
+type madeSite struct {
+	Config    string   `json:"config"`
+	PublicURL string   `json:"public_url"`
+	Archives  int      `json:"archives"`
+	LeftOut   []string `json:"left_out"` // apt sources that cannot be mirrored
 }
 
 const (

@@ -17,10 +17,15 @@ func versionCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(c.App.Writer, map[string]string{"version": buildVersion(), "go": runtime.Version()})
+				return printJSON(c.App.Writer, versionReport{buildVersion(), runtime.Version()})
 			}
 			_, err := fmt.Fprintf(c.App.Writer, "aptmirror %s (%s)\n", buildVersion(), runtime.Version())
 			return err
 		},
 	}
+}
+
+type versionReport struct {
+	Version string `json:"version"`
+	Go      string `json:"go"` // that compiled it
 }
