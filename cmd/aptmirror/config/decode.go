@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -69,17 +68,6 @@ func (d *decoder) entries(root *table, c *Config) {
 		c.Bundles = d.bundles(t, c)
 	}
 	c.Grants = entries(d, root, grantSection, nil, func(t *table) Grant { return d.grant(t, c) })
-}
-
-// entries reads a list of tables whose names must not be in taken, nor twice. Without taken they have no names.
-func entries[T any](d *decoder, root *table, s section, taken names, read func(*table) T) (list []T) {
-	for _, t := range d.many(root, s) {
-		list = append(list, read(t))
-		if taken != nil {
-			d.unique(t, taken)
-		}
-	}
-	return list
 }
 
 func archiveNames(c *Config) names {
@@ -176,25 +164,6 @@ func (d *decoder) refresh(t *table) time.Duration {
 	return DefaultRefresh
 }
 
-// duration reads a duration of at least lowest. It is 0 where the key is missing or was reported.
-func (d *decoder) duration(t *table, name string, lowest time.Duration) time.Duration {
-	var value time.Duration
-	d.one(t, name, func(s string) (_ string, err error) {
-		value, err = parseDuration(s)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("%q %w", s, err)
-		case value < lowest:
-			err = fmt.Errorf("%q is too short: at least %s", s, formatDuration(lowest))
-		}
-		if err != nil {
-			value = 0
-		}
-		return s, err
-	})
-	return value
-}
-
 // checkFlat holds sources.list(5)'s rule: a suite that ends in "/" is an exact path and has no components.
 func (d *decoder) checkFlat(t *table, a Archive) {
 	flat := 0
@@ -220,168 +189,4 @@ func (d *decoder) checkKeyring(t *table, signedBy []string) {
 	if len(signedBy) > 0 && !slices.ContainsFunc(signedBy, filepath.IsAbs) {
 		d.problem(t.at("signed_by"), "names fingerprints only: they choose keys from a keyring file, add the file")
 	}
-}
-
-// unknownKeys reports every key of the table that the section does not have.
-func (d *decoder) unknownKeys(t *table, s section) {
-	allowed := s.allowed()
-	for _, k := range t.keys {
-		if slices.Contains(allowed, k) {
-			continue
-		}
-		hint := didYouMean(k, allowed)
-		if hint == "" {
-			hint = elsewhere(k)
-		}
-		d.problem(t.at(k), "unknown key%s; allowed in %s: %s", hint, s.header(), strings.Join(allowed, ", "))
-	}
-}
-
-// elsewhere helps where a key stands below the wrong header, as one that was added at the end of the file.
-func elsewhere(name string) string {
-	for _, s := range slices.Concat([]section{topLevel}, sections, []section{suiteSection}) {
-		if slices.Contains(s.allowed(), name) {
-			return "; it belongs in " + s.header()
-		}
-	}
-	return ""
-}
-
-// single is the table of a section that occurs once, or nil where the file has none.
-func (d *decoder) single(root *table, s section) *table {
-	n := root.nodes[s.name]
-	switch {
-	case n == nil:
-		return nil
-	case n.table == nil:
-		d.problem(n.place, "must be a table: write [%s] and its keys below", s.name)
-		return nil
-	}
-	d.unknownKeys(n.table, s)
-	return n.table
-}
-
-// many are the tables of a section that occurs any number of times.
-func (d *decoder) many(root *table, s section) []*table {
-	n := root.nodes[s.last()]
-	if n == nil {
-		return nil
-	}
-	if n.kind != unstable.Array {
-		d.problem(n.place, "is a list of tables: write [[%s]], once for each", s.name)
-		return nil
-	}
-	if len(n.items) > maxItems {
-		d.problem(n.place, "has more than %d entries", maxItems)
-		return nil
-	}
-	var tables []*table
-	for _, item := range n.items {
-		if item.table == nil {
-			d.problem(item.place, "is a list of tables: write [[%s]], once for each", s.name)
-			continue
-		}
-		d.unknownKeys(item.table, s)
-		tables = append(tables, item.table)
-	}
-	return tables
-}
-
-// required reports the keys that are missing. A key that is there with a bad value is reported by who reads it.
-func (d *decoder) required(t *table, names ...string) {
-	for _, name := range names {
-		if t.nodes[name] == nil {
-			d.problem(t.at(name), "is required")
-		}
-	}
-}
-
-func (d *decoder) notEmpty(t *table, names ...string) {
-	for _, name := range names {
-		if n := t.nodes[name]; n != nil && n.kind == unstable.Array && len(n.items) == 0 {
-			d.problem(n.place, "must have at least one entry")
-		}
-	}
-}
-
-// names are those that are taken, each with what stands in the way of using it again.
-type names map[string]string
-
-func (d *decoder) unique(t *table, taken names) {
-	n := t.nodes["name"]
-	if n == nil || n.text == "" {
-		return
-	}
-	if why := taken[n.text]; why != "" {
-		d.problem(n.place, "%q %s", n.text, why)
-	}
-	taken[n.text] = "is used twice"
-}
-
-// A cleaner checks a value and brings it into the one form that the rest of the program sees. Its error completes the
-// sentence "KEY: ...".
-type cleaner func(string) (string, error)
-
-// one reads a string. It is "" where the key is missing or was reported.
-func (d *decoder) one(t *table, name string, clean cleaner) string {
-	n := t.nodes[name]
-	if n == nil {
-		return ""
-	}
-	return d.clean(n, clean)
-}
-
-// yes reads true or false. It is false where the key is missing or was reported.
-func (d *decoder) yes(t *table, name string) bool {
-	n := t.nodes[name]
-	if n == nil {
-		return false
-	}
-	if n.kind != unstable.Bool {
-		d.problem(n.place, "must be true or false, without quotes")
-	}
-	return n.kind == unstable.Bool && n.text == "true"
-}
-
-// list reads a list of different strings.
-func (d *decoder) list(t *table, name string, clean cleaner) []string {
-	n := t.nodes[name]
-	if n == nil {
-		return nil
-	}
-	var values []string
-	for _, item := range d.items(n) {
-		v := d.clean(item, clean)
-		if v != "" && slices.Contains(values, v) {
-			d.problem(item.place, "%q is listed twice", item.text)
-		}
-		values = append(values, v)
-	}
-	return values
-}
-
-// items are the elements of a list, none where it was reported.
-func (d *decoder) items(n *node) []*node {
-	switch {
-	case n.kind != unstable.Array:
-		d.problem(n.place, `must be a list of strings, as in ["a", "b"]`)
-		return nil
-	case len(n.items) > maxItems:
-		d.problem(n.place, "has more than %d entries", maxItems)
-		return nil
-	}
-	return n.items
-}
-
-func (d *decoder) clean(n *node, clean cleaner) string {
-	if n.kind != unstable.String {
-		d.problem(n.place, "must be a string in quotes")
-		return ""
-	}
-	v, err := clean(n.text)
-	if err != nil {
-		d.problem(n.place, "%v", err)
-		return ""
-	}
-	return v
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // DirectProxy is the value of [Archive.Proxy] that takes none, whatever the environment says.
@@ -50,20 +48,6 @@ func (f *formatter) routeValues(v values, a Archive) {
 	if a.Connections > 0 {
 		v["connections"] = strconv.Itoa(a.Connections)
 	}
-}
-
-// number reads a whole number. It is 0 where the key is missing or was reported.
-func (d *decoder) number(t *table, name string, lowest, highest int) int {
-	n := t.nodes[name]
-	if n == nil {
-		return 0
-	}
-	value, err := strconv.ParseInt(strings.ReplaceAll(n.text, "_", ""), 0, 64)
-	if n.kind != unstable.Integer || err != nil || value < int64(lowest) || value > int64(highest) {
-		d.problem(n.place, "must be a whole number from %d to %d, without quotes", lowest, highest)
-		return 0
-	}
-	return int(value)
 }
 
 // CleanProxy checks the address of a proxy, or DirectProxy.
