@@ -63,3 +63,21 @@ func TestRoffText(t *testing.T) {
 		}
 	}
 }
+
+func TestManualPagesAreCleanForMandoc(t *testing.T) {
+	if _, err := exec.LookPath("mandoc"); err != nil {
+		t.Skip("there is no mandoc (Debian package mandoc)")
+	}
+	dir := t.TempDir()
+	if err := writeManual(newApp(io.Discard, io.Discard), dir); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob(filepath.Join(dir, "*.[58]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "mandoc", append([]string{"-T", "lint", "-W", "warning"}, pages...)...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

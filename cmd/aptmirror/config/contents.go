@@ -60,3 +60,11 @@ func union(all, more []string) []string {
 	}
 	return all
 }
+
+// ArchiveNames are in the order of the file.
+func (c *Config) ArchiveNames() (names []string) {
+	for _, a := range c.Archives {
+		names = append(names, a.Name)
+	}
+	return names
+}

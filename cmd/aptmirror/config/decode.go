@@ -55,7 +55,7 @@ func (d *decoder) document(text []byte) *Config {
 func (d *decoder) entries(root *table, c *Config) {
 	// The names of archives and pools are one set: both are the second element of pool/NAME/...
 	c.Archives = entries(d, root, archiveSection, names{}, d.archive)
-	c.Pools = entries(d, root, poolSection, archiveNames(c), d.pool)
+	c.Pools = entries(d, root, poolSection, takenByArchives(c), d.pool)
 	c.Keys = entries(d, root, signingKeySection, names{}, d.key)
 	c.Policies = entries(d, root, policySection, names{}, d.policy)
 	repository := func(t *table) Repository { return d.repository(t, c) }
@@ -70,7 +70,7 @@ func (d *decoder) entries(root *table, c *Config) {
 	c.Grants = entries(d, root, grantSection, nil, func(t *table) Grant { return d.grant(t, c) })
 }
 
-func archiveNames(c *Config) names {
+func takenByArchives(c *Config) names {
 	taken := names{}
 	for _, a := range c.Archives {
 		taken[a.Name] = "is the name of an archive: files of both are below pool/" + a.Name

@@ -60,11 +60,11 @@ func (c *Config) checkRead(s string) error {
 			continue
 		}
 		if suites := c.SuitesOf(r); !slices.Contains(suites, suite) {
-			return fmt.Errorf("repository %q has no suite %q%s", name, suite, didYouMean(suite, suites))
+			return fmt.Errorf("repository %q has no suite %q%s", name, suite, DidYouMean(suite, suites))
 		}
 	}
 	if names := c.repositoryNames(); !slices.Contains(names, name) {
-		return fmt.Errorf(`there is no repository %q%s; write NAME, NAME/SUITE or "*"`, name, didYouMean(name, names))
+		return fmt.Errorf(`there is no repository %q%s; write NAME, NAME/SUITE or "*"`, name, DidYouMean(name, names))
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (c *Config) checkRead(s string) error {
 func (c *Config) checkUpload(s string) error {
 	names := c.poolNames()
 	if s != "*" && !slices.Contains(names, s) {
-		return fmt.Errorf(`there is no pool %q%s; write its name or "*"`, s, didYouMean(s, names))
+		return fmt.Errorf(`there is no pool %q%s; write its name or "*"`, s, DidYouMean(s, names))
 	}
 	return nil
 }

@@ -75,8 +75,8 @@ func (d *decoder) err() error {
 	return &Error{Problems: d.problems, More: d.more}
 }
 
-// didYouMean is a question about the nearest of the known words, or nothing where none is near.
-func didYouMean(word string, known []string) string {
+// DidYouMean is a question about the nearest of the known words, or nothing where none is near.
+func DidYouMean(word string, known []string) string {
 	if best := Nearest(word, known); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}

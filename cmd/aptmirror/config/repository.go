@@ -128,12 +128,9 @@ func (d *decoder) repository(t *table, c *Config) Repository {
 }
 
 func (d *decoder) verbatim(t *table, r Repository, c *Config) {
-	var names []string
-	for _, a := range c.Archives {
-		names = append(names, a.Name)
-	}
+	names := c.ArchiveNames()
 	if r.Archive != "" && !slices.Contains(names, r.Archive) {
-		d.problem(t.at("archive"), "there is no archive %q%s", r.Archive, didYouMean(r.Archive, names))
+		d.problem(t.at("archive"), "there is no archive %q%s", r.Archive, DidYouMean(r.Archive, names))
 	}
 	for _, k := range builtSection.allowed() {
 		if k != "name" && t.nodes[k] != nil {
@@ -192,7 +189,7 @@ func (d *decoder) checkPolicy(t *table, s Suite, c *Config) {
 		names = append(names, p.Name)
 	}
 	if s.Policy != "" && !slices.Contains(names, s.Policy) {
-		d.problem(t.at("policy"), "there is no policy %q%s", s.Policy, didYouMean(s.Policy, names))
+		d.problem(t.at("policy"), "there is no policy %q%s", s.Policy, DidYouMean(s.Policy, names))
 	}
 }
 

@@ -111,7 +111,7 @@ func (d *decoder) signingKey(c *Config) cleaner {
 			names = append(names, k.Name)
 		}
 		if !slices.Contains(names, name) {
-			return "", fmt.Errorf("there is no [[key]] %q%s", name, didYouMean(name, names))
+			return "", fmt.Errorf("there is no [[key]] %q%s", name, DidYouMean(name, names))
 		}
 		return s, nil
 	}

@@ -90,7 +90,7 @@ func cleanTimeOfDay(s string) (string, error) {
 func (c *Config) repositoryName(s string) (string, error) {
 	names := c.repositoryNames()
 	if !slices.Contains(names, s) {
-		return "", fmt.Errorf("there is no repository %q%s", s, didYouMean(s, names))
+		return "", fmt.Errorf("there is no repository %q%s", s, DidYouMean(s, names))
 	}
 	return s, nil
 }

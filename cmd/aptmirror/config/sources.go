@@ -78,9 +78,9 @@ func (d *decoder) checkSource(at place, s Source, c *Config) {
 	names, suites := c.offered(s)
 	switch {
 	case !slices.Contains(names, s.Name):
-		d.problem(at, "there is no %s %q%s", s.Kind, s.Name, didYouMean(s.Name, names))
+		d.problem(at, "there is no %s %q%s", s.Kind, s.Name, DidYouMean(s.Name, names))
 	case !slices.Contains(suites, s.Suite):
-		d.problem(at, "%s %q has no suite %q%s", s.Kind, s.Name, s.Suite, didYouMean(s.Suite, suites))
+		d.problem(at, "%s %q has no suite %q%s", s.Kind, s.Name, s.Suite, DidYouMean(s.Suite, suites))
 	}
 	for _, r := range c.Repositories {
 		if s.Kind == FromRepository && r.Name == s.Name && !r.Built() {
@@ -93,21 +93,12 @@ func (d *decoder) checkSource(at place, s Source, c *Config) {
 func (c *Config) offered(s Source) (names, suites []string) {
 	switch s.Kind {
 	case FromArchive:
-		for _, a := range c.Archives {
-			names = append(names, a.Name)
-			if a.Name == s.Name {
-				suites = a.Suites
-			}
-		}
+		names, suites = c.ArchiveNames(), find(c.Archives, func(a Archive) bool { return a.Name == s.Name }).Suites
 	case FromPool:
 		names, suites = c.poolNames(), []string{""}
 	case FromRepository:
-		for _, r := range c.Repositories {
-			names = append(names, r.Name)
-			if r.Name == s.Name {
-				suites = c.SuitesOf(r)
-			}
-		}
+		names = c.repositoryNames()
+		suites = c.SuitesOf(find(c.Repositories, func(r Repository) bool { return r.Name == s.Name }))
 	}
 	return names, suites
 }

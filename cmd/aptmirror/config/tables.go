@@ -25,7 +25,7 @@ func (d *decoder) unknownKeys(t *table, s section) {
 		if slices.Contains(allowed, k) {
 			continue
 		}
-		hint := didYouMean(k, allowed)
+		hint := DidYouMean(k, allowed)
 		if hint == "" {
 			hint = elsewhere(k)
 		}

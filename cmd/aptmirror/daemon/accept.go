@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -15,7 +16,11 @@ import (
 func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptRequest, news func(admin.Event)) (*admin.AcceptResult, error) {
 	a := d.upstream.Archive(r.Archive)
 	if a == nil || !slices.Contains(a.Suites, r.Suite) {
-		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s", r.Archive, r.Suite, d.config.Path), Exit: admin.ExitUsage}
+		hint := config.DidYouMean(r.Archive, d.config.ArchiveNames())
+		if a != nil {
+			hint = config.DidYouMean(r.Suite, a.Suites)
+		}
+		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s%s", r.Archive, r.Suite, d.config.Path, hint), Exit: admin.ExitUsage}
 	}
 	var result *admin.AcceptResult
 	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {

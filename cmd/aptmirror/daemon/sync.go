@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -50,7 +51,7 @@ func (d *Daemon) chosen(names []string) ([]*upstream.Archive, error) {
 	}
 	for _, n := range names {
 		if d.upstream.Archive(n) == nil {
-			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s", n, d.config.Path), Exit: admin.ExitUsage}
+			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s%s", n, d.config.Path, config.DidYouMean(n, d.config.ArchiveNames())), Exit: admin.ExitUsage}
 		}
 	}
 	return slices.DeleteFunc(chosen, func(a *upstream.Archive) bool { return len(a.URIs) == 0 }), nil
