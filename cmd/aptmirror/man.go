@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -111,25 +112,43 @@ func configManual(version string) string {
 }
 
 // roff is a manual page in the macros of man(7).
-type roff struct{ strings.Builder }
-
-func (r *roff) title(name, section, version string) {
-	fmt.Fprintf(r, ".TH %q %s \"\" %q %q\n.nh\n.ad l\n", strings.ToUpper(name), section, "aptmirror "+version, "aptmirror manual")
+type roff struct {
+	strings.Builder
+	begun bool // the section has a paragraph, so that the next is set apart
 }
 
-func (r *roff) section(name string) { fmt.Fprintf(r, ".SH %s\n", roffText(name)) }
+func (r *roff) title(name, section, version string) {
+	fmt.Fprintf(r, ".TH %q %s %q %q %q\n.nh\n.ad l\n", strings.ToUpper(name), section, buildDate(), "aptmirror "+version, "aptmirror manual")
+}
+
+func (r *roff) section(name string) {
+	fmt.Fprintf(r, ".SH %s\n", roffText(name))
+	r.begun = false
+}
+
+// paragraph sets the next one apart.
+func (r *roff) paragraph() {
+	if r.begun {
+		r.line(".PP")
+	}
+	r.begun = true
+}
 
 func (r *roff) line(text string) { r.WriteString(text + "\n") }
 
 // item is a paragraph with its subject hanging out to the left.
-func (r *roff) item(subject, text string) { r.line(".TP\n" + subject + "\n" + roffText(text)) }
+func (r *roff) item(subject, text string) {
+	r.line(".TP\n" + subject + "\n" + roffText(text))
+	r.begun = true
+}
 
 func (r *roff) block(b block) {
+	r.paragraph()
 	if !b.literal {
-		r.line(".PP\n" + roffText(b.text))
+		r.line(roffText(b.text))
 		return
 	}
-	r.line(".PP\n.RS 4\n.nf")
+	r.line(".RS 4\n.nf")
 	for l := range strings.SplitSeq(b.text, "\n") {
 		r.line(roffText(l))
 	}
@@ -176,4 +195,19 @@ func roffText(s string) string {
 		s = `\&` + s
 	}
 	return s
+}
+
+// buildDate is that of the commit, "" where the program does not know it.
+func buildDate() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			date, _, _ := strings.Cut(s.Value, "T")
+			return date
+		}
+	}
+	return ""
 }

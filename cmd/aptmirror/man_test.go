@@ -77,7 +77,9 @@ func TestManualPagesAreCleanForMandoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "mandoc", append([]string{"-T", "lint", "-W", "warning"}, pages...)...).CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for line := range strings.Lines(string(out)) {
+		if !strings.Contains(line, "missing date") { // the test binary knows none
+			t.Errorf("%v: %s", err, line)
+		}
 	}
 }
