@@ -126,6 +126,9 @@ func (n namer) ofArgument(app *cli.App, levels []level, last *cli.Command, argum
 		}
 	}
 	kind := strings.Trim(kinds[at], "[].")
+	if one, other, either := strings.Cut(kind, "|"); either {
+		return append(n.named(one, arguments), n.named(other, arguments)...)
+	}
 	switch {
 	case kind == "COMMAND":
 		return commandCandidates(app, nil)

@@ -43,6 +43,11 @@ var jsonForms = map[string]any{
 	}{},
 	"init":              madeSite{},
 	"jobs":              admin.Jobs{},
+	"history":           admin.History{},
+	"key create":        siteKey{},
+	"key list":          []siteKey{},
+	"publish":           admin.PublishResult{},
+	"rollback":          admin.PublishResult{},
 	"log":               admin.LogLevel{},
 	"package add":       admin.AddedPackages{},
 	"package list":      []admin.PoolFile{},
@@ -61,7 +66,7 @@ var jsonForms = map[string]any{
 }
 
 // withoutJSON have no result but what they do.
-var withoutJSON = []string{"quickstart", "serve", "help", "completion"}
+var withoutJSON = []string{"quickstart", "serve", "help", "completion", "key rotate", "key export"}
 
 const formsFile = "OUTPUT.md"
 
