@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -298,7 +297,7 @@ func keyExport(c *cli.Context) error {
 	if file := c.String("out"); file != "" {
 		return os.WriteFile(file, ring, 0o644)
 	}
-	_, err = io.WriteString(c.App.Writer, string(ring))
+	_, err = c.App.Writer.Write(ring)
 	return err
 }
 

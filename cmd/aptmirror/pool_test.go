@@ -168,7 +168,8 @@ func (c *client) forwarder() (host string) {
 		c.t.Fatal(err)
 	}
 	p := &httputil.ReverseProxy{Transport: c.http().Transport, Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to) // and the Host with it
+		r.SetURL(to)
+		r.Out.Host = r.In.Host // stunnel knows nothing of it
 	}}
 	s := httptest.NewServer(p)
 	c.t.Cleanup(s.Close)
