@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,30 @@ func wantMetric(t *testing.T, metrics, line string) {
 	}
 }
 
+// observed waits until a board has counted requests: a client has its answer
+// before that.
+func observed(t *testing.T, d *Daemon, requests int) {
+	t.Helper()
+	const patience = 20 * time.Second
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		_, metrics := shown(t, d, "/metrics")
+		n := 0
+		for _, m := range regexp.MustCompile(`(?m)^aptmirror_requests_total\{.*\} (\d+)$`).FindAllStringSubmatch(metrics, -1) {
+			count, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += count
+		}
+		if n >= requests {
+			return
+		}
+		if time.Since(begun) > patience {
+			t.Fatalf("%d of %d requests were counted", n, requests)
+		}
+	}
+}
+
 // ask gets a path of the mirror, or of the port of its status page.
 func ask(t *testing.T, c *http.Client, address string) (code int, body string) {
 	t.Helper()
@@ -75,6 +100,7 @@ func TestAServingDaemonShowsItsState(t *testing.T) {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
 	}
+	observed(t, s.d, 4)
 	if err := s.d.count(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +175,7 @@ func TestRefusalsInTheHandshakeAreShown(t *testing.T) {
 func TestClientsAreRememberedOverARestart(t *testing.T) {
 	s := serveWith(t, func(*config.Config) {})
 	s.get(s.http())
+	observed(t, s.d, 1)
 	s.d.board.Load().Save()
 	again := s.d.newBoard()
 	w := httptest.NewRecorder()
