@@ -83,9 +83,9 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
 			fmt.Sprintf("%s archive accept %s %s", d.Program, s.Archive, s.Suite))
 	case s.Generation == 0:
-		f.bad(name, "nothing verified yet, so that clients get nothing: "+s.Error, firstOf(s.Advice, d.Program+" sync "+s.Archive))
+		f.bad(name, "nothing verified yet, so that clients get nothing: "+s.Error, firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
 	case s.Error != "":
-		f.warn(name, "the last refresh failed: "+s.Error, firstOf(s.Advice, d.Program+" sync "+s.Archive))
+		f.warn(name, "the last refresh failed: "+s.Error, firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
 	case s.Warning != "":
 		f.warn(name, s.Warning, s.Advice)
 	default:

@@ -119,6 +119,11 @@ func TestFaultsOfFiles(t *testing.T) {
 
 		{"site key", signingKeys, signed, OK, "can sign: ", ""},
 		{"site key for all", signingKeys, func(t *testing.T, d *Doctor) { signed(t, d); chmod(t, d.Config.Repositories[0].SignWith[0], 0o644) }, Fault, "loading sign_with", "put a key that can sign there"},
+		{"site key of the service", signingKeys, func(t *testing.T, d *Doctor) {
+			t.Setenv("CREDENTIALS_DIRECTORY", "")
+			d.Config.Keys = []config.Key{{Name: "k", Private: "/nowhere", Passphrase: "credential:k"}}
+			d.Config.Bundles.SignWith = []string{"key:k"}
+		}, Note, "only the service has", ""},
 		{"no keyring", keyrings, func(_ *testing.T, d *Doctor) {
 			d.Config.Archives = []config.Archive{{Name: "debian", SignedBy: []string{"/nowhere.gpg"}}}
 		}, Fault, "debian: archive debian: loading signed_by", "install the archive's keyring package"},

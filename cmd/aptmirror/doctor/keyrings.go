@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -62,6 +64,10 @@ func (d *Doctor) signingKeys(context.Context) []Finding {
 			continue
 		}
 		seen[entry] = true
+		if strings.HasPrefix(d.Config.KeyOf(entry).Passphrase, "credential:") && os.Getenv("CREDENTIALS_DIRECTORY") == "" {
+			f.note(entry, "is not tried: its passphrase is a credential that only the service has")
+			continue
+		}
 		keys, err := site.SigningKeys(d.Config, []string{entry})
 		if err == nil {
 			err = keys[0].Check(d.Now())
