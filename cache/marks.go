@@ -82,7 +82,7 @@ func (m *marks) addPools(ctx context.Context, changes uint64) error {
 }
 
 func (m *marks) addGeneration(ctx context.Context, g catalog.Generation) error {
-	m.addFiles(g.Parts())
+	m.addFiles(append(g.Parts(), g.Copies...))
 	t, err := m.cache.Catalog.Table(ctx, g)
 	switch {
 	case ctx.Err() != nil:

@@ -78,7 +78,7 @@ func (p *pins) addGenerations(ctx context.Context, c *catalog.Catalog, s catalog
 			return err
 		}
 		known[g.Ref()] = indexes
-		for _, d := range append(g.Parts(), indexes...) {
+		for _, d := range slices.Concat(g.Parts(), g.Copies, indexes) {
 			files[d] = true
 		}
 	}

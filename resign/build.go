@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -146,6 +147,9 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 	}
 	built.Generation.Missing = w.missing
 	w.fields.Copies = c.used
+	for _, original := range slices.Sorted(maps.Keys(c.used)) {
+		built.Generation.Copies = append(built.Generation.Copies, c.used[original])
+	}
 	w.b.remember(c.used)
 	err = w.record(ctx, &built)
 	return built, err

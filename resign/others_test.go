@@ -170,3 +170,23 @@ func TestLackingAndSightKeys(t *testing.T) {
 		t.Errorf("%v", keys)
 	}
 }
+
+func TestCopiesStayWithWhatIsBuilt(t *testing.T) {
+	s := newStore(t)
+	text := joined(stanza("aaa", "1", "amd64"))
+	g := s.build(recipe(s.mirror("debian", "bookworm", map[string]string{amd64 + ".xz": text}))).Generation
+	if len(g.Copies) != 1 {
+		t.Fatalf("%d copies", len(g.Copies))
+	}
+	if _, err := s.Collect(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Blobs.Stat(g.Copies[0]); err != nil {
+		t.Error(err)
+	}
+	s.spoil(g.Copies[0])
+	again := s.build(recipe(s.mirror("debian", "bookworm", map[string]string{amd64 + ".xz": text}), s.pool("p", "Package: ppp\nVersion: 1\nArchitecture: all\n"))).Generation
+	if got := packages(t, s.index(again, amd64)); !cmp.Equal(got, []string{"aaa 1", "ppp 1"}) {
+		t.Errorf("without its copy: %v", got)
+	}
+}

@@ -59,6 +59,9 @@ type Generation struct {
 	// but for what each publication adds.
 	Fields blob.Digest `json:"fields,omitzero"`
 	Inputs []Ref       `json:"inputs,omitempty"` // they may have been removed since
+	// Copies are of inputs, in a form that the next build reads quicker: they
+	// stay with the generation, but nothing is missing where they do not.
+	Copies []blob.Digest `json:"copies,omitempty"`
 	// Next is when the contents change although no input does, as when a hold
 	// ends; zero is never.
 	Next time.Time `json:"next,omitzero"`
