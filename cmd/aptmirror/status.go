@@ -79,6 +79,9 @@ func inStore(s admin.Status) string {
 // printBuilt tells what only suites have that are built here. A ring is never
 // built: somebody publishes to it.
 func printBuilt(w io.Writer, s admin.SuiteStatus) {
+	if s.PublishedBy != "" {
+		fmt.Fprintf(w, "  published    by %s, %s\n", s.PublishedBy, s.Why)
+	}
 	for _, in := range s.Inputs {
 		fmt.Fprintf(w, "  made from    %s\n", in)
 	}

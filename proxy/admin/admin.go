@@ -213,6 +213,11 @@ type SuiteStatus struct {
 	// Unmet are relations that nothing meets, of packages that are allowed with
 	// dependencies.
 	Unmet []string `json:"unmet,omitempty"`
+	// Snapshot is what a ring serves, as far as it is known.
+	Snapshot string `json:"snapshot,omitempty"`
+	// PublishedBy is who made a suite of a ring what it is, and Why what they said.
+	PublishedBy string `json:"published_by,omitempty"`
+	Why         string `json:"why,omitempty"`
 }
 
 // Jobs are the newest jobs, newest first.

@@ -27,7 +27,10 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	if err != nil {
 		return s, err
 	}
-	s.Published = p.Published
+	s.Published, s.Snapshot = p.Published, p.Snapshot
+	if err := d.tellMove(ctx, &s); err != nil {
+		return s, err
+	}
 	if p.Signed != nil {
 		s.Date, s.ValidUntil = p.Signed.Date, p.Signed.ValidUntil
 		for _, k := range p.Signed.Signers {

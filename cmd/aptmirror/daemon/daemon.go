@@ -76,6 +76,8 @@ type Daemon struct {
 	importing chan struct{}
 	changes   chan string // why a build is asked for
 
+	states *states // not changed after Open
+
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
 	server  *proxy.Server
@@ -104,6 +106,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
 	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
 	d.makings.Store(loadMakings(c))
+	d.states = newStates(d)
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,

@@ -17,6 +17,8 @@ const (
 	// served at a time, each pinning its generations; the one that was not asked
 	// for the longest makes room.
 	keptMoments = 32
+	// keptMoment is for how long a moment that nobody asks for stays served.
+	keptMoment = 7 * 24 * time.Hour
 	// momentPatience is how long a client waits for a state to be made ready.
 	momentPatience = 5 * time.Second
 )
@@ -170,17 +172,53 @@ func (s *states) touch(served string) {
 	s.used[served] = s.daemon.Now()
 }
 
-// makeRoom withdraws the moments that were not asked for the longest.
-func (s *states) makeRoom(ctx context.Context) error {
-	publications, err := s.daemon.cache.Catalog.Publications(ctx)
+// expire withdraws the moments that nobody has asked for in a long time. Those
+// from before the start count as asked for when they are first seen.
+func (s *states) expire(ctx context.Context) error {
+	moments, err := s.moments(ctx)
 	if err != nil {
 		return err
 	}
+	var faults []error
+	for name := range moments {
+		if s.unusedFor(name) >= keptMoment {
+			faults = append(faults, s.daemon.cache.Catalog.Withdraw(name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s *states) unusedFor(name string) time.Duration {
+	now := s.daemon.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used[name].IsZero() {
+		s.used[name] = now
+	}
+	unused := now.Sub(s.used[name])
+	if unused >= keptMoment {
+		delete(s.used, name)
+	}
+	return unused
+}
+
+// moments gives the names of those that are published.
+func (s *states) moments(ctx context.Context) (map[string]bool, error) {
+	publications, err := s.daemon.cache.Catalog.Publications(ctx)
 	moments := map[string]bool{}
 	for _, p := range publications {
 		if isMoment(p.Repository) {
 			moments[p.Repository] = true
 		}
+	}
+	return moments, err
+}
+
+// makeRoom withdraws the moments that were not asked for the longest.
+func (s *states) makeRoom(ctx context.Context) error {
+	moments, err := s.moments(ctx)
+	if err != nil {
+		return err
 	}
 	for len(moments) >= keptMoments {
 		last := s.leastUsed(moments)

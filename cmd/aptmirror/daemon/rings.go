@@ -266,6 +266,21 @@ func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.Hi
 	return out, nil
 }
 
+// tellMove says who made a suite of a ring what it is.
+func (d *Daemon) tellMove(ctx context.Context, s *admin.SuiteStatus) error {
+	if suites, err := d.ringSuites(s.Repository, s.Suite); err != nil || len(suites) == 0 {
+		return nil // it is no ring
+	}
+	moves, err := d.cache.Catalog.History(ctx, s.Repository, s.Suite, lookedAt)
+	for _, m := range moves {
+		if m.Before != m.Current {
+			s.PublishedBy, s.Why = m.By, m.Why
+			break
+		}
+	}
+	return err
+}
+
 func movedOf(m catalog.Moved) admin.Moved {
 	return admin.Moved{
 		SuiteName: admin.SuiteName{Repository: m.Repository, Suite: m.Suite}, Published: m.Published, From: generationOr(m.Before),

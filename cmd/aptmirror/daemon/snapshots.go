@@ -15,12 +15,15 @@ import (
 // snapshotLook is how often a serving daemon looks whether a snapshot is due.
 const snapshotLook = time.Minute
 
-// snapshotForever makes the snapshots of schedules, and removes those that no
-// longer stay, until ctx ends. One that was due while no daemon ran is made at
+// snapshotForever makes the snapshots of schedules, and removes those and the
+// moments that no longer stay, until ctx ends. One that was due while no daemon ran is made at
 // the start: of several that were missed, the last.
 func (d *Daemon) snapshotForever(ctx context.Context) error {
 	for {
 		d.serveUnserved(ctx)
+		if err := d.states.expire(ctx); err != nil && ctx.Err() == nil {
+			d.Log.Warn("withdrawing earlier states failed, it is tried again", "error", err)
+		}
 		for _, s := range d.config.Snapshots {
 			if err := d.keepSchedule(ctx, s); err != nil && ctx.Err() == nil {
 				d.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)

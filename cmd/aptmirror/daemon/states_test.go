@@ -182,3 +182,39 @@ func TestMomentsMakeRoomForOthers(t *testing.T) {
 		t.Error("the one that is used was withdrawn")
 	}
 }
+
+func TestMomentsThatNobodyAsksForAreWithdrawn(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, c := openDaemonAt(t, a, "stable")
+	times := history(t, d, a, c, 2)
+	served := map[string]string{}
+	find := func(name string, at time.Time) {
+		t.Helper()
+		var err error
+		if served[name], err = d.states.Find(t.Context(), "debian", at.UTC().Format(momentFormat)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find("unused", times[0])
+	find("used", times[1])
+	for range 8 {
+		c.now = c.now.Add(24 * time.Hour)
+		find("used", times[1])
+		if err := d.states.expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.cache.Catalog.HasRepository(served["unused"]) || !d.cache.Catalog.HasRepository(served["used"]) {
+		t.Error("the wrong moments are served")
+	}
+	d.states = newStates(d) // as after a restart
+	for range 8 {
+		if err := d.states.expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.now = c.now.Add(24 * time.Hour)
+	}
+	if d.cache.Catalog.HasRepository(served["used"]) {
+		t.Error("what nobody asked for since the restart is served")
+	}
+}
