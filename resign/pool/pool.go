@@ -15,6 +15,7 @@ package pool
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -42,7 +43,8 @@ type Config struct {
 	Component string
 	// Uploaders are the keys of which one must vouch for each package; nil asks for no signature.
 	Uploaders *pgp.Keyring
-	// Guard says why a file may not be in this pool, such as a name that another has reserved. Nil lets everything in.
+	// Guard says why a file may not be in this pool, such as a name that another has reserved, or a
+	// *catalog.PoolConflictError with another pool. Nil lets everything in.
 	Guard func(catalog.PoolFile) error
 	Cache *cache.Cache
 	// Now is the clock; nil is the system's.
@@ -128,13 +130,21 @@ func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh 
 		}
 		if p.Guard != nil {
 			if err := p.Guard(o.PoolFile); err != nil {
-				return Added{}, nil, &Error{Reserved, o.file.Name, err}
+				return Added{}, nil, &Error{guarded(err), o.file.Name, err}
 			}
 		}
 		have, fresh = append(have, o.PoolFile), append(fresh, o)
 		added.New = append(added.New, o.PoolFile)
 	}
 	return added, fresh, nil
+}
+
+// guarded is the reason why a guard refuses.
+func guarded(err error) Reason {
+	if conflict := (*catalog.PoolConflictError)(nil); errors.As(err, &conflict) {
+		return Conflict
+	}
+	return Reserved
 }
 
 // lookUp finds the file that is the same package, or lies at the same path. Versions that dpkg takes for equal are, for

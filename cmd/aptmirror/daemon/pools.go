@@ -14,6 +14,7 @@ import (
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign/pool"
+	"aptmirror/upstream/debian"
 )
 
 // openPools makes the pools of the configuration.
@@ -25,27 +26,72 @@ func (d *Daemon) openPools() error {
 			return err
 		}
 		d.pools[p.Name] = pool.New(pool.Config{
-			Name: p.Name, Component: p.Component, Uploaders: uploaders, Guard: reserved(d.config, p.Name), Cache: d.cache, Now: d.Now,
+			Name: p.Name, Component: p.Component, Uploaders: uploaders, Guard: d.guard(p.Name), Cache: d.cache, Now: d.Now,
 		})
 	}
 	return nil
 }
 
-// reserved keeps names out of a pool that another pool has for itself.
-func reserved(c *config.Config, name string) func(catalog.PoolFile) error {
+// guard keeps out of a pool what would be refused, or keep a suite from being
+// built, once it is in.
+func (d *Daemon) guard(name string) func(catalog.PoolFile) error {
 	return func(f catalog.PoolFile) error {
-		for _, other := range c.Pools {
-			if other.Name == name || f.Kind == catalog.PoolSourceFile {
-				continue
-			}
-			for _, pattern := range other.Names {
-				if match, _ := path.Match(pattern, f.Package); match { // config saw that it is a pattern
-					return fmt.Errorf("the name %s is reserved for pool %s (names = %q)", f.Package, other.Name, pattern)
-				}
+		if f.Kind == catalog.PoolSourceFile {
+			return nil
+		}
+		return errors.Join(d.reserved(name, f), d.elsewhere(name, f))
+	}
+}
+
+// reserved keeps names out of a pool that another pool has for itself.
+func (d *Daemon) reserved(name string, f catalog.PoolFile) error {
+	for _, other := range d.config.Pools {
+		if other.Name == name {
+			continue
+		}
+		for _, pattern := range other.Names {
+			if match, _ := path.Match(pattern, f.Package); match { // config saw that it is a pattern
+				return fmt.Errorf("the name %s is reserved for pool %s (names = %q)", f.Package, other.Name, pattern)
 			}
 		}
-		return nil
 	}
+	return nil
+}
+
+// elsewhere refuses other bytes for a version that another pool of the same
+// suite has: the suite could not be built with both.
+func (d *Daemon) elsewhere(name string, f catalog.PoolFile) error {
+	for _, other := range d.besides(name) {
+		have, err := d.cache.Catalog.PoolFiles(d.life, other)
+		if err != nil {
+			return err
+		}
+		for _, h := range have {
+			if h.Kind == f.Kind && h.Package == f.Package && h.Architecture == f.Architecture && h.Digest != f.Digest && debian.CompareVersions(h.Version, f.Version) == 0 {
+				return &catalog.PoolConflictError{Have: h, New: f}
+			}
+		}
+	}
+	return nil
+}
+
+// besides are the pools that some suite has together with this one.
+func (d *Daemon) besides(name string) (others []string) {
+	for _, r := range d.config.Repositories {
+		for _, s := range r.Suites {
+			var pools []string
+			for _, from := range s.From {
+				if from.Kind == config.FromPool {
+					pools = append(pools, from.Name)
+				}
+			}
+			if slices.Contains(pools, name) {
+				others = append(others, pools...)
+			}
+		}
+	}
+	slices.Sort(others)
+	return slices.DeleteFunc(slices.Compact(others), func(other string) bool { return other == name })
 }
 
 func (d *Daemon) pool(name string) (*pool.Pool, error) {

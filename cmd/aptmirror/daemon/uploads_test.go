@@ -158,6 +158,28 @@ func TestConflictingUploads(t *testing.T) {
 	}
 }
 
+// Two pools of one suite have no two files for one version: the suite could not
+// be built. Pools that never meet may.
+func TestPoolsOfOneSuiteAgree(t *testing.T) {
+	pools := []config.Source{{Kind: config.FromPool, Name: "internal"}, {Kind: config.FromPool, Name: "other"}}
+	for _, test := range []struct {
+		from []config.Source
+		want int
+	}{{pools, http.StatusConflict}, {pools[:1], http.StatusCreated}} {
+		d := poolSite(t, func(c *config.Config) { c.Pools = append(c.Pools, config.Pool{Name: "other", Component: "main"}) })
+		d.config.Repositories = append(d.config.Repositories, config.Repository{Name: "site", Suites: []config.Suite{{Name: "stable", From: test.from}}})
+		p := deb.Package{Control: []byte("Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: Other <other@mirror.example.org>\n"), Time: time.Unix(1_700_000_000, 0)}
+		var other bytes.Buffer
+		if err := p.Write(&other); err != nil {
+			t.Fatal(err)
+		}
+		d.sends(t, "dns:a", "internal", false, newDeb(t, "hello", "1"))
+		if got := d.sends(t, "dns:a", "other", false, upload{"hello.deb", other.Bytes()}); got != test.want {
+			t.Errorf("%v: status %d, want %d", test.from, got, test.want)
+		}
+	}
+}
+
 func TestSetsAreAddedWhenTheirChangesCome(t *testing.T) {
 	d := poolSite(t, nil)
 	one, two := newDeb(t, "one", "1"), newDeb(t, "two", "1")
