@@ -16,7 +16,7 @@ const (
 	parallelFiles = 8
 	// smallFile is what is read into memory as a whole, in bytes; larger files are
 	// stored as they are read.
-	smallFile = 256 << 10
+	smallFile = 1 << 20
 )
 
 var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}

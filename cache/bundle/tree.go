@@ -8,7 +8,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"syscall"
+	"time"
 
 	"aptmirror/cache/blob"
 )
@@ -165,7 +167,7 @@ func (t *tree) update(ctx context.Context) (err error) {
 // place sees to it that a path has its bytes.
 func (t *tree) place(ctx context.Context, f TreeFile) error {
 	t.out.Files++
-	kept, err := t.keep(f)
+	modified, kept, err := t.keep(f)
 	switch {
 	case err != nil:
 		return err
@@ -173,43 +175,39 @@ func (t *tree) place(ctx context.Context, f TreeFile) error {
 		t.progress.add(f.Size)
 	default:
 		t.out.New++
-		if err := t.put(ctx, f); err != nil {
+		if modified, err = t.put(ctx, f); err != nil {
 			return err
 		}
 		reached("tree file written")
 	}
-	info, err := t.root.Lstat(f.Path)
-	if err != nil {
-		return err
-	}
-	t.now[f.Path] = recorded{file: f.file(), modified: info.ModTime().UnixNano()}
+	t.now[f.Path] = recorded{file: f.file(), modified: modified.UnixNano()}
 	t.placed[f.SHA256.Digest()] = f.Path
 	return nil
 }
 
 // keep says whether the path has the right bytes already. What is there and is
 // neither right nor recorded belongs to somebody else.
-func (t *tree) keep(f TreeFile) (bool, error) {
+func (t *tree) keep(f TreeFile) (modified time.Time, kept bool, err error) {
 	info, err := t.root.Lstat(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return modified, false, nil
 	}
 	if err != nil {
-		return false, err
+		return modified, false, err
 	}
 	was, ours := t.old[f.Path]
 	if info.Mode().IsRegular() && info.Size() == f.Size {
 		if ours && was.file == f.file() && was.modified == info.ModTime().UnixNano() {
-			return true, nil
+			return info.ModTime(), true, nil
 		}
 		if same, err := t.hasBytes(f); same || err != nil {
-			return same, err
+			return info.ModTime(), same, err
 		}
 	}
 	if !ours || info.IsDir() {
-		return false, fmt.Errorf("%s is there and was not written by an export: choose another folder, or remove it", f.Path)
+		return modified, false, fmt.Errorf("%s is there and was not written by an export: choose another folder, or remove it", f.Path)
 	}
-	return false, nil
+	return modified, false, nil
 }
 
 func (t *tree) hasBytes(f TreeFile) (bool, error) {
@@ -226,22 +224,21 @@ func (t *tree) hasBytes(f TreeFile) (bool, error) {
 const unfinished = ".aptmirror-tree.files"
 
 // put puts the file where it belongs, in one step. Where its bytes are in the
-// tree already, it becomes another name of them.
-func (t *tree) put(ctx context.Context, f TreeFile) error {
+// tree already, it becomes another name of them, unless the file system has no
+// such thing.
+func (t *tree) put(ctx context.Context, f TreeFile) (modified time.Time, err error) {
 	if err := t.makeFolder(path.Dir(f.Path)); err != nil {
-		return err
+		return modified, err
 	}
-	temporary := path.Join(unfinished, "file")
-	if err := t.root.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	temporary := path.Join(unfinished, strconv.Itoa(t.out.Files))
 	other, ok := t.placed[f.SHA256.Digest()]
 	if ok && t.root.Link(other, temporary) == nil {
 		t.progress.add(f.Size)
-	} else if err := t.copy(ctx, temporary, f); err != nil {
-		return err
+		modified = time.Unix(0, t.now[other].modified)
+	} else if modified, err = t.copy(ctx, temporary, f); err != nil {
+		return modified, err
 	}
-	return t.root.Rename(temporary, f.Path)
+	return modified, t.root.Rename(temporary, f.Path)
 }
 
 func (t *tree) makeFolder(folder string) error {
@@ -252,16 +249,20 @@ func (t *tree) makeFolder(folder string) error {
 	return t.root.MkdirAll(filepath.FromSlash(folder), 0o755)
 }
 
-func (t *tree) copy(ctx context.Context, name string, f TreeFile) error {
+func (t *tree) copy(ctx context.Context, name string, f TreeFile) (modified time.Time, err error) {
 	to, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return err
+		return modified, err
 	}
 	if err := copyFile(ctx, &metered{ctx, to, &t.progress}, t.from, f.file()); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", f.Path, err), to.Close())
+		return modified, errors.Join(fmt.Errorf("%s: %w", f.Path, err), to.Close())
 	}
 	t.out.Bytes += f.Size
-	return to.Close()
+	info, err := to.Stat()
+	if err != nil {
+		return modified, errors.Join(err, to.Close())
+	}
+	return info.ModTime(), to.Close()
 }
 
 // dropRelease removes Release files that a suite no longer has: they would
