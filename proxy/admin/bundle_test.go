@@ -1,0 +1,133 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+)
+
+// bundles is a backend for what is carried.
+type bundles struct {
+	Backend
+	part func(part io.Reader, news func(Event)) (*ImportResult, error)
+	file func() (io.ReadCloser, int64, error)
+}
+
+func (b *bundles) Import(_ context.Context, by Caller, r ImportRequest, part io.Reader, news func(Event)) (*ImportResult, error) {
+	return b.part(part, news)
+}
+
+func (b *bundles) File(context.Context, FileRequest) (io.ReadCloser, int64, error) { return b.file() }
+
+// bothWays runs a test over a socket and inside the process.
+func bothWays(t *testing.T, b Backend, test func(t *testing.T, c *Client)) {
+	t.Helper()
+	h := NewHandler(b, os.Getuid())
+	t.Run("over a socket", func(t *testing.T) {
+		c, err := Dial(t.Context(), serve(t, h))
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, c)
+	})
+	t.Run("inside the process", func(t *testing.T) { test(t, InProcess(h)) })
+}
+
+func TestAPartIsReadWhileNewsGoesOut(t *testing.T) {
+	data := bytes.Repeat([]byte("part"), 4<<20)
+	b := &bundles{part: func(part io.Reader, news func(Event)) (*ImportResult, error) {
+		n := 0
+		for buffer := make([]byte, 1<<20); ; {
+			m, err := io.ReadFull(part, buffer)
+			n += m
+			if err != nil {
+				break
+			}
+			news(Event{Text: "more"})
+		}
+		return &ImportResult{NewBytes: int64(n)}, nil
+	}}
+	bothWays(t, b, func(t *testing.T, c *Client) {
+		events := 0
+		got, err := c.Import(t.Context(), "a name/with ?&", bytes.NewReader(data), func(Event) { events++ })
+		if err != nil || got.NewBytes != int64(len(data)) || events != 16 {
+			t.Errorf("%+v, %v, %d events", got, err, events)
+		}
+	})
+}
+
+// endless never ends until somebody does not read any more.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestARefusalArrivesWhileThePartIsStillSent(t *testing.T) {
+	b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
+		io.CopyN(io.Discard, part, 1<<20)
+		return nil, &Error{"refused", ExitRefused}
+	}}
+	bothWays(t, b, func(t *testing.T, c *Client) {
+		for range 20 {
+			_, err := c.Import(t.Context(), "part", endless{}, func(Event) {})
+			if refused := (*Error)(nil); !errors.As(err, &refused) || refused.Exit != ExitRefused {
+				t.Fatalf("got %v", err)
+			}
+		}
+	})
+}
+
+func TestFilesOfTheStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		file func() (io.ReadCloser, int64, error)
+		want string
+		err  string
+	}{
+		"whole":   {func() (io.ReadCloser, int64, error) { return io.NopCloser(strings.NewReader("bytes")), 5, nil }, "bytes", ""},
+		"missing": {func() (io.ReadCloser, int64, error) { return nil, 0, errors.New("there is none") }, "", "there is none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, &bundles{file: c.file}, func(t *testing.T, client *Client) {
+				file, err := client.File(t.Context(), "00")
+				if c.err != "" {
+					if err == nil || err.Error() != c.err {
+						t.Errorf("got %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer file.Close()
+				if got, err := io.ReadAll(file); string(got) != c.want || err != nil {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+func TestAFileThatBreaksOffIsNotTakenForWhole(t *testing.T) {
+	b := &bundles{file: func() (io.ReadCloser, int64, error) {
+		return io.NopCloser(io.MultiReader(strings.NewReader("half"), broken{})), 8, nil
+	}}
+	c, err := Dial(t.Context(), serve(t, NewHandler(b, os.Getuid())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := c.File(t.Context(), "00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if got, err := io.ReadAll(file); err == nil {
+		t.Errorf("it ends as if it was whole: %q", got)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("damaged") }
