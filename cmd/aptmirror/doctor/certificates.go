@@ -38,7 +38,7 @@ func (d *Doctor) serverCertificate(context.Context) []Finding {
 	}
 	pair, err := tls.LoadX509KeyPair(s.Cert, s.Key)
 	if err != nil {
-		f.bad(s.Cert, "cannot be used with serve.key: "+err.Error(), "put a certificate and the key that belongs to it there; they are taken up by themselves")
+		f.bad(s.Cert, "cannot be used with serve.key: "+err.Error(), accessMend(err, "put a certificate and the key that belongs to it there; they are taken up by themselves"))
 		return f.list
 	}
 	d.expiry(f, s.Cert, "the certificate", pair.Leaf.NotAfter, "have a new one issued for the same names, and put it into this file: it is taken up by itself")

@@ -124,6 +124,19 @@ func TestFaultsOfFiles(t *testing.T) {
 			d.Config.Keys = []config.Key{{Name: "k", Private: "/nowhere", Passphrase: "credential:k"}}
 			d.Config.Bundles.SignWith = []string{"key:k"}
 		}, Note, "only the service has", ""},
+		{"no keyring of a pool", keyrings, func(_ *testing.T, d *Doctor) {
+			d.Config.Pools = []config.Pool{{Name: "internal", SignedBy: []string{"/nowhere.gpg"}}}
+		}, Fault, "pool internal: loading signed_by", "those whom you trust"},
+		{"no keyring of bundles", keyrings, func(_ *testing.T, d *Doctor) { d.Config.Bundles.SignedBy = []string{"/nowhere.gpg"} }, Fault, "bundles", "whom you trust"},
+		{"policy", policies, func(_ *testing.T, d *Doctor) {
+			d.Config.Policies = []config.Policy{{Name: "p", Rules: "allow ?true\n", Line: 7}}
+		}, OK, "the rules of 1 policies", ""},
+		{"bad rules", policies, func(_ *testing.T, d *Doctor) {
+			d.Config.Policies = []config.Policy{{Name: "p", Rules: "allow ?true\nforbid ?true\n", Line: 7}}
+		}, Fault, "aptmirror.toml:8:", "aptmirror policy check"},
+		{"no rules", policies, func(_ *testing.T, d *Doctor) {
+			d.Config.Policies = []config.Policy{{Name: "p", File: "/nowhere.rules"}}
+		}, Fault, "/nowhere.rules", "aptmirror policy check"},
 		{"no keyring", keyrings, func(_ *testing.T, d *Doctor) {
 			d.Config.Archives = []config.Archive{{Name: "debian", SignedBy: []string{"/nowhere.gpg"}}}
 		}, Fault, "debian: archive debian: loading signed_by", "install the archive's keyring package"},
@@ -142,6 +155,7 @@ func serverCertificate(d *Doctor) func(context.Context) []Finding { return d.ser
 func clientAuthorities(d *Doctor) func(context.Context) []Finding { return d.clientAuthorities }
 func clients(d *Doctor) func(context.Context) []Finding           { return d.clients }
 func signingKeys(d *Doctor) func(context.Context) []Finding       { return d.signingKeys }
+func policies(d *Doctor) func(context.Context) []Finding          { return d.policies }
 func keyrings(d *Doctor) func(context.Context) []Finding          { return d.keyrings }
 
 func nothing(*testing.T, *Doctor) {}
@@ -232,7 +246,7 @@ func TestKeyrings(t *testing.T) {
 		{"none", []pgp.Key{{Expires: past}, {Revoked: true}}, Fault},
 	} {
 		f := &findings{}
-		d.aboutKeyring(f, config.Archive{Name: "debian"}, tt.keys)
+		d.aboutKeyring(f, "debian", tt.keys)
 		expect(t, tt.name, f.list, tt.level, "debian", "")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/upstream/pgp"
 )
@@ -21,13 +22,47 @@ func (d *Doctor) keyrings(context.Context) []Finding {
 			f.bad(a.Name, err.Error(), "install the archive's keyring package, or put its keys where signed_by says")
 			continue
 		}
-		d.aboutKeyring(f, a, keys.Primaries())
+		d.aboutKeyring(f, a.Name, keys.Primaries())
+	}
+	for _, p := range d.Config.Pools {
+		d.otherKeyring(f, "pool "+p.Name, p.SignedBy)
+	}
+	d.otherKeyring(f, "bundles", d.Config.Bundles.SignedBy)
+	return f.list
+}
+
+// otherKeyring is one of people, not of an archive.
+func (d *Doctor) otherKeyring(f *findings, subject string, signedBy []string) {
+	if len(signedBy) == 0 {
+		return
+	}
+	keys, err := site.Keyring(config.Archive{Name: subject, SignedBy: signedBy})
+	if err != nil {
+		f.bad(subject, strings.TrimPrefix(err.Error(), "archive "+subject+": "), "put the public keys of those whom you trust where signed_by says")
+		return
+	}
+	d.aboutKeyring(f, subject, keys.Primaries())
+}
+
+// policies looks whether the rules can be read.
+func (d *Doctor) policies(context.Context) []Finding {
+	f := &findings{check: "policy"}
+	if len(d.Config.Policies) == 0 {
+		return nil
+	}
+	_, err := daemon.Policies(d.Config)
+	if err == nil {
+		f.ok("", fmt.Sprintf("the rules of %d policies can be read", len(d.Config.Policies)))
+		return f.list
+	}
+	for line := range strings.Lines(err.Error()) {
+		f.bad("", strings.TrimSpace(line), d.Program+" policy check")
 	}
 	return f.list
 }
 
-func (d *Doctor) aboutKeyring(f *findings, a config.Archive, keys []pgp.Key) {
-	mend := "install the archive's newer keyring, or put its newer key into signed_by"
+func (d *Doctor) aboutKeyring(f *findings, subject string, keys []pgp.Key) {
+	mend := "install the newer keyring, or put the newer key into signed_by"
 	good := 0
 	var last time.Time // the end of the one that counts longest; zero: none ends
 	endless := false
@@ -43,11 +78,11 @@ func (d *Doctor) aboutKeyring(f *findings, a config.Archive, keys []pgp.Key) {
 	}
 	switch {
 	case good == 0:
-		f.bad(a.Name, fmt.Sprintf("all %d keys have ended or were revoked", len(keys)), mend)
+		f.bad(subject, fmt.Sprintf("all %d keys have ended or were revoked", len(keys)), mend)
 	case !endless && last.Sub(d.Now()) < soon:
-		f.warn(a.Name, fmt.Sprintf("the last of its keys ends on %s", day(last)), mend)
+		f.warn(subject, fmt.Sprintf("the last of its keys ends on %s", day(last)), mend)
 	default:
-		f.ok(a.Name, fmt.Sprintf("%d of %d keys count", good, len(keys)))
+		f.ok(subject, fmt.Sprintf("%d of %d keys count", good, len(keys)))
 	}
 }
 

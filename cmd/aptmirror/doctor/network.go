@@ -71,6 +71,9 @@ func (d *Doctor) ports(ctx context.Context, status *admin.Status) []Finding {
 	for _, address := range d.Config.Serve.Listen {
 		freePort(ctx, f, address)
 	}
+	if d.Config.Status.Listen != "" {
+		freePort(ctx, f, d.Config.Status.Listen)
+	}
 	return f.list
 }
 

@@ -24,6 +24,9 @@ func (d *Doctor) permissions(context.Context) []Finding {
 		f.bad(d.Config.State, err.Error(), "")
 		return f.list
 	}
+	if own := uint32(os.Geteuid()); own != 0 && own != who.uid {
+		f.note("", "run as root, or as "+who.name+", to have everything looked at")
+	}
 	if _, err := os.Stat(d.Config.State); err == nil && who.uid == 0 {
 		f.warn(d.Config.State, "the store belongs to root: a daemon needs no such rights", "systemd-sysusers; chown -R aptmirror: "+d.Config.State)
 	}
