@@ -214,7 +214,7 @@ func TestPatternsSelectWhatAptListDoes(t *testing.T) {
 		list = slices.DeleteFunc(list, func(p Package) bool { return p.Architecture != "all" && !slices.Contains(archs, p.Architecture) })
 		set := &Set{Packages: list, Architectures: h.archs}
 		for _, test := range selectable {
-			if len(archs) > 1 && dependsOnOrder(test.pattern) {
+			if (len(archs) > 1) == dependsOnOrder(test.pattern) {
 				continue
 			}
 			t.Run(test.pattern+" for "+strings.Join(archs, " and "), func(t *testing.T) {
@@ -232,7 +232,8 @@ func TestPatternsSelectWhatAptListDoes(t *testing.T) {
 
 // dependsOnOrder reports patterns whose answer depends, for apt on a machine of
 // several architectures, on the order in which it has read the indexes: a
-// conflict with a package that only another architecture has.
+// conflict with a package that only another architecture has. They are compared
+// on a machine of one.
 func dependsOnOrder(pattern string) bool {
 	return strings.Contains(pattern, "onflicts") || strings.Contains(pattern, "reaks") || strings.Contains(pattern, "eplaces")
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -66,7 +66,7 @@ func printWhy(w io.Writer, repository string, s admin.WhySuite) {
 
 func printCandidate(w io.Writer, c admin.Candidate) {
 	fmt.Fprintf(w, "  %s %s %s from %s %s: %s\n", c.Package, c.Version, c.Architecture, c.From, c.Component, c.Why)
-	details := [][2]string{{"file", c.File}, {"sha256", c.SHA256}, {"signed by", c.Signer}, {"first seen", firstSeen(c.FirstSeen)}, {"served", served(c)}}
+	details := [][2]string{{"file", c.File}, {"sha256", c.SHA256}, {"signed by", c.Signer}, {"added by", c.AddedBy}, {"first seen", firstSeen(c)}, {"served", served(c)}}
 	for _, d := range details {
 		if d[1] != "" {
 			fmt.Fprintf(w, "    %-11s %s\n", d[0], d[1])
@@ -74,11 +74,14 @@ func printCandidate(w io.Writer, c admin.Candidate) {
 	}
 }
 
-func firstSeen(t time.Time) string {
-	if t.IsZero() {
+func firstSeen(c admin.Candidate) string {
+	switch {
+	case !c.FirstSeen.IsZero():
+		return when(c.FirstSeen)
+	case strings.HasPrefix(c.From, "archive:"):
 		return "when the archive was, or before"
 	}
-	return when(t)
+	return ""
 }
 
 // served says where what clients see is not what was decided.

@@ -67,8 +67,9 @@ type Candidate struct {
 	Kind         string    `json:"kind"` // deb, udeb or source
 	From         string    `json:"from"` // archive/suite, or "pool NAME"
 	Component    string    `json:"component"`
-	Signer       string    `json:"signer,omitempty"`
+	Signer       string    `json:"signer,omitempty"`    // of the archive, or of what was brought into a pool
 	FirstSeen    time.Time `json:"first_seen,omitzero"` // zero: it was there when the archive was first seen
+	AddedBy      string    `json:"added_by,omitempty"`  // who brought it into the pool
 	Allowed      bool      `json:"allowed"`
 	Reason       string    `json:"reason"` // class, one of a fixed set
 	Why          string    `json:"why"`    // for people, with rule and comment

@@ -75,10 +75,8 @@ func (d *Daemon) whySuite(ctx context.Context, m *makings, r config.Repository, 
 		if recipe.Policy != nil {
 			out.Policy = recipe.Policy.Name
 		}
-		served := d.paths(ctx, r.Name, suite)
-		err = d.builder.Select(ctx, recipe, func(s *resign.Selection) error {
-			return addCandidates(ctx, &out, s, name, r.Built(), served)
-		})
+		q := question{catalog: d.cache.Catalog, name: name, built: r.Built(), served: d.paths(ctx, r.Name, suite), pools: map[string][]catalog.PoolFile{}}
+		err = d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return q.addCandidates(ctx, &out, s) })
 	}
 	if err != nil {
 		out.Error = err.Error()
@@ -134,20 +132,51 @@ func (d *Daemon) paths(ctx context.Context, repository, suite string) func(strin
 	return func(path string) bool { _, ok := t.Find(path); return ok }
 }
 
-func addCandidates(ctx context.Context, out *admin.WhySuite, s *resign.Selection, name string, built bool, served func(string) bool) error {
+// question is about one package of one suite.
+type question struct {
+	catalog *catalog.Catalog
+	name    string
+	built   bool
+	served  func(path string) bool
+	pools   map[string][]catalog.PoolFile // those that were looked at
+}
+
+func (q *question) addCandidates(ctx context.Context, out *admin.WhySuite, s *resign.Selection) error {
 	for i := range s.Set.Packages {
 		p := &s.Set.Packages[i]
-		if p.Name != name && p.SourceName != name || slices.ContainsFunc(out.Candidates, func(c admin.Candidate) bool { return sameCandidate(c, p) }) {
+		if p.Name != q.name && p.SourceName != q.name || slices.ContainsFunc(out.Candidates, func(c admin.Candidate) bool { return sameCandidate(c, p) }) {
 			continue
 		}
-		c, err := candidateOf(s, i, built)
+		c, err := candidateOf(s, i, q.built)
+		if err == nil && p.Input.Pool {
+			err = q.tellUpload(ctx, &c)
+		}
 		if err != nil {
 			return err
 		}
-		c.Served = served(c.File)
+		c.Served = q.served(c.File)
 		out.Candidates = append(out.Candidates, c)
 	}
 	return ctx.Err()
+}
+
+// tellUpload adds who brought a package into a pool. Packages that the site makes
+// itself are in none.
+func (q *question) tellUpload(ctx context.Context, c *admin.Candidate) (err error) {
+	pool, plain, _ := catalog.CutOrigin(c.File)
+	files, known := q.pools[pool]
+	if !known {
+		if files, err = q.catalog.PoolFiles(ctx, pool); err != nil {
+			return err
+		}
+		q.pools[pool] = files
+	}
+	for _, f := range files {
+		if f.Path == plain {
+			c.FirstSeen, c.AddedBy, c.Signer = f.Added, f.By, f.Signer
+		}
+	}
+	return nil
 }
 
 // sameCandidate finds packages for all architectures again, which are offered
