@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -427,5 +428,27 @@ func TestTranslationsAndContentsAreFetched(t *testing.T) {
 		if status, err := s.builtStatus(t.Context(), "site", "stable"); err != nil || status.Error != "" || status.Generation != 1 {
 			t.Errorf("contents = %v: %+v, %v", contents, status, err)
 		}
+	}
+}
+
+// Publications of one suite that are asked for at once are signed one after the
+// other; one of them wins, or all of them in a row.
+func TestMovesAtOnce(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	_, p := s.release("site", "stable")
+	s.now = s.now.Add(time.Hour)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			_, err := s.move(t.Context(), catalog.Move{Repository: "site", Suite: "stable", Expect: p.Current, Next: p.Current, By: "test"})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if _, after := s.release("site", "stable"); after.Signed.Date.Sub(s.now) > 3*time.Second || !after.Published.After(p.Published) {
+		t.Errorf("signed at %v, published at %v", after.Signed.Date, after.Published)
 	}
 }

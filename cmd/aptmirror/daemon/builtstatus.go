@@ -22,6 +22,9 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	s.Checked, s.CheckedOK, s.Error, s.HeldBack, s.Unmet = last.At, last.OK, last.Error, last.Held, last.Unmet
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
+		if _, of, ok := d.makings.Load().suite(repository, suite); ok && of.Ring() {
+			s.Advice = "it serves what is published to it: aptmirror publish SNAPSHOT " + repository
+		}
 		return s, nil
 	}
 	if err != nil {

@@ -72,6 +72,8 @@ type Daemon struct {
 	makings  atomic.Pointer[makings]
 	builder  *resign.Builder
 	building chan struct{} // has one slot
+	// moving has one slot, for who signs: each Date is later than the one before.
+	moving chan struct{}
 	// importing has one slot, for who takes in a bundle.
 	importing chan struct{}
 	changes   chan string // why a build is asked for
@@ -104,6 +106,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
 	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
+	d.moving = make(chan struct{}, 1)
 	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
 	d.makings.Store(loadMakings(c))
 	d.states = newStates(d)

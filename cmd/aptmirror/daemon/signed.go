@@ -24,6 +24,11 @@ func (d *Daemon) move(ctx context.Context, m catalog.Move) (catalog.Publication,
 	if err != nil {
 		return catalog.Publication{}, fmt.Errorf("publishing %s in repository %s: %w", m.Next, m.Repository, err)
 	}
+	free, err := takeSlot(ctx, d.moving)
+	if err != nil {
+		return catalog.Publication{}, err
+	}
+	defer free()
 	signed, release, err := d.signed(ctx, m.Repository, m.Suite, g)
 	if err != nil {
 		return catalog.Publication{}, err
