@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
 )
 
 // permissions looks whether the user of the service can use what it needs, and
@@ -118,20 +119,38 @@ type account struct {
 	name     string
 }
 
-// serviceUser is this process's user where there is no store yet.
+// serviceUser is, where there is no store yet, whom the package has made for the
+// service, or else this process's user.
 func serviceUser(state string) (account, error) {
 	who := account{uint32(os.Geteuid()), uint32(os.Getegid()), ""}
 	var st syscall.Stat_t
-	if err := syscall.Stat(state, &st); err == nil {
+	switch err := syscall.Stat(state, &st); {
+	case err == nil:
 		who.uid, who.gid = st.Uid, st.Gid
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	case !errors.Is(err, fs.ErrNotExist):
 		return who, fmt.Errorf("looking whose store it is: %w", err)
+	case who.uid == 0:
+		who = packageUser(who)
 	}
 	who.name = "user " + strconv.FormatUint(uint64(who.uid), 10)
 	if u, err := user.LookupId(strconv.FormatUint(uint64(who.uid), 10)); err == nil {
 		who.name = u.Username
 	}
 	return who, nil
+}
+
+// packageUser is otherwise where the package is not installed.
+func packageUser(otherwise account) account {
+	u, err := user.Lookup(site.ServiceUser)
+	if err != nil {
+		return otherwise
+	}
+	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+	if uidErr != nil || gidErr != nil {
+		return otherwise
+	}
+	return account{uint32(uid), uint32(gid), ""}
 }
 
 // may reports whether the mode of a file gives the rights to the account: 4 to
