@@ -261,7 +261,7 @@ func (p *Package) Field(name string) string {
 	for rest := p.Stanza; rest != ""; {
 		line, after, _ := strings.Cut(rest, "\n")
 		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
-			return strings.Trim(withContinuation(line, rest)[len(name)+1:], " \t\n")
+			return strings.Trim(withContinuation(line, rest)[len(name)+1:], " \t\r\n")
 		}
 		rest = after
 	}

@@ -122,3 +122,25 @@ func TestArchitectures(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("Package: a\nVersion: 1\nArchitecture: all\nSource: b (2)\nDepends: c,\n d\nPriority: high\nSHA256: 12\n\nPackage: x\nVersion: 1:2-3\nChecksums-Sha256:\n 12 34 x.dsc\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for sc := deb822.NewBytesScanner(text, deb822.Limits{}); sc.Scan(); {
+			for kind := range Source + 1 {
+				var p Package
+				if err := p.Read(sc.Stanza(), kind); err == nil && (p.Name == "" || p.Version == "" || p.SourceName == "" && p.Field("Source") == "") {
+					t.Errorf("read %+v", p)
+				}
+				for _, field := range sc.Stanza().Fields() {
+					if got, want := p.Field(string(field.Name)), strings.Trim(string(field.Value), " \t\r\n"); got != want {
+						t.Errorf("%s is %q, want %q", field.Name, got, want)
+					}
+				}
+				for _, field := range append(relationFields, "Provides") {
+					p.relations(field)
+				}
+			}
+		}
+	})
+}

@@ -15,8 +15,9 @@ type Set struct {
 	// architectures that stand in several indexes of one input are left out.
 	Packages []Package
 
-	// Architectures are those of the suite. As for apt on a machine of the
-	// first one, packages for all architectures count as being of it.
+	// Architectures are those that are decided together, one or more. As for apt
+	// on a machine of the first one, packages for all architectures count as
+	// being of it.
 	Architectures []string
 
 	// Pools are the rules against confusion of the pools in Packages.
