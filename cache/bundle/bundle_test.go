@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"aptmirror/cache"
+	"aptmirror/cache/blob"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -380,5 +382,46 @@ func TestAnExportFollowsNoSymbolicLink(t *testing.T) {
 	}
 	if data, err := os.ReadFile(victim); err != nil || string(data) != "mine" {
 		t.Errorf("the file behind the link: %q, %v", data, err)
+	}
+}
+
+func TestABundleForWhichThereIsNoRoomIsRefusedUnread(t *testing.T) {
+	a := newArchive(t)
+	a.AddPackage(upstreamtest.Package{Name: "large", Size: 3 << 20})
+	a.Publish()
+	from := connected(t, a)
+	to := openSite(t, a, t.TempDir(), cache.Options{MaxSize: 2 << 20})
+	to.takes = from.keyring()
+	_, err := to.take(inMemory("monday", from.export(from.snapshot("monday", day), nil)))
+	if !errors.Is(err, blob.ErrNoSpace) {
+		t.Errorf("got %v", err)
+	}
+	if n, _, err := to.Blobs.Usage(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d files were read, %v", n, err)
+	}
+}
+
+func TestASnapshotThatWasExportedWholeIsKnown(t *testing.T) {
+	a := newArchive(t)
+	from := connected(t, a)
+	s := from.snapshot("monday", day)
+	for _, want := range []bool{false, true} {
+		if got, err := Exported(from.Catalog, s); got != want || err != nil {
+			t.Errorf("exported: %v, %v", got, err)
+		}
+		w, err := from.writer(from.exporter(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		partial := *w.List
+		partial.ID, partial.Suites = "another", []ListedSuite{{Wanted: Count{Files: 1}}}
+		for _, l := range []*List{w.List, w.List, &partial} {
+			if err := RecordExport(from.Catalog, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if ids, err := exports(from.Catalog); len(ids) != 1 || err != nil {
+		t.Errorf("%v, %v", ids, err)
 	}
 }

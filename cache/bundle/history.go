@@ -67,6 +67,39 @@ func forget(imports []Import) []Import {
 	})
 }
 
+// exportsNote is where the catalog keeps what was exported whole, newest first.
+const exportsNote = "bundles exported whole"
+
+// RecordExport remembers a bundle that has all that its snapshot names, or builds
+// on one that has the rest. It must not run twice at a time.
+func RecordExport(c *catalog.Catalog, l *List) error {
+	for _, s := range l.Suites {
+		if s.Present.Files < s.Wanted.Files {
+			return nil
+		}
+	}
+	ids, err := exports(c)
+	if err != nil || slices.Contains(ids, l.ID) {
+		return err
+	}
+	ids = slices.Insert(ids, 0, l.ID)
+	return c.SaveNote(exportsNote, ids[:min(len(ids), maxHistory)])
+}
+
+// Exported says whether a snapshot was exported whole.
+func Exported(c *catalog.Catalog, s Snapshot) (bool, error) {
+	ids, err := exports(c)
+	return slices.Contains(ids, snapshotID(s)), err
+}
+
+func exports(c *catalog.Catalog) (ids []string, err error) {
+	err = c.Note(exportsNote, &ids)
+	if errors.Is(err, catalog.ErrNotFound) {
+		err = nil
+	}
+	return ids, err
+}
+
 // checkHistory refuses a bundle that is older than one of its series, or that
 // builds on one that was never imported.
 func (im *Importer) checkHistory(l *List, signers []string) error {

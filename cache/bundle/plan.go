@@ -54,7 +54,7 @@ func (x *Exporter) newPlan(ctx context.Context, s Snapshot) (*plan, error) {
 // was exported; the other side then does without it, too.
 func (x *Exporter) leaveOut(ctx context.Context, p *plan, base Snapshot) error {
 	if !base.Complete && !x.Partial {
-		return fmt.Errorf("snapshot %s was never complete, so that nobody knows what the other side has of it: export without a base, or accept a bundle that may lack files", base.Name)
+		return fmt.Errorf("snapshot %s was never complete, nor exported whole, so that nobody knows what the other side has of it: export without --since, or with --partial", base.Name)
 	}
 	for _, suite := range base.Suites {
 		t, err := x.Tables.Table(ctx, suite.Generation)

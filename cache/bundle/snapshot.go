@@ -15,8 +15,8 @@ type Snapshot struct {
 	Name    string
 	Series  string // of the schedule that made it; "" stands for Name
 	Created time.Time
-	// Complete says that the store had, or was made to have, all that it names:
-	// another bundle may leave that out.
+	// Complete says that the store had all that it names, or that it was exported
+	// whole: another bundle may leave that out.
 	Complete bool
 	Suites   []Suite
 }

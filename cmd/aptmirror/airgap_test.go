@@ -277,6 +277,7 @@ func TestTheIsolatedSiteBuilds(t *testing.T) {
 	out.exports()
 	in := out.inside(a)
 	in.edit(func(text string) string {
+		text = replaceOnce(t, text, "\n[[repository]]\nname = \"debian\"\narchive = \"debian\"\n", "") // nothing serves it as it is
 		return text + "\n[[repository]]\nname = \"corp\"\nsign_with = [\"keys/site.asc\"]\n  [[repository.suite]]\n  name = \"prod\"\n  from = [\"archive:debian/stable\"]\n"
 	})
 	out.must("sync")

@@ -74,7 +74,8 @@ type Daemon struct {
 	building chan struct{} // has one slot
 	// moving has one slot, for who signs: each Date is later than the one before.
 	moving chan struct{}
-	// importing has one slot, for who takes in a bundle.
+	// importing has one slot, for who takes in a bundle, or notes that one was
+	// made.
 	importing chan struct{}
 	changes   chan string // why a build is asked for
 

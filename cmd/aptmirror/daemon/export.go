@@ -72,8 +72,24 @@ func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.E
 	if err != nil {
 		return "", err
 	}
-	plan.Bundle, err = json.Marshal(prepared)
-	return fmt.Sprintf("a bundle of %d suites", len(s.Suites)), err
+	if plan.Bundle, err = json.Marshal(prepared); err != nil {
+		return "", err
+	}
+	l, err := bundle.ReadList(prepared.List)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d files, %s", l.Files.Count, admin.Size(l.Files.Bytes)), d.recordExport(ctx, l)
+}
+
+// recordExport notes what another bundle may build on.
+func (d *Daemon) recordExport(ctx context.Context, l *bundle.List) error {
+	free, err := takeSlot(ctx, d.importing)
+	if err != nil {
+		return err
+	}
+	defer free()
+	return bundle.RecordExport(d.cache.Catalog, l)
 }
 
 // writes is a file in memory.
@@ -94,6 +110,9 @@ func (d *Daemon) base(ctx context.Context, name string) (*bundle.Snapshot, error
 		return nil, err
 	}
 	base, err := d.exported(ctx, s, false)
+	if err == nil && !base.Complete {
+		base.Complete, err = bundle.Exported(d.cache.Catalog, base)
+	}
 	return &base, err
 }
 
