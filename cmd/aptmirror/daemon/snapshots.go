@@ -40,15 +40,28 @@ func (d *Daemon) snapshotForever(ctx context.Context) error {
 func (d *Daemon) serveUnserved(ctx context.Context) {
 	snapshots, err := d.cache.Catalog.Snapshots(ctx)
 	for _, s := range snapshots {
-		for _, repository := range repositoriesOf(s) {
-			if err == nil && !d.cache.Catalog.HasRepository(catalog.SnapshotRepository(repository, s.Name)) {
-				err = d.publishSnapshot(ctx, s)
-			}
+		if err == nil && slices.ContainsFunc(s.Pins, d.isUnserved(s.Name)) {
+			err = d.publishSnapshot(ctx, s)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
 		d.Log.Warn("serving a snapshot failed, it is tried again", "error", err)
 	}
+}
+
+// isUnserved is for pins of a snapshot. What is no longer configured is not
+// missed.
+func (d *Daemon) isUnserved(snapshot string) func(catalog.Pin) bool {
+	return func(p catalog.Pin) bool {
+		_, err := d.cache.Catalog.Publication(catalog.SnapshotRepository(p.Repository, snapshot), p.Suite)
+		return errors.Is(err, catalog.ErrNotFound) && d.isConfigured(p)
+	}
+}
+
+func (d *Daemon) isConfigured(p catalog.Pin) bool {
+	return slices.ContainsFunc(d.config.Repositories, func(r config.Repository) bool {
+		return r.Name == p.Repository && slices.Contains(d.config.SuitesOf(r), p.Suite)
+	})
 }
 
 // keepSchedule makes the snapshot that is due, if it was not made yet, and

@@ -136,22 +136,37 @@ func TestAScheduledSnapshotThatARingServesStays(t *testing.T) {
 
 func TestASnapshotThatWasCutShortIsServedLater(t *testing.T) {
 	a := upstreamtest.New(t)
-	d, clock := openDaemonAt(t, a, "stable")
+	a.AddSuite("updates")
+	d, clock := openDaemonAt(t, a, "stable", "updates")
 	history(t, d, a, clock, 1)
-	p, err := d.cache.Catalog.Publication("debian", "stable")
-	if err != nil {
-		t.Fatal(err)
+	x := catalog.Snapshot{Name: "cut", Created: clock.now}
+	publications, err := d.cache.Catalog.Publications(t.Context())
+	if err != nil || len(publications) != 2 {
+		t.Fatal(publications, err)
 	}
-	x := catalog.Snapshot{Name: "cut", Created: clock.now, Pins: []catalog.Pin{{Repository: "debian", Suite: "stable", Ref: p.Current, Published: p.Published}}}
+	for _, p := range publications {
+		x.Pins = append(x.Pins, catalog.Pin{Repository: "debian", Suite: p.Suite, Ref: p.Current, Published: p.Published})
+	}
+	gone := x.Pins[0]
+	gone.Repository = "no longer configured"
+	x.Pins = append(x.Pins, gone)
 	if err := d.cache.Catalog.AddSnapshot(t.Context(), x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newStates(d).Find(t.Context(), "debian", "cut"); err == nil {
+	if _, err := d.states.Find(t.Context(), "debian", "cut"); err == nil {
 		t.Error("it is served without having been published")
 	}
+	if err := d.publishState(t.Context(), x.Pins[0], "cut", "test"); err != nil {
+		t.Fatal(err)
+	}
 	d.serveUnserved(t.Context())
-	served, err := newStates(d).Find(t.Context(), "debian", "cut")
-	if err != nil || servedNumber(t, d, served) != 1 {
-		t.Errorf("%s, %v", served, err)
+	served, err := d.states.Find(t.Context(), "debian", "cut")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suite := range []string{"stable", "updates"} {
+		if _, err := d.cache.Catalog.Resolve(served, "dists/"+suite+"/InRelease", func(string) bool { return true }); err != nil {
+			t.Errorf("%s: %v", suite, err)
+		}
 	}
 }

@@ -100,6 +100,9 @@ func (s *states) snapshotsOf(ctx context.Context, repository string) (all []cata
 func (d *Daemon) publishSnapshot(ctx context.Context, s catalog.Snapshot) error {
 	suites := map[string][]string{}
 	for _, p := range s.Pins {
+		if !d.isConfigured(p) {
+			continue
+		}
 		name := catalog.SnapshotRepository(p.Repository, s.Name)
 		suites[name] = append(suites[name], p.Suite)
 		if err := d.publishState(ctx, p, s.Name, s.By); err != nil {
