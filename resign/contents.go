@@ -40,7 +40,9 @@ func (c *contentsReader) next() bool {
 			continue
 		}
 		c.path, c.list = bytes.TrimRight(line[:i], " \t"), line[i+1:]
-		return true
+		if len(c.path) > 0 {
+			return true
+		}
 	}
 	c.path = nil
 	return false
