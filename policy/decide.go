@@ -50,7 +50,7 @@ func (d *decider) later(t time.Time) {
 // that it leaves open.
 func (d *decider) apply(rule int32, open []int32) []int32 {
 	r := &d.Policy.Rules[rule]
-	d.noteAges(r.Pattern, open)
+	d.noteAges(r.Pattern)
 	c := &asked{d.Set, d.now}
 	if r.Action == Keep {
 		return d.keep(rule, open)
@@ -86,10 +86,10 @@ func (d *decider) decides(r *Rule, rule, i int32) bool {
 }
 
 // noteAges looks for the next time at which a pattern with ?x-age changes its
-// answer for one of the versions.
-func (d *decider) noteAges(p *Pattern, open []int32) {
+// answer for any version: it may be asked about one through a relation.
+func (d *decider) noteAges(p *Pattern) {
 	for _, age := range p.ages {
-		for _, i := range open {
+		for i := range d.Set.Packages {
 			if seen := d.Set.Packages[i].FirstSeen; !seen.IsZero() {
 				d.later(seen.Add(age))
 			}

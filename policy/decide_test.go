@@ -170,7 +170,7 @@ func TestWithoutPolicyAllIsAllowed(t *testing.T) {
 }
 
 func TestNextIsWhenTheDecisionChangesByItself(t *testing.T) {
-	packages := "Package: a\nVersion: 1\nX-Seen: 1d\n\nPackage: b\nVersion: 1\nX-Seen: 2d\n\nPackage: c\nVersion: 1\n"
+	packages := "Package: a\nVersion: 1\nX-Seen: 1d\n\nPackage: b\nVersion: 1\nX-Seen: 2d\n\nPackage: c\nVersion: 1\nDepends: b\n"
 	for _, test := range []struct {
 		rules string
 		want  time.Duration
@@ -180,6 +180,7 @@ func TestNextIsWhenTheDecisionChangesByItself(t *testing.T) {
 		{"hold 7d ~na\nallow ?true", 6 * 24 * time.Hour},
 		{"hold 36h ?true\nallow ?true", 12 * time.Hour},
 		{"deny ?x-age(< 3d)\nallow ?true", 24 * time.Hour},
+		{"deny ~na\ndeny ~nc ?depends(?x-age(< 3d))\nallow ?true", 24 * time.Hour},
 		{"hold 1d ?true\nallow ?true", 0},
 		{"deny ?true\nhold 7d ?true", 0},
 	} {

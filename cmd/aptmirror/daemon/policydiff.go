@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,22 +49,21 @@ func (d *Daemon) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*ad
 
 // policiesWith reads the policies, one of them from the request if it says so.
 func policiesWith(c *config.Config, r admin.PolicyDiffRequest) (map[string]*policy.Policy, error) {
-	next := *c
-	next.Policies = slices.Clone(c.Policies)
-	known := r.Policy == ""
-	for i := range next.Policies {
-		if p := &next.Policies[i]; p.Name == r.Policy {
-			known, p.File, p.Rules, p.Line = true, "", "allow ?true", 1
+	all := map[string]*policy.Policy{}
+	var errs []error
+	for _, p := range c.Policies {
+		var err error
+		if p.Name == r.Policy {
+			all[p.Name], err = policy.Parse(p.Name, r.File, 1, r.Rules)
+		} else {
+			all[p.Name], err = readPolicy(c, p)
 		}
+		errs = append(errs, err)
 	}
-	if !known {
+	if _, known := all[r.Policy]; r.Policy != "" && !known {
 		return nil, fmt.Errorf("there is no policy %q", r.Policy)
 	}
-	all, err := Policies(&next)
-	if err == nil && r.Policy != "" {
-		all[r.Policy], err = policy.Parse(r.Policy, r.File, 1, r.Rules)
-	}
-	return all, err
+	return all, errors.Join(errs...)
 }
 
 // concerned lists the suites that a request is about.
