@@ -179,6 +179,11 @@ func packageRemove(c *cli.Context) error {
 	if c.NArg() < 2 {
 		return usagef("package remove takes a pool and at least one NAME or NAME=VERSION")
 	}
+	for _, arg := range c.Args().Slice()[1:] {
+		if name, version, found := strings.Cut(arg, "="); name == "" || found && version == "" {
+			return usagef("%q is neither NAME nor NAME=VERSION; NAME alone removes all versions", arg)
+		}
+	}
 	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 		all := admin.RemovedPackages{Removed: []admin.PoolFile{}}
 		var failed []error

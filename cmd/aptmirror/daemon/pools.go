@@ -39,7 +39,10 @@ func (d *Daemon) guard(name string) func(catalog.PoolFile) error {
 		if f.Kind == catalog.PoolSourceFile {
 			return nil
 		}
-		return errors.Join(d.reserved(name, f), d.elsewhere(name, f))
+		if err := d.reserved(name, f); err != nil {
+			return err
+		}
+		return d.elsewhere(name, f)
 	}
 }
 
