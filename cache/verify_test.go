@@ -453,3 +453,29 @@ func TestRefreshMendsAStoreThatLostFilesOfAGeneration(t *testing.T) {
 		})
 	}
 }
+
+// A row that nobody can read may name anything: it is reported, and nothing is
+// removed.
+func TestRowsThatCannotBeReadKeepEverything(t *testing.T) {
+	a := sample(t)
+	s := newStore(t, a)
+	s.refresh("stable")
+	for name, key := range map[string]string{"a snapshot": "tjune", "a pool's file": "ointernal\x00main/x.deb", "a publication": "psite\x00stable"} {
+		s.behind(func(txn *badger.Txn) error { return txn.Set([]byte(key), []byte("garbage")) })
+		problems := s.verify(s.keyring).Problems
+		if len(problems) != 1 || problems[0].Where != "catalog" {
+			t.Errorf("%s: found %q", name, problems)
+		}
+		spare := s.put([]byte("named by nobody, as far as can be read"))
+		if _, err := s.Collect(t.Context(), false); err == nil {
+			t.Errorf("%s: files were collected", name)
+		}
+		if _, err := s.Blobs.Stat(spare); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.behind(func(txn *badger.Txn) error { return txn.Delete([]byte(key)) })
+	}
+	if _, err := s.Collect(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+}
