@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,8 +17,8 @@ func gcCommand() *cli.Command {
 		Name:  "gc",
 		Usage: "remove states of suites that no client can ask for any more, and the files that only they named",
 		Description: "What clients may still be reading stays: every suite's three states before the current one, and\n" +
-			"all of the last 72 hours. The daemon does the same once a day; a mirror without a daemon needs it\n" +
-			"from time to time.",
+			"all of the last 72 hours, what snapshots pin, and what rings can be rolled back to. The daemon does\n" +
+			"the same once a day; a mirror without a daemon needs it from time to time.",
 		UsageText: "aptmirror gc --dry-run\naptmirror gc",
 		Flags:     []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}},
 		Action: func(c *cli.Context) error {
@@ -46,7 +47,15 @@ func printCollected(w io.Writer, r admin.GCResult) {
 		verb = "would remove"
 	}
 	for _, g := range r.Generations {
-		fmt.Fprintf(w, "%s generation %d of archive %s, suite %s\n", verb, g.Number, g.Archive, g.Suite)
+		fmt.Fprintf(w, "%s generation %d of %s, suite %s\n", verb, g.Number, originOf(g), g.Suite)
 	}
 	fmt.Fprintf(w, "%s %d files, %s\n", verb, r.Files, size(r.Bytes))
+}
+
+// originOf tells mirrored states from those that are built here.
+func originOf(g admin.Generation) string {
+	if repository, built := strings.CutPrefix(g.Archive, "@"); built {
+		return "repository " + repository
+	}
+	return "archive " + g.Archive
 }
