@@ -79,6 +79,9 @@ func TestAptInstallsFromASiteRepository(t *testing.T) {
 	if out, ok := c.apt("apt-get", "install", "-s", "chess"); ok || !strings.Contains(out, "Unable to locate package chess") {
 		t.Errorf("what the policy denies: %v\n%s", ok, out)
 	}
+	if out := h.must("why", "site", "chess").stdout; !strings.Contains(out, "denied: ") || !strings.Contains(out, "`deny ?section(games)` (not on company machines)") {
+		t.Errorf("why says\n%s", out)
+	}
 
 	newer := h.addToPool(upstreamtest.Package{Name: "corp-tool", Version: "1.1"})
 	eventually(t, "the newer package is published", func() bool {
