@@ -104,6 +104,7 @@ func TestTheAirGap(t *testing.T) {
 			c.update()
 			c.download(hello)
 			c.download(later)
+			c.mustApt("apt-get", "install", "--simulate", hello.Name, later.Name)
 		})
 	}
 }

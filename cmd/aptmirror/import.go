@@ -21,9 +21,9 @@ func importCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
 		Usage:     "take in bundles that another site exported",
-		ArgsUsage: "SOURCE...",
+		ArgsUsage: "SRC...",
 		UsageText: "aptmirror import /media/usb\naptmirror import june.1of2.tar june.2of2.tar\nssh outside aptmirror export june - | aptmirror import -",
-		Description: "SOURCE is a file, a folder with bundles, or - for standard input. Parts may come in any order, and one\n" +
+		Description: "SRC is a file, a folder with bundles, or - for standard input. Parts may come in any order, and one\n" +
 			"after the other. The list of a bundle must be signed by a key of signed_by in the table [bundles];\n" +
 			"then each suite is judged as if a mirror had sent it: the archive's signature, its dates, every\n" +
 			"digest. Only when all of it is good does anything change for clients. Interrupted, run it again.\n" +

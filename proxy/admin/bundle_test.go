@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -131,3 +132,29 @@ func TestAFileThatBreaksOffIsNotTakenForWhole(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("damaged") }
+
+// BenchmarkFile fetches files as an export does.
+func BenchmarkFile(b *testing.B) {
+	for _, size := range []int64{2 << 10, 1 << 20, 64 << 20} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			data := make([]byte, size)
+			backend := &bundles{file: func() (io.ReadCloser, int64, error) { return io.NopCloser(bytes.NewReader(data)), size, nil }}
+			c, err := Dial(b.Context(), serve(b, NewHandler(backend, os.Getuid())))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				file, err := c.File(b.Context(), "00")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if n, err := io.Copy(io.Discard, file); n != size || err != nil {
+					b.Fatal(n, err)
+				}
+				file.Close()
+			}
+		})
+	}
+}
