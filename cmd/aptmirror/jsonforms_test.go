@@ -46,6 +46,7 @@ var jsonForms = map[string]any{
 	"history":           admin.History{},
 	"key create":        siteKey{},
 	"key list":          []siteKey{},
+	"key rotate":        rotation{},
 	"policy check":      admin.PolicyCheckResult{},
 	"policy diff":       admin.PolicyDiffResult{},
 	"why":               admin.WhyResult{},
@@ -69,7 +70,7 @@ var jsonForms = map[string]any{
 }
 
 // withoutJSON have no result but what they do.
-var withoutJSON = []string{"quickstart", "serve", "help", "completion", "key rotate", "key export"}
+var withoutJSON = []string{"quickstart", "serve", "help", "completion", "key export"}
 
 const formsFile = "OUTPUT.md"
 

@@ -30,20 +30,40 @@ func keyRotate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	plan, then := rotation{Repository: r.Name, Drop: []siteKey{}}, ""
 	if len(keys) > 1 {
-		return sayDrop(c, loaded, r, keys)
+		plan.SignWith, then = plan.drop(r.SignWith, keys), "clients that have only the old key refuse the repository from then on; those that follow by a keyring package have the new one"
+	} else {
+		path, key, err := makeKey(c, loaded, fmt.Sprintf("%s-%s", r.Name, time.Now().UTC().Format("20060102")))
+		if err != nil {
+			return err
+		}
+		plan.New = new(describe(path, key, time.Now()))
+		plan.SignWith, then = append(slices.Clone(r.SignWith), path), "clients go on with the old key and get the new one by the package "+
+			resign.Keyring{Repository: r.Name}.Name()+"; when all have it, run aptmirror key rotate "+r.Name+" again"
 	}
-	path, key, err := makeKey(c, loaded, fmt.Sprintf("%s-%s", r.Name, time.Now().UTC().Format("20060102")))
-	if err != nil {
-		return err
+	for i, entry := range plan.SignWith {
+		if filepath.IsAbs(entry) {
+			plan.SignWith[i] = relativeTo(loaded, entry)
+		}
 	}
-	fmt.Fprintf(c.App.Writer, "made %s, %s, in %s\n", key.Fingerprint(), key.Algorithm(), path)
-	return sayChange(c, loaded, r, append(slices.Clone(r.SignWith), path), "clients go on with the old key and get the new one by the package "+
-		resign.Keyring{Repository: r.Name}.Name()+"; when all have it, run aptmirror key rotate "+r.Name+" again")
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, plan)
+	}
+	plan.print(c, loaded, then)
+	return nil
 }
 
-// sayDrop tells to keep the newest key alone.
-func sayDrop(c *cli.Context, loaded *config.Config, r config.Repository, keys []*resign.Key) error {
+// rotation is one step of replacing a key.
+type rotation struct {
+	Repository string    `json:"repository"`
+	SignWith   []string  `json:"sign_with"` // what the configuration has to say
+	New        *siteKey  `json:"new,omitempty"`
+	Drop       []siteKey `json:"drop"` // keys that sign no longer
+}
+
+// drop keeps the newest key alone, and gives its entry.
+func (r *rotation) drop(entries []string, keys []*resign.Key) []string {
 	newest := 0
 	for i, k := range keys {
 		if !k.Created().Before(keys[newest].Created()) {
@@ -52,22 +72,24 @@ func sayDrop(c *cli.Context, loaded *config.Config, r config.Repository, keys []
 	}
 	for i, k := range keys {
 		if i != newest {
-			fmt.Fprintf(c.App.Writer, "to drop: %s of %s\n", k.Fingerprint(), when(k.Created()))
+			r.Drop = append(r.Drop, describe(entries[i], k, time.Now()))
 		}
 	}
-	return sayChange(c, loaded, r, r.SignWith[newest:newest+1], "clients that have only the old key refuse the repository from then on; those that follow by a keyring package have the new one")
+	return slices.Clone(entries[newest : newest+1])
 }
 
-func sayChange(c *cli.Context, loaded *config.Config, r config.Repository, entries []string, then string) error {
-	var quoted []string
-	for _, e := range entries {
-		if filepath.IsAbs(e) {
-			e = relativeTo(loaded, e)
-		}
-		quoted = append(quoted, fmt.Sprintf("%q", e))
+func (r *rotation) print(c *cli.Context, loaded *config.Config, then string) {
+	if r.New != nil {
+		fmt.Fprintf(c.App.Writer, "made %s, %s, in %s\n", r.New.Fingerprint, r.New.Algorithm, r.New.Key)
 	}
-	_, err := fmt.Fprintf(c.App.ErrWriter, "next: in the [[repository]] %s of %s, set\n\n  sign_with = [%s]\n\nand run aptmirror reload; %s\n", r.Name, loaded.Path, strings.Join(quoted, ", "), then)
-	return err
+	for _, k := range r.Drop {
+		fmt.Fprintf(c.App.Writer, "to drop: %s of %s\n", k.Fingerprint, when(k.Created))
+	}
+	var quoted []string
+	for _, entry := range r.SignWith {
+		quoted = append(quoted, fmt.Sprintf("%q", entry))
+	}
+	fmt.Fprintf(c.App.ErrWriter, "next: in the [[repository]] %s of %s, set\n\n  sign_with = [%s]\n\nand run aptmirror reload; %s\n", r.Repository, loaded.Path, strings.Join(quoted, ", "), then)
 }
 
 func builtRepository(c *config.Config, name string) (config.Repository, error) {
