@@ -7,8 +7,8 @@ import (
 	"aptmirror/upstream/debian"
 )
 
-// node of the closure: a version on machines of one architecture. Packages for
-// all architectures have one node for each, because what they need differs.
+// placed is a version on machines of one architecture. What packages for all
+// architectures need may differ between them.
 type placed struct {
 	version int32
 	arch    string
