@@ -46,7 +46,23 @@ func (d *Daemon) PublishSnapshot(ctx context.Context, by admin.Caller, r admin.P
 	if len(moves) == 0 {
 		return nil, &admin.Error{Text: fmt.Sprintf("snapshot %s has nothing of %s, from which repository %s takes its suites", s.Name, sourcesOf(suites), r.Repository), Exit: admin.ExitUsage}
 	}
+	if err := d.tellIncomplete(ctx, s, news); err != nil {
+		return nil, err
+	}
 	return d.moveRing(ctx, by, r.Repository, "publish", r.DryRun, moves, news)
+}
+
+// tellIncomplete warns of packages that a ring could not give once upstream has
+// dropped them.
+func (d *Daemon) tellIncomplete(ctx context.Context, s catalog.Snapshot, news func(admin.Event)) error {
+	if !s.Completed.IsZero() {
+		return nil
+	}
+	count, err := d.countPinned(ctx, s)
+	if missing := count.Wanted - count.Present; err == nil && missing > 0 {
+		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d files of snapshot %s are not in the store, and come as long as upstream has them: aptmirror snapshot complete %s fetches and keeps them", missing, count.Wanted, s.Name, s.Name)})
+	}
+	return err
 }
 
 // Rollback makes the suites of a ring serve what they served before.
