@@ -31,14 +31,33 @@ func openAudit(loaded *config.Config) (*auditLog, error) {
 	if loaded.Clients.Dir == "" {
 		return &auditLog{}, nil
 	}
-	f, err := os.OpenFile(filepath.Join(loaded.Clients.Dir, auditName), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err == nil {
-		err = giveToOwner(f, loaded.Clients.Dir)
-	}
+	f, err := openOwned(loaded.Clients.Dir, auditName)
 	if err != nil {
 		return nil, fmt.Errorf("opening the record of what is done to clients: %w", err)
 	}
 	return &auditLog{f, caller()}, nil
+}
+
+// openOwned opens a file to append to it, and gives it to the owner of its
+// folder. That owner may be less than who runs this, and may have put something
+// else there: a link to a file that must not become theirs, or a pipe.
+func openOwned(dir, name string) (*os.File, error) {
+	const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(filepath.Join(dir, name), flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1) {
+		err = fmt.Errorf("%s is no plain file with one name: look who put it there, and remove it", f.Name())
+	}
+	if err == nil {
+		err = giveToOwner(f, dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // giveToOwner lets the owner of the folder go on with a file that root made.

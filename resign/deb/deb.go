@@ -22,6 +22,8 @@ import (
 )
 
 const (
+	// maxVersion is the size in bytes of a debian-binary above which a package is refused.
+	maxVersion = 16
 	// maxControlTar is the size in bytes of an unpacked control.tar above which a package is refused; lists of files with
 	// their digests make up the most of the largest.
 	maxControlTar = 64 << 20
@@ -97,10 +99,10 @@ func (d *Deb) checkMembers() error {
 }
 
 func (d *Deb) checkVersion() error {
-	text := make([]byte, d.members[0].size)
-	if len(text) > 16 {
-		return fmt.Errorf("debian-binary is longer than 16 bytes")
+	if d.members[0].size > maxVersion {
+		return fmt.Errorf("debian-binary is longer than %d bytes", maxVersion)
 	}
+	text := make([]byte, d.members[0].size)
 	if _, err := d.from.ReadAt(text, d.members[0].offset); err != nil && err != io.EOF {
 		return err
 	}

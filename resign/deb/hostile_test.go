@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -124,6 +125,8 @@ func TestHostileArchives(t *testing.T) {
 		{"a way out", ar(binaryPart, control, plain("data.tar", entry("./usr/../../etc/passwd", "x"))), "leads out"},
 		{"an absolute file", ar(binaryPart, control, plain("data.tar", entry("/etc/passwd", "x"))), "leads out"},
 		{"a link out", ar(binaryPart, control, plain("data.tar", special(tar.TypeLink, "./x", "../../etc/passwd"))), "leads out"},
+		{"data within control", ar(binaryPart, part{name: "control.tar.gz", data: append(bytes.Clone(control.data), data.data...)}, part{name: "data.tar"}), "behind the end"},
+		{"bytes behind data", ar(binaryPart, control, part{name: "data.tar", data: append(tarOf(t, entry("./x", "x")), "more"...)}), "behind the end"},
 		{"data in PAX", ar(binaryPart, control, plain("data.tar", pax(entry("./x", "x")))), "PAX"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -132,6 +135,31 @@ func TestHostileArchives(t *testing.T) {
 				t.Errorf("got %v, %v; want an error with %q", d, err, c.want)
 			}
 		})
+	}
+}
+
+// endless is a file of zeros behind what it begins with.
+type endless string
+
+func (e endless) ReadAt(p []byte, at int64) (int, error) {
+	clear(p)
+	if at < int64(len(e)) {
+		copy(p, e[at:])
+	}
+	return len(p), nil
+}
+
+func TestALongVersionTakesNoMemory(t *testing.T) {
+	const size = 4 << 30
+	begin := arMagic + fmt.Sprintf("%-16s%-12d%-6d%-6d%-8s%-10d`\n", "debian-binary", 0, 0, 0, "100644", int64(size))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := Read(t.Context(), endless(begin), int64(len(begin))+size); err == nil || !strings.Contains(err.Error(), "longer than 16") {
+		t.Errorf("got %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("%d bytes were allocated", took)
 	}
 }
 

@@ -43,8 +43,19 @@ func (u unpacked) walk(visit func(*tar.Header, io.Reader) error) error {
 			return fmt.Errorf("%q: %w", h.Name, u.explain(err))
 		}
 	}
-	_, err = io.Copy(io.Discard, plain)
+	_, err = io.Copy(zeros{}, plain)
 	return u.explain(err)
+}
+
+// zeros takes what stands behind the end of a tar archive. A signature within a package covers its members one after the
+// other, not where one ends: were other bytes allowed here, data.tar could be made a part of control.tar.
+type zeros struct{}
+
+func (zeros) Write(p []byte) (int, error) {
+	if len(bytes.Trim(p, "\x00")) > 0 {
+		return 0, errors.New("bytes behind the end of the archive")
+	}
+	return len(p), nil
 }
 
 func (u unpacked) explain(err error) error {

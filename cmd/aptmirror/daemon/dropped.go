@@ -105,7 +105,7 @@ func (f *dropFolder) reject(root *os.Root, set []string, why error) {
 	}
 	for _, name := range set {
 		to := filepath.Join(rejectedDir, name)
-		err := root.WriteFile(to+".reason", []byte(why.Error()+"\n"), 0o644)
+		err := writeNew(root, to+".reason", why.Error()+"\n")
 		if err == nil {
 			err = root.Rename(name, to)
 		}
@@ -113,4 +113,18 @@ func (f *dropFolder) reject(root *os.Root, set []string, why error) {
 			f.complain(fmt.Errorf("rejecting %s: %w", name, err))
 		}
 	}
+}
+
+// writeNew writes a file of its own, in place of whatever has the name: writing
+// to that could wait for ever, or change a file that is somebody else's.
+func writeNew(root *os.Root, name, text string) error {
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }

@@ -127,6 +127,35 @@ func TestWhatCannotBeTakenIsRejected(t *testing.T) {
 	f.has("rejected/bad.deb", "rejected/bad.deb.reason") // in place of the one before
 }
 
+func TestReasonsAreFilesOfTheirOwn(t *testing.T) {
+	f := newFolder(t, "internal")
+	f.put(upload{"linked.deb", []byte("no package")})
+	f.put(upload{"piped.deb", []byte("no package")})
+	if err := os.Mkdir(filepath.Join(f.dir, "rejected"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	precious := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(precious, filepath.Join(f.dir, "rejected", "linked.deb.reason")); err != nil {
+		t.Skip("no hard links between temporary folders:", err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(f.dir, "rejected", "piped.deb.reason"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.looks(int(patience/lookInterval) + 2)
+	f.has("rejected/linked.deb", "rejected/linked.deb.reason", "rejected/piped.deb", "rejected/piped.deb.reason")
+	if got, err := os.ReadFile(precious); string(got) != "precious" || err != nil {
+		t.Errorf("the file of another is now %q, %v", got, err)
+	}
+	for _, name := range []string{"linked.deb", "piped.deb"} {
+		if got := f.reason(name); !strings.Contains(got, "ar archive") {
+			t.Errorf("the reason of %s is %q", name, got)
+		}
+	}
+}
+
 func TestSignaturesAreAskedForInFoldersToo(t *testing.T) {
 	f := newFolder(t, "strict")
 	f.put(newDeb(t, "hello", "1"))
