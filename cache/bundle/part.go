@@ -72,12 +72,14 @@ func findIn(path string) (parts []Part, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var skipped error
 	for _, f := range files {
 		if !f.Type().IsRegular() || !strings.HasSuffix(f.Name(), ".tar") || strings.HasPrefix(f.Name(), ".") {
 			continue
 		}
 		p, err := partOf(filepath.Join(path, f.Name()))
 		if refused := (*RefusedError)(nil); errors.As(err, &refused) && refused.Reason == NotABundle {
+			skipped = err
 			continue
 		}
 		if err != nil {
@@ -85,6 +87,9 @@ func findIn(path string) (parts []Part, err error) {
 		}
 		p.InFolder = true
 		parts = append(parts, p)
+	}
+	if len(parts) == 0 && skipped != nil {
+		return nil, skipped
 	}
 	if len(parts) == 0 {
 		return nil, refuse(path, NotABundle, "the folder has no bundle")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,6 +67,24 @@ func (h *host) siteKey() string {
 		h.t.Fatal(err)
 	}
 	return path
+}
+
+// askedForParts gives one part on a terminal, and the other when asked for it.
+func askedForParts(t *testing.T, in *host, parts []string) {
+	t.Helper()
+	script, err := exec.LookPath("script")
+	if err != nil {
+		t.Log("script (of bsdutils) is not installed")
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := in.command(ctx, script, "-qec", in.program+" import "+parts[0], filepath.Join(in.dir, "typescript"))
+	cmd.Stdin = strings.NewReader("/nowhere\n" + parts[1] + "\n")
+	text, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "no such file") || !strings.Contains(string(text), "is imported") {
+		t.Errorf("on a terminal: %v\n%s", err, text)
+	}
 }
 
 // feed is run with something on standard input.
@@ -222,6 +241,7 @@ func TestABundleInPartsAndAsAStream(t *testing.T) {
 	if r := in.run("import", exported.Files[1]); r.code != 1 || !strings.Contains(r.stderr, "still missing: [1]") {
 		t.Errorf("one part alone: exit code %d\n%s", r.code, r.stderr)
 	}
+	askedForParts(t, out.inside(a), exported.Files)
 	slices.Reverse(exported.Files)
 	in.must(append([]string{"import"}, exported.Files...)...)
 	stream := out.must("export", "monday", "-")
