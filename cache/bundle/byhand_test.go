@@ -51,7 +51,7 @@ func byHand(t *testing.T) string {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(page), "## By hand")
-	commands := regexp.MustCompile("(?s)```\n(.*?)```").FindStringSubmatch(section)
+	commands := regexp.MustCompile("(?s)```sh bundle\n(.*?)```").FindStringSubmatch(section)
 	if commands == nil {
 		t.Fatal("FORMAT.md has no commands")
 	}

@@ -26,8 +26,9 @@ func commandsOf(t *testing.T, heading, begin string) string {
 		t.Fatalf("there is no heading %s", heading)
 	}
 	for i, block := range strings.Split(section, "```") {
-		if i%2 == 1 && strings.HasPrefix(strings.TrimSpace(block), begin) {
-			return strings.TrimSpace(block)
+		_, code, _ := strings.Cut(block, "\n")
+		if i%2 == 1 && strings.HasPrefix(code, begin) {
+			return strings.TrimSpace(code)
 		}
 	}
 	t.Fatalf("below %s there are no commands that begin with %s", heading, begin)

@@ -128,7 +128,7 @@ func TestTheLogTellsWhoFetchedAVersion(t *testing.T) {
 	c.download(hello)
 	p.stop(os.Interrupt)
 
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../proxy/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
