@@ -169,3 +169,22 @@ func statusOf(t testing.TB, what string) int {
 	}
 	return n
 }
+
+// BenchmarkScale tells what a package costs in suites of different sizes.
+func BenchmarkScale(b *testing.B) {
+	for _, n := range []int{10_000, 60_000, 250_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s := newStore(b)
+			r := recipe(s.mirror("debian", "bookworm", map[string]string{amd64: bigIndex(n)}))
+			r.Policy = rules(b, "deny ?section(games)\nkeep 2 ?true\nallow ?true\n")
+			var cpu time.Duration
+			for i := 0; b.Loop(); i++ {
+				r.Repository = fmt.Sprint("site", i)
+				before := cpuTime(b)
+				s.build(r)
+				cpu += cpuTime(b) - before
+			}
+			b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N)/float64(n), "cpu-ns/package")
+		})
+	}
+}
