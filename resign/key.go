@@ -1,10 +1,3 @@
-// Package resign makes the site's own repositories out of verified ones: it merges and filters indexes, writes the
-// Release files over them and signs those with the site's keys.
-//
-// It owns the form of what the site signs: version 4 OpenPGP keys of kinds that every supported apt reads, SHA-512,
-// armour with checksums (GnuPG before 2.4 cannot do without), and byte-identical output for the same key, text and time.
-// It never verifies what upstream signed (package upstream/pgp does), never fetches anything, and is never called from
-// the path of a client's request: signing happens when a generation is built.
 package resign
 
 import (
