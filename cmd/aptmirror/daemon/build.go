@@ -21,6 +21,9 @@ type lastBuild struct {
 	At    time.Time `json:"at"`
 	OK    time.Time `json:"ok,omitzero"`
 	Error string    `json:"error,omitempty"`
+	// Ends is the first Valid-Until of what the last build that worked was made
+	// from; zero where none of it has any.
+	Ends time.Time `json:"ends,omitzero"`
 	// The rest is of the last build that read its inputs.
 	Offered  int      `json:"offered,omitempty"`
 	Selected int      `json:"selected,omitempty"`
@@ -128,7 +131,11 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by string) admin.SuiteResult {
 	result := admin.SuiteResult{Repository: b.repository, Suite: b.suite}
 	r, s, _ := m.suite(b.repository, b.suite)
+	ends := resign.ValidUntil(time.Time{}, 0, d.inputEnds(m, s)...)
 	built, err := d.build(ctx, m, r, s)
+	if err == nil {
+		err = d.noteEnds(b, ends)
+	}
 	if err == nil {
 		result.New, err = d.publishBuilt(ctx, b, built, by)
 	}
@@ -212,9 +219,24 @@ func (d *Daemon) looksTheSame(ctx context.Context, p catalog.Publication, g cata
 	return err == nil && ours.Listing == next.Listing
 }
 
-func (d *Daemon) noteBuild(b builtSuiteKey, built resign.Built, failed error) {
-	var last lastBuild
+// noteEnds comes before signing, which looks at it.
+func (d *Daemon) noteEnds(b builtSuiteKey, ends time.Time) error {
+	last := d.lastBuild(b)
+	if last.Ends.Equal(ends) {
+		return nil
+	}
+	last.Ends = ends
+	return d.cache.Catalog.SaveNote(buildNote(b), last)
+}
+
+// lastBuild is empty where there was none.
+func (d *Daemon) lastBuild(b builtSuiteKey) (last lastBuild) {
 	_ = d.cache.Catalog.Note(buildNote(b), &last) // of the first build there is none
+	return last
+}
+
+func (d *Daemon) noteBuild(b builtSuiteKey, built resign.Built, failed error) {
+	last := d.lastBuild(b)
 	last.At, last.Error = d.Now().UTC(), ""
 	if failed != nil {
 		last.Error = failed.Error()

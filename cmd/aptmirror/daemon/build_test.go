@@ -265,6 +265,37 @@ func TestALiveSuiteEndsWithItsInputs(t *testing.T) {
 	}
 }
 
+// What cannot be built anew must not live on the Valid-Until of what it was not
+// made from.
+func TestASuiteThatCannotBeBuiltEndsWithItsOldInputs(t *testing.T) {
+	a := games(t)
+	a.Suite.ValidFor = 3 * 24 * time.Hour
+	a.Publish()
+	s := newBuiltSite(t, a, siteRepository)
+	s.sync("site", "stable")
+	before, _ := s.release("site", "stable")
+	good := s.makings.Load()
+	broken := *good
+	broken.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	s.makings.Store(&broken)
+	s.now = s.now.Add(2 * 24 * time.Hour)
+	a.AddPackage(upstreamtest.Package{Name: "more"})
+	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
+	for range 2 {
+		s.sync("site", "stable")
+	}
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(before.ValidUntil) {
+		t.Errorf("valid until %v, which is not that of what it was made from, %v", r.ValidUntil, before.ValidUntil)
+	}
+	s.makings.Store(good)
+	s.now = s.now.Add(2 * 24 * time.Hour)
+	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
+	s.sync("site", "stable")
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.After(s.now) {
+		t.Errorf("valid until %v although it is built again", r.ValidUntil)
+	}
+}
+
 func TestAFailedBuildLeavesWhatWasServed(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")

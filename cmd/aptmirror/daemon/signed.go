@@ -104,7 +104,7 @@ func (d *Daemon) header(m *makings, repository, suite string) (resign.Header, er
 	h.Date = resign.NextDate(last, d.Now())
 	var ends []time.Time
 	if base(repository) == repository {
-		ends = d.ends(m, s)
+		ends = d.ends(m, builtSuiteKey{r.Name, s.Name}, s)
 	}
 	h.ValidUntil = resign.ValidUntil(h.Date, r.ValidFor, ends...)
 	if !h.ValidUntil.IsZero() && !h.ValidUntil.After(h.Date) {
@@ -127,12 +127,23 @@ func keyFaults(keys []*resign.Key, now time.Time) error {
 	return errors.Join(faults...)
 }
 
-// ends are when the archives behind a live suite say that what they have is no
-// longer good. A ring and what is made from it stand still on purpose.
-func (d *Daemon) ends(m *makings, s config.Suite) (all []time.Time) {
+// ends are when what a live suite was made from is no longer good. Where it
+// cannot be built from what the archives have now, it still has what they had
+// before, and ends with that. A ring and what is made from it stand still on
+// purpose.
+func (d *Daemon) ends(m *makings, b builtSuiteKey, s config.Suite) []time.Time {
 	if s.Ring() {
 		return nil
 	}
+	all := d.inputEnds(m, s)
+	if last := d.lastBuild(b); last.Error != "" {
+		all = append(all, last.Ends)
+	}
+	return all
+}
+
+// inputEnds are when archives say that what they have now is no longer good.
+func (d *Daemon) inputEnds(m *makings, s config.Suite) (all []time.Time) {
 	for _, from := range s.From {
 		switch from.Kind {
 		case config.FromArchive:
@@ -141,7 +152,7 @@ func (d *Daemon) ends(m *makings, s config.Suite) (all []time.Time) {
 			}
 		case config.FromRepository:
 			if _, other, ok := m.suite(from.Name, from.Suite); ok {
-				all = append(all, d.ends(m, other)...)
+				all = append(all, d.ends(m, builtSuiteKey{from.Name, from.Suite}, other)...)
 			}
 		}
 	}
