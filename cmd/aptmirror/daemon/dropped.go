@@ -69,7 +69,7 @@ func (f *dropFolder) read(ctx context.Context, root *os.Root, name string) (*spo
 		return nil, err
 	}
 	defer file.Close()
-	return f.daemon.spool.take(ctx, name, f.seen[name].size, file)
+	return f.daemon.spool.take(ctx, f.dir, name, f.seen[name].size, file)
 }
 
 // openPlain never waits, as a pipe would have it that took the file's place.

@@ -158,7 +158,7 @@ func (d *Daemon) AddPackages(ctx context.Context, by admin.Caller, r admin.AddPa
 	var files []*spooled
 	defer func() { giveUp(files) }()
 	for _, f := range r.Files {
-		s, err := d.spool.take(ctx, f.Name, f.Size, body)
+		s, err := d.spool.take(ctx, by.String(), f.Name, f.Size, body)
 		if err != nil {
 			return nil, err
 		}

@@ -12,9 +12,14 @@ import (
 	"aptmirror/cache"
 )
 
-// maxSpooled is how much may be on its way into pools at once, in bytes; more
-// has to come again later.
-const maxSpooled = 16 << 30
+const (
+	// maxSpooled is how much may be on its way into pools at once, in bytes; more
+	// has to come again later.
+	maxSpooled = 16 << 30
+	// maxSpooledOfOne is how much of that one uploader may have: a size counts
+	// from when it is announced, whether or not the bytes come.
+	maxSpooledOfOne = maxSpooled / 2
+)
 
 var errSpoolFull = errors.New("too much is being uploaded at once, try again later")
 
@@ -25,37 +30,39 @@ type spool struct {
 	dir   string
 	cache *cache.Cache // which sets the room aside
 
-	mu   sync.Mutex // guards held
-	held int64      // bytes of all files
+	mu   sync.Mutex       // guards the fields below
+	held int64            // bytes of all files
+	of   map[string]int64 // and of each who has any
 }
 
 func newSpool(state string, c *cache.Cache) *spool {
-	return &spool{dir: filepath.Join(state, "uploads"), cache: c}
+	return &spool{dir: filepath.Join(state, "uploads"), cache: c, of: map[string]int64{}}
 }
 
 // spooled is one such file, of which exactly size bytes came.
 type spooled struct {
 	*os.File
+	by    string
 	name  string
 	size  int64
 	spool *spool
 	room  func()
 }
 
-// take reads a file of that size. The caller closes it.
-func (s *spool) take(ctx context.Context, name string, size int64, body io.Reader) (_ *spooled, err error) {
-	if err := s.enter(size); err != nil {
+// take reads a file of that size from somebody. The caller closes it.
+func (s *spool) take(ctx context.Context, by, name string, size int64, body io.Reader) (_ *spooled, err error) {
+	if err := s.enter(by, size); err != nil {
 		return nil, err
 	}
 	room, err := s.cache.Reserve(ctx, size, true)
 	if err != nil {
-		s.leave(size)
+		s.leave(by, size)
 		return nil, err
 	}
-	f := &spooled{name: name, size: size, spool: s, room: room}
+	f := &spooled{by: by, name: name, size: size, spool: s, room: room}
 	if f.File, err = s.nameless(); err != nil {
 		room()
-		s.leave(size)
+		s.leave(by, size)
 		return nil, fmt.Errorf("making a file for %s: %w", name, err)
 	}
 	if _, err := io.CopyN(f.File, body, size); err != nil {
@@ -84,27 +91,31 @@ func (s *spool) nameless() (*os.File, error) {
 	return f, nil
 }
 
-func (s *spool) enter(size int64) error {
+func (s *spool) enter(by string, size int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if size < 0 || s.held+size > maxSpooled {
+	if size < 0 || size > maxSpooled-s.held || size > maxSpooledOfOne-s.of[by] {
 		return errSpoolFull
 	}
 	s.held += size
+	s.of[by] += size
 	return nil
 }
 
-func (s *spool) leave(size int64) {
+func (s *spool) leave(by string, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held -= size
+	if s.of[by] -= size; s.of[by] == 0 {
+		delete(s.of, by)
+	}
 }
 
 // Close gives the file up, once.
 func (f *spooled) Close() {
 	f.File.Close() // it was only read
 	f.room()
-	f.spool.leave(f.size)
+	f.spool.leave(f.by, f.size)
 }
 
 func giveUp(files []*spooled) {

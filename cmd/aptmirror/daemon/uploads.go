@@ -18,8 +18,9 @@ const (
 	// waitForSet is how long the files of a set wait for the next one; then
 	// they are given up.
 	waitForSet = time.Hour
-	// maxWaiting is how many files may wait, of all uploaders together.
-	maxWaiting = 2000
+	// maxWaiting is how many files may wait, of all uploaders together, and
+	// maxWaitingOfOne those of one: nobody keeps the others out.
+	maxWaiting, maxWaitingOfOne = 2000, pool.MaxFiles
 )
 
 // uploads takes files from clients (proxy.Uploads).
@@ -50,7 +51,7 @@ func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
 			Text: "only .deb and .udeb come alone; upload the files of a source package to /-/upload/" + f.Pool + "/set/FILE, the .changes last"}
 	}
 	u.expire()
-	s, err := u.daemon.spool.take(ctx, f.Name, f.Size, f.Body)
+	s, err := u.daemon.spool.take(ctx, f.By.Name, f.Name, f.Size, f.Body)
 	if err != nil {
 		return refusedBy(err)
 	}
@@ -70,17 +71,28 @@ func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
 func (u *uploads) wait(key setKey, s *spooled) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	n := 0
-	for _, files := range u.waiting {
-		n += len(files)
+	if files := u.drop(u.waiting[key], s.name); len(files) < len(u.waiting[key]) {
+		u.waiting[key] = files
 	}
-	if n >= maxWaiting {
+	if all, own := u.count(key.uploader); all >= maxWaiting || own >= maxWaitingOfOne {
 		s.Close()
+		u.forgetEmpty(key)
 		return errSpoolFull
 	}
-	u.waiting[key] = append(u.drop(u.waiting[key], s.name), s)
+	u.waiting[key] = append(u.waiting[key], s)
 	u.touched[key] = u.daemon.Now()
 	return nil
+}
+
+// count gives how many files wait, and how many of one uploader.
+func (u *uploads) count(uploader string) (all, own int) {
+	for key, files := range u.waiting {
+		all += len(files)
+		if key.uploader == uploader {
+			own += len(files)
+		}
+	}
+	return all, own
 }
 
 func (u *uploads) drop(files []*spooled, name string) []*spooled {

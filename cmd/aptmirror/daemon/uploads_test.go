@@ -105,7 +105,7 @@ func (d *Daemon) nothingHeld(t *testing.T) {
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	if d.spool.held != 0 || space.Reserved != 0 || len(entries) != 0 || len(d.uploads.waiting) != 0 || len(d.uploads.touched) != 0 {
+	if d.spool.held != 0 || len(d.spool.of) != 0 || space.Reserved != 0 || len(entries) != 0 || len(d.uploads.waiting) != 0 || len(d.uploads.touched) != 0 {
 		t.Errorf("%d bytes spooled, %d reserved, %d files, %d sets waiting", d.spool.held, space.Reserved, len(entries), len(d.uploads.waiting))
 	}
 }
@@ -260,6 +260,42 @@ func TestUploadsThatBreakOff(t *testing.T) {
 		}
 		d.nothingHeld(t)
 	}
+}
+
+// What waits of one uploader keeps no other out, and each file counts once.
+func TestNobodyTakesAllTheRoom(t *testing.T) {
+	d := poolSite(t, nil)
+	send := func(by, name string, size int64) error {
+		return d.uploads.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: name, Set: true, Size: size, Body: strings.NewReader("x")})
+	}
+	for n := range maxWaitingOfOne {
+		if err := send("dns:a", fmt.Sprintf("%d.deb", n), 1); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := send("dns:a", "more.deb", 1); !errors.Is(err, errSpoolFull) {
+		t.Errorf("one more file: %v", err)
+	}
+	if err := send("dns:a", "0.deb", 1); err != nil {
+		t.Errorf("one again: %v", err)
+	}
+	if err := send("dns:b", "0.deb", 1); err != nil {
+		t.Errorf("of another: %v", err)
+	}
+	d.uploads.close()
+	d.nothingHeld(t)
+	if err := d.spool.enter("dns:a", maxSpooledOfOne); err != nil {
+		t.Fatal(err)
+	}
+	if err := send("dns:a", "more.deb", 1); !errors.Is(err, errSpoolFull) {
+		t.Errorf("one more byte: %v", err)
+	}
+	if err := send("dns:b", "0.deb", 1); err != nil {
+		t.Errorf("of another: %v", err)
+	}
+	d.uploads.close()
+	d.spool.leave("dns:a", maxSpooledOfOne)
+	d.nothingHeld(t)
 }
 
 func TestTooMuchAtOnce(t *testing.T) {
