@@ -106,7 +106,7 @@ func (b *Builder) putCopy(ctx context.Context, text []byte) (blob.Digest, error)
 		return blob.Digest{}, err
 	}
 	defer w.Close()
-	packed := w.EncodeAll(text, nil)
+	packed := w.EncodeAll(text, make([]byte, 0, len(text)/4))
 	d := blob.Sum(packed)
 	return d, b.putParts(ctx, [][]byte{packed}, d, int64(len(packed)))
 }
