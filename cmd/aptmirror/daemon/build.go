@@ -16,6 +16,10 @@ import (
 // no event tells of: the end of a hold, a signature's half life.
 const buildLook = time.Minute
 
+// longestLook is the pause after builds that failed again and again, which
+// doubles: what is due stays due, and each try is a job on record.
+const longestLook = time.Hour
+
 // lastBuild is what the catalog keeps of the last build of a suite, for status.
 type lastBuild struct {
 	At    time.Time `json:"at"`
@@ -43,13 +47,18 @@ func (d *Daemon) rebuild(why string) {
 
 // buildForever builds what changes and signs what is due until ctx ends.
 func (d *Daemon) buildForever(ctx context.Context) error {
+	look := buildLook
 	for why := "start"; ; {
-		if why != "" {
-			d.buildJob(ctx, why)
+		switch {
+		case why == "":
+		case d.buildJob(ctx, why) == nil:
+			look = buildLook
+		default:
+			look = min(2*look, longestLook)
 		}
 		select {
 		case why = <-d.changes:
-		case <-time.After(buildLook):
+		case <-time.After(look):
 			why = d.due(ctx)
 		case <-ctx.Done():
 			return nil
@@ -79,9 +88,9 @@ func (d *Daemon) due(ctx context.Context) string {
 }
 
 // buildJob builds and signs what has changed, as a job.
-func (d *Daemon) buildJob(ctx context.Context, why string) {
+func (d *Daemon) buildJob(ctx context.Context, why string) error {
 	if len(d.makings.Load().built()) == 0 {
-		return
+		return nil
 	}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
 		results := d.buildAll(ctx, bySchedule, d.newsOf(job, func(admin.Event) {}))
@@ -90,6 +99,7 @@ func (d *Daemon) buildJob(ctx context.Context, why string) {
 	if err != nil && ctx.Err() == nil {
 		d.Log.Warn("building failed; what was served before still is", "why", why, "error", err)
 	}
+	return err
 }
 
 // built names all built repositories.

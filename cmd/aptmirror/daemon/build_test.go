@@ -216,7 +216,9 @@ func TestAHoldEndsByItself(t *testing.T) {
 	if why := s.due(t.Context()); why == "" {
 		t.Error("nothing is due although a hold ends")
 	}
-	s.buildJob(t.Context(), "test")
+	if err := s.buildJob(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
 	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0", "hello 2.0"}) {
 		t.Errorf("after seven days clients see %v", got)
 	}
@@ -234,7 +236,9 @@ func TestSignaturesAreRenewed(t *testing.T) {
 	if why := s.due(t.Context()); why != "half of its time is over" {
 		t.Errorf("after five of ten days: %q", why)
 	}
-	s.buildJob(t.Context(), "test")
+	if err := s.buildJob(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
 	after, again := s.release("site", "stable")
 	if !after.Date.After(before.Date) || !after.ValidUntil.After(before.ValidUntil) || again.Current != p.Current || !again.Published.After(p.Published) {
 		t.Errorf("%v to %v became %v to %v", before.Date, before.ValidUntil, after.Date, after.ValidUntil)
@@ -389,7 +393,9 @@ func TestKeysAreRotated(t *testing.T) {
 		if why := s.due(t.Context()); why != "other keys sign" {
 			t.Errorf("%s: %q is due", step.sign, why)
 		}
-		s.buildJob(t.Context(), "test")
+		if err := s.buildJob(t.Context(), "test"); err != nil {
+			t.Fatal(err)
+		}
 		if _, p := s.release("site", "stable"); len(p.Signed.Signers) != step.want {
 			t.Errorf("%s: signed by %v", step.sign, p.Signed.Signers)
 		}
