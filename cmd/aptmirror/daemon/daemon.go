@@ -64,6 +64,8 @@ type Daemon struct {
 	pools   map[string]*pool.Pool
 	spool   *spool
 	uploads *uploads
+	// examining has examinedAtOnce slots, for who looks into packages.
+	examining chan struct{}
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working
@@ -107,7 +109,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
 	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
-	d.moving = make(chan struct{}, 1)
+	d.moving, d.examining = make(chan struct{}, 1), make(chan struct{}, examinedAtOnce)
 	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
 	d.makings.Store(loadMakings(c))
 	d.states = newStates(d)

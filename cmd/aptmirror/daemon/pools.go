@@ -104,13 +104,17 @@ func (d *Daemon) pool(name string) (*pool.Pool, error) {
 	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.config.Path), Exit: admin.ExitUsage}
 }
 
+// examinedAtOnce is how many sets are unpacked at a time: each may take the
+// dictionaries of its compressors, 128 MB, and a processor for minutes.
+const examinedAtOnce = 2
+
 // addSpooled adds files to a pool, all or none, and has built what is made from it.
 func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
 	}
-	added, err := p.Add(ctx, by, offered...)
+	added, err := d.addInTurn(ctx, p, by, offered)
 	if err != nil {
 		d.Log.Warn("files for a pool were refused", "pool", p.Name, "by", by, "files", namesOf(files), "error", err)
 		return added, err
@@ -120,6 +124,15 @@ func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files 
 		d.poolChanged(ctx, p.Name)
 	}
 	return added, nil
+}
+
+func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, files []pool.File) (pool.Added, error) {
+	free, err := takeSlot(ctx, d.examining)
+	if err != nil {
+		return pool.Added{}, err
+	}
+	defer free()
+	return p.Add(ctx, by, files...)
 }
 
 // poolChanged has built what is made from a pool: soon, or at once where nothing

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"errors"
@@ -259,6 +260,28 @@ func TestUploadsThatBreakOff(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		d.nothingHeld(t)
+	}
+}
+
+// However many come at once, few are unpacked.
+func TestUploadsAreExaminedInTurn(t *testing.T) {
+	d := poolSite(t, nil)
+	for range examinedAtOnce {
+		d.examining <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	one := newDeb(t, "one", "1")
+	send := func(ctx context.Context) error {
+		return d.uploads.Upload(ctx, proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
+	}
+	if err := send(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while others are examined: %v", err)
+	}
+	d.nothingHeld(t)
+	<-d.examining
+	if err := send(t.Context()); err != nil || len(d.examining) != examinedAtOnce-1 {
+		t.Errorf("got %v, and %d are examined", err, len(d.examining))
 	}
 }
 
