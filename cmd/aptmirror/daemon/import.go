@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
@@ -263,99 +262,4 @@ func importEvent(r admin.SuiteResult) admin.Event {
 		e.Text += fmt.Sprintf("; %d of its %d files came, the others were not exported", r.Present, wanted)
 	}
 	return e
-}
-
-// snapshot gives what the bundle brought the name that it has where it comes
-// from, which keeps its files here: they cannot be fetched again.
-func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
-	now := i.d.Now().UTC().Truncate(time.Second)
-	s := catalog.Snapshot{Name: l.Name, Created: now, By: i.by, Comment: "imported; made on " + stamp(l.Created), Complete: true, Completed: now}
-	served := s
-	for n, suite := range i.suites {
-		if suite.listed.Present.Files < suite.listed.Wanted.Files {
-			s.Completed = time.Time{}
-		}
-		pins, err := i.pins(suite, i.taken[n])
-		if err != nil {
-			return err
-		}
-		served.Pins = append(served.Pins, pins...)
-		if len(pins) == 0 {
-			pins = []catalog.Pin{{Repository: suite.archive.Name, Suite: suite.listed.Suite, Ref: i.taken[n], Published: now}}
-		}
-		s.Pins = append(s.Pins, pins...)
-	}
-	if err := i.saveSnapshot(ctx, s); err != nil {
-		return err
-	}
-	return i.d.publishSnapshot(ctx, served)
-}
-
-// pins names the repositories that serve a suite as its archive has it.
-func (i *importing) pins(suite *importedSuite, ref catalog.Ref) (pins []catalog.Pin, err error) {
-	for _, r := range i.d.config.Repositories {
-		if r.Archive != suite.archive.Name {
-			continue
-		}
-		p, err := i.d.cache.Catalog.Publication(r.Name, suite.listed.Suite)
-		if err != nil {
-			return nil, err
-		}
-		pins = append(pins, catalog.Pin{Repository: r.Name, Suite: p.Suite, Ref: ref, Published: p.Published})
-	}
-	return pins, nil
-}
-
-// saveSnapshot replaces one that an earlier import made, and no other.
-func (i *importing) saveSnapshot(ctx context.Context, s catalog.Snapshot) error {
-	before, err := i.d.cache.Catalog.Snapshot(s.Name)
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		return i.d.cache.Catalog.AddSnapshot(ctx, s)
-	case err != nil:
-		return err
-	case !slices.ContainsFunc(i.Before, func(b bundle.Import) bool { return b.Name == s.Name }):
-		i.tell(admin.Event{Failed: true, Text: fmt.Sprintf("there is a snapshot %s that was made here: it stays as it is, and what was imported has no name", s.Name)})
-		return nil
-	case samePins(before, s):
-		s.Created = before.Created
-		return i.d.cache.Catalog.SaveSnapshot(s)
-	}
-	if err := i.d.deleteSnapshot(ctx, s.Name); err != nil {
-		return err
-	}
-	return i.d.cache.Catalog.AddSnapshot(ctx, s)
-}
-
-func samePins(a, b catalog.Snapshot) bool {
-	return slices.EqualFunc(a.Pins, b.Pins, func(a, b catalog.Pin) bool {
-		return a.Repository == b.Repository && a.Suite == b.Suite && a.Ref == b.Ref
-	})
-}
-
-// Imports tells what was imported.
-func (d *Daemon) Imports(context.Context) (*admin.ImportList, error) {
-	imports, err := bundle.Imports(d.cache.Catalog)
-	if err != nil {
-		return nil, err
-	}
-	out := &admin.ImportList{Imports: []admin.Imported{}}
-	for _, i := range imports {
-		out.Imports = append(out.Imports, importedOf(i))
-	}
-	return out, nil
-}
-
-func importedOf(i bundle.Import) admin.Imported {
-	return admin.Imported{Bundle: i.Name, ID: i.ID, Created: i.Created, Imported: i.Imported, Signers: i.Signers, Files: i.Files, Bytes: i.Bytes}
-}
-
-// lastImport is nil where nothing was imported.
-func (d *Daemon) lastImport() (*admin.Imported, error) {
-	imports, err := bundle.Imports(d.cache.Catalog)
-	if err != nil || len(imports) == 0 {
-		return nil, err
-	}
-	last := importedOf(imports[0])
-	return &last, nil
 }
