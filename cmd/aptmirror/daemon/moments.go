@@ -17,6 +17,9 @@ const (
 	// served at a time, each pinning its generations; the one that was not asked
 	// for the longest makes room.
 	keptMoments = 32
+	// busyMoment is for how long one that was asked for makes no room: a client
+	// may be reading it, and nobody has states signed anew without end.
+	busyMoment = time.Minute
 	// keptMoment is for how long a moment that nobody asks for stays served.
 	keptMoment = 7 * 24 * time.Hour
 	// momentPatience is how long a client waits for a state to be made ready.
@@ -221,7 +224,10 @@ func (s *states) makeRoom(ctx context.Context) error {
 		return err
 	}
 	for len(moments) >= keptMoments {
-		last := s.leastUsed(moments)
+		last, err := s.leastUsed(moments)
+		if err != nil {
+			return err
+		}
 		if err := s.daemon.cache.Catalog.Withdraw(last); err != nil {
 			return err
 		}
@@ -232,7 +238,7 @@ func (s *states) makeRoom(ctx context.Context) error {
 
 // leastUsed counts those that were not asked for since the start as the first
 // to go.
-func (s *states) leastUsed(moments map[string]bool) (last string) {
+func (s *states) leastUsed(moments map[string]bool) (last string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name := range moments {
@@ -240,8 +246,11 @@ func (s *states) leastUsed(moments map[string]bool) (last string) {
 			last = name
 		}
 	}
+	if s.daemon.Now().Sub(s.used[last]) < busyMoment {
+		return "", fmt.Errorf("%d earlier states were all asked for within %s, and more are not served at a time", len(moments), busyMoment)
+	}
 	delete(s.used, last)
-	return last
+	return last, nil
 }
 
 func isMoment(repository string) bool {

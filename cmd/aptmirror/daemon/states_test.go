@@ -183,6 +183,45 @@ func TestMomentsMakeRoomForOthers(t *testing.T) {
 	}
 }
 
+// Asking for ever new moments makes no work without end, and takes nothing away
+// from those who are reading others.
+func TestMomentsThatAreReadMakeNoRoom(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, c := openDaemonAt(t, a, "stable")
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	a.Publish()
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.cache.Catalog.Publication("debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func() (served string, err error) {
+		c.now = c.now.Add(time.Second)
+		if p, err = d.cache.Catalog.Publish(t.Context(), catalog.Move{Repository: "debian", Suite: "stable", Expect: p.Current, Next: p.Current}, c.now); err != nil {
+			t.Fatal(err)
+		}
+		return d.states.Find(t.Context(), "debian", c.now.UTC().Format(momentFormat))
+	}
+	first, err := find()
+	for range keptMoments - 1 {
+		if err == nil {
+			_, err = find()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if served, err := find(); err == nil || !d.cache.Catalog.HasRepository(first) {
+		t.Errorf("one more is served as %s, %v", served, err)
+	}
+	c.now = c.now.Add(busyMoment)
+	if _, err := find(); err != nil {
+		t.Errorf("after a while: %v", err)
+	}
+}
+
 func TestMomentsThatNobodyAsksForAreWithdrawn(t *testing.T) {
 	a := upstreamtest.New(t)
 	d, c := openDaemonAt(t, a, "stable")
