@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +38,22 @@ func (s *staging) manual(program string) error {
 		}
 	}
 	return err
+}
+
+// pages packs all pages of the tree as they lie there, so that their links lead
+// on.
+func (s *staging) pages() error {
+	return filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("looking for pages: %w", err)
+		case e.IsDir() && (e.Name() == ".git" || e.Name() == "testdata"):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".md":
+			s.add(path, docs+filepath.ToSlash(path), 0o644)
+		}
+		return nil
+	})
 }
 
 func (s *staging) completions(program string) error {

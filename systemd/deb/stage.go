@@ -30,6 +30,9 @@ func stage(work, arch string, at revision) (files.Contents, error) {
 	for from, to := range inTree {
 		s.add(from, to, 0o644)
 	}
+	if err := s.pages(); err != nil {
+		return nil, err
+	}
 	native := program
 	if arch != runtime.GOARCH {
 		native = filepath.Join(work, "native")
@@ -54,8 +57,6 @@ var inTree = map[string]string{
 	"systemd/sysusers.conf":          "/usr/lib/sysusers.d/aptmirror.conf",
 	"systemd/tmpfiles.conf":          "/usr/lib/tmpfiles.d/aptmirror.conf",
 	"systemd/deb/lintian-overrides":  "/usr/share/lintian/overrides/aptmirror",
-	"README.md":                      docs + "README.md",
-	"proxy/status/README.md":         docs + "status.md",
 
 	"systemd/prometheus/aptmirror.rules.yml": docs + "examples/prometheus/aptmirror.rules.yml",
 	"systemd/grafana/aptmirror.json":         docs + "examples/grafana/aptmirror.json",
