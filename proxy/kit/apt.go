@@ -8,8 +8,15 @@ import (
 	"strings"
 )
 
-// keyringName is what the keyring of a repository is called everywhere.
-func keyringName(repository string) string { return "aptmirror-" + repository + ".gpg" }
+// keyringName is what the keyring of a source is called everywhere. One that a
+// package of the repository itself brings has the name that the package gives it,
+// so that the package takes over and brings newer keys.
+func (s *Source) keyringName() string {
+	if s.KeyringPackage != "" {
+		return s.KeyringPackage + ".gpg"
+	}
+	return "aptmirror-" + s.Repository + ".gpg"
+}
 
 // sourcesText writes the stanzas, with the keyrings in the given directory.
 func (k *Kit) sourcesText(keyrings string) []byte {
@@ -31,7 +38,7 @@ func (k *Kit) sourcesText(keyrings string) []byte {
 		if len(s.Architectures) > 0 {
 			fmt.Fprintf(&text, "Architectures: %s\n", strings.Join(s.Architectures, " "))
 		}
-		fmt.Fprintf(&text, "Signed-By: %s\n", path.Join(keyrings, keyringName(s.Repository)))
+		fmt.Fprintf(&text, "Signed-By: %s\n", path.Join(keyrings, s.keyringName()))
 	}
 	return text.Bytes()
 }
@@ -40,7 +47,7 @@ func (k *Kit) sourcesText(keyrings string) []byte {
 func (k *Kit) keyringFiles(dir string) []File {
 	var files []File
 	for _, s := range k.Sources {
-		name := path.Join(dir, keyringName(s.Repository))
+		name := path.Join(dir, s.keyringName())
 		if !slices.ContainsFunc(files, func(f File) bool { return f.Path == name }) {
 			files = append(files, File{name, 0o600, s.Keyring})
 		}

@@ -21,6 +21,7 @@ const (
 	// questions about changed configuration could part a certificate from its key.
 	stagingDir = "usr/share/" + packageName
 	docDir     = "usr/share/doc/" + packageName
+	keyringDir = "usr/share/keyrings"
 )
 
 //go:embed debian/postinst
@@ -55,8 +56,26 @@ type debPackage struct {
 	host      string
 	machine   string // the name in the certificate
 	conffiles []File
-	files     []File // all others
-	brought   []string
+	files     []File   // all others
+	brought   []string // in tlsDir
+	keyrings  []string // that postinst copies, since packages of the repositories bring them, too
+}
+
+// addKeyrings leaves those that a package of the repository will own to postinst:
+// dpkg would refuse a file of two packages.
+func (p *debPackage) addKeyrings(k *Kit) {
+	shared := map[string]bool{}
+	for _, s := range k.Sources {
+		shared[s.keyringName()] = s.KeyringPackage != ""
+	}
+	for _, f := range k.keyringFiles(keyringDir) {
+		f.Mode = 0o644
+		if name := path.Base(f.Path); shared[name] {
+			f.Path = path.Join(stagingDir, "keyrings", name)
+			p.keyrings = append(p.keyrings, name)
+		}
+		p.files = append(p.files, f)
+	}
 }
 
 func (k *Kit) newPackage(host string, now time.Time) (*debPackage, error) {
@@ -66,10 +85,7 @@ func (k *Kit) newPackage(host string, now time.Time) (*debPackage, error) {
 	}
 	now = now.UTC()
 	p := &debPackage{now: now, version: now.Format("20060102.150405"), host: host, machine: machineName(certs[0]), conffiles: k.aptFiles(host)}
-	p.files = k.keyringFiles("usr/share/keyrings")
-	for i := range p.files {
-		p.files[i].Mode = 0o644
-	}
+	p.addKeyrings(k)
 	for _, f := range k.tlsFiles(stagingDir) {
 		p.brought = append(p.brought, path.Base(f.Path))
 		if path.Base(f.Path) != keyName {
@@ -133,7 +149,7 @@ func (p *debPackage) write(w io.Writer) error {
 	packed := deb.Package{Control: p.control(), Conffiles: debFiles(p.conffiles), Files: debFiles(p.files), Time: p.now}
 	packed.Scripts = []deb.File{
 		{Path: "postinst", Mode: 0o755, Data: postinst},
-		{Path: "postrm", Mode: 0o755, Data: []byte(strings.Replace(postrm, "@BROUGHT@", strings.Join(p.brought, " "), 1))},
+		{Path: "postrm", Mode: 0o755, Data: []byte(strings.NewReplacer("@BROUGHT@", strings.Join(p.brought, " "), "@KEYRINGS@", strings.Join(p.keyrings, " ")).Replace(postrm))},
 	}
 	return packed.Write(w)
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/resign/deb"
 )
 
 // made is the moment at which the packages of these tests are made.
@@ -291,5 +293,43 @@ func TestLongNamesAndRefusals(t *testing.T) {
 		if err := write(&out, made); err == nil || out.Len() > 0 {
 			t.Errorf("%s: %v after %d bytes", name, err, out.Len())
 		}
+	}
+}
+
+// A keyring that a package of its repository brings, too, is there from the
+// beginning, and from then on is what that package says.
+func TestKeyringsPassToTheirPackage(t *testing.T) {
+	m, k := newTarget(t), newKit(t)
+	k.Sources[1].KeyringPackage = "site-archive-keyring"
+	kit := debFile(t, k, made)
+	const name = "usr/share/keyrings/site-archive-keyring.gpg"
+	m.dpkg("-i", kit)
+	if got := read(t, m.dir, name); got != string(keyring) {
+		t.Errorf("installed: %q", got)
+	}
+	if text := read(t, m.dir, "etc/apt/sources.list.d/aptmirror.sources"); !strings.Contains(text, "\nSigned-By: /"+name+"\n") {
+		t.Errorf("the sources do not name it:\n%s", text)
+	}
+
+	newer := deb.Package{
+		Control: []byte("Package: site-archive-keyring\nVersion: 2\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\nDescription: keys\n"),
+		Files:   []deb.File{{Path: name, Mode: 0o644, Data: []byte("newer keys")}}, Time: made,
+	}
+	file := filepath.Join(t.TempDir(), "keyring.deb")
+	var out bytes.Buffer
+	if err := errors.Join(newer.Write(&out), os.WriteFile(file, out.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, act := range [][]string{{"-i", file}, {"-i", kit}, {"-P", packageName}} {
+		m.dpkg(act...)
+		if got := read(t, m.dir, name); got != "newer keys" {
+			t.Errorf("after dpkg %v: %q", act, got)
+		}
+	}
+	m.dpkg("-P", "site-archive-keyring")
+	m.dpkg("-i", kit)
+	m.dpkg("-P", packageName)
+	if _, err := os.Stat(filepath.Join(m.dir, name)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the kit's own copy stays after purging: %v", err)
 	}
 }

@@ -44,8 +44,12 @@ key=etc/aptmirror/client.key
 
 install -d -m 0755 "$dest/etc/aptmirror" "$dest/etc/apt/apt.conf.d" "$dest/etc/apt/sources.list.d" "$dest/usr/share/keyrings"
 
-for keyring in "$here"/usr/share/keyrings/aptmirror-*.gpg; do
+# A keyring that a package of its repository has brought is newer than ours, or the same.
+for keyring in "$here"/usr/share/keyrings/*.gpg; do
     name=usr/share/keyrings/$(basename "$keyring")
+    if dpkg-query --admindir="$dest/var/lib/dpkg" -S "/$name" >/dev/null 2>&1; then
+        continue
+    fi
     stage 0644 "$name"
     place "$name"
 done

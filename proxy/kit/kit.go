@@ -10,7 +10,7 @@
 //	DIR/apt.conf                              private apt.conf(5), absolute paths
 //	DIR/tls.conf                              its part about the connection, for other tools' apt
 //	DIR/etc/sources.list.d/aptmirror.sources  deb822 sources.list(5)
-//	DIR/keyrings/aptmirror-REPOSITORY.gpg     binary OpenPGP
+//	DIR/keyrings/aptmirror-REPOSITORY.gpg     binary OpenPGP; PACKAGE.gpg where a package brings it, too
 //	DIR/tls/{ca.pem,client.pem,client.key}
 //	DIR/{state,cache,log}/                    apt's, kept when the kit is written again
 //	DIR/system/install.sh                     puts what is beside it into / or $DESTDIR
@@ -26,7 +26,7 @@
 //
 //	/etc/apt/apt.conf.d/50aptmirror.conf      0644, conffile of the package
 //	/etc/apt/sources.list.d/aptmirror.sources 0644, conffile of the package
-//	/usr/share/keyrings/aptmirror-*.gpg       0644
+//	/usr/share/keyrings/*.gpg                 0644
 //	/etc/aptmirror/{ca.pem,client.pem}        0644
 //	/etc/aptmirror/client.key                 0400, of user _apt
 //
@@ -84,6 +84,10 @@ type Source struct {
 	Architectures []string // empty: those of the machine
 	Types         []string // deb, deb-src; empty: deb
 	Keyring       []byte   // binary OpenPGP; the same for all sources of a repository
+	// KeyringPackage is the package of the repository, if it has one, that brings
+	// the keyring as /usr/share/keyrings/NAME.gpg. Once it is installed, its file
+	// counts, and the machine follows when the repository changes its keys.
+	KeyringPackage string
 }
 
 // File is one file of a kit.
@@ -224,6 +228,9 @@ func (s *Source) check() error {
 		if t != "deb" && t != "deb-src" {
 			return fmt.Errorf("repository %s: type %q, allowed are deb and deb-src", s.Repository, t)
 		}
+	}
+	if s.KeyringPackage != "" && (len(s.KeyringPackage) > maxWord || !word(s.KeyringPackage, ".+-")) {
+		return fmt.Errorf("repository %s: %q is not the name of a package", s.Repository, s.KeyringPackage)
 	}
 	return checkKeyring(s.Repository, s.Keyring)
 }

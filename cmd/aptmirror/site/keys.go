@@ -40,12 +40,16 @@ func builtSources(c *config.Config, r config.Repository, suites []string) ([]kit
 		}
 	}
 	var all []kit.Source
+	bringsKeys := slices.ContainsFunc(r.Suites, func(s config.Suite) bool { return s.KeyringPackage && slices.Contains(suites, s.Name) })
 	for _, suite := range r.Suites {
 		if !slices.Contains(suites, suite.Name) {
 			continue
 		}
 		has := c.ContentsOf(suite)
 		s := withTypes(kit.Source{Repository: r.Name, Components: has.Components, Keyring: keyring.Bytes()}, has.Architectures)
+		if bringsKeys {
+			s.KeyringPackage = resign.Keyring{Repository: r.Name}.Name()
+		}
 		i := slices.IndexFunc(all, func(other kit.Source) bool { return sameContents(s, other) })
 		if i < 0 {
 			i, all = len(all), append(all, s)
