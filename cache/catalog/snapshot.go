@@ -54,7 +54,8 @@ const maxPins = 1000
 // Names of snapshots are part of addresses and of commands.
 var (
 	snapshotName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}$`)
-	timestamp    = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z?$`)
+	// Parts of a second are read too where moments are.
+	timestamp = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}([.,][0-9]*)?Z?$`)
 )
 
 // CheckSnapshotName refuses what is no name for a snapshot: also that of a

@@ -59,6 +59,7 @@ func TestAddSnapshotRefuses(t *testing.T) {
 		"nothing to pin":              {Snapshot{Name: "new"}, nil},
 		"a name that is a moment":     {Snapshot{Name: "20261122T093000Z", Pins: []Pin{pinOf(p)}}, nil},
 		"a name that is the present":  {Snapshot{Name: "now", Pins: []Pin{pinOf(p)}}, nil},
+		"a name that is read as one":  {Snapshot{Name: "20260101T000000.5Z", Pins: []Pin{pinOf(p)}}, nil},
 		"a name with a slash":         {Snapshot{Name: "a/b", Pins: []Pin{pinOf(p)}}, nil},
 		"a name of dots":              {Snapshot{Name: "..", Pins: []Pin{pinOf(p)}}, nil},
 		"a name with a line end":      {Snapshot{Name: "a\n", Pins: []Pin{pinOf(p)}}, nil},
