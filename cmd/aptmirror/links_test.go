@@ -84,8 +84,8 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// Every page can be found from the README.
-func TestTheREADMENamesEveryPage(t *testing.T) {
+// Every page and every command can be found from the README.
+func TestTheREADMENamesAll(t *testing.T) {
 	t.Parallel()
 	pages := markdownPages(t)
 	var readme markdown
@@ -97,6 +97,11 @@ func TestTheREADMENamesEveryPage(t *testing.T) {
 	for _, m := range pages {
 		if m.name != "README.md" && m.name != "cache/bundle/FORMAT.md" && !strings.Contains(readme.prose(), "]("+m.name) {
 			t.Errorf("the README has no link to %s", m.name)
+		}
+	}
+	for _, c := range newApp(io.Discard, io.Discard).Commands {
+		if !c.Hidden && c.Name != "help" && !strings.Contains(readme.prose(), "| `"+c.Name) {
+			t.Errorf("the README's table of commands has no %s", c.Name)
 		}
 	}
 }
