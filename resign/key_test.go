@@ -3,7 +3,9 @@ package resign
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,6 +180,26 @@ func TestPassphrases(t *testing.T) {
 		})
 	}
 	clearsign(t, release, key) // its own private part stayed open
+}
+
+func TestThePublicHalfNeedsNoPassphrase(t *testing.T) {
+	var protected bytes.Buffer
+	key := newTestKey(t, EdDSA)
+	if err := key.WriteProtected(&protected, []byte("open sesame")); err != nil {
+		t.Fatal(err)
+	}
+	path := writeFile(t, t.TempDir(), "site.asc", protected.Bytes())
+	public, err := KeySource{Private: path, Passphrase: "credential:none"}.LoadPublic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got bytes.Buffer
+	if err := errors.Join(key.WritePublic(&want, false), public.WritePublic(&got, false)); err != nil || !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Errorf("another public half (%v)", err)
+	}
+	if err := DetachSign(t.Context(), io.Discard, []byte(release), time.Now(), public); err == nil {
+		t.Error("it signs")
+	}
 }
 
 func TestGpgReadsProtectedKeys(t *testing.T) {

@@ -54,6 +54,39 @@ func (s KeySource) Load() (*Key, error) {
 	return LoadProtectedKey(s.Private, passphrase)
 }
 
+// LoadPublic is Load for who only asks about the key or passes its public half on: no passphrase is needed, and the key
+// cannot sign.
+func (s KeySource) LoadPublic() (*Key, error) {
+	if s.Command != nil {
+		return s.Load()
+	}
+	data, err := readPrivate(s.Private, maxKeyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading site key: %w", err)
+	}
+	defer clear(data)
+	key, err := publicHalf(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading site key: %w", s.Private, err)
+	}
+	return key, nil
+}
+
+func publicHalf(private []byte) (*Key, error) {
+	entity, err := parseEntity(private)
+	if err != nil {
+		return nil, err
+	}
+	packets, err := publicPackets(entity)
+	if err == nil {
+		entity, err = parseEntity(packets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newKey(entity)
+}
+
 func (s KeySource) readPassphrase() (text []byte, err error) {
 	kind, name, _ := strings.Cut(s.Passphrase, ":")
 	switch {

@@ -240,11 +240,11 @@ func keyExport(c *cli.Context) error {
 // keysNamed are those of a repository, or one by its entry in sign_with.
 func keysNamed(c *config.Config, name string) ([]*resign.Key, error) {
 	if r, err := builtRepository(c, name); err == nil {
-		return site.SigningKeys(c, r.SignWith)
+		return site.PublicKeys(c, r.SignWith)
 	}
 	for _, k := range siteKeys(c, time.Now()) {
 		if k.Key == name || relativeTo(c, k.Key) == name {
-			return site.SigningKeys(c, []string{k.Key})
+			return site.PublicKeys(c, []string{k.Key})
 		}
 	}
 	return nil, usagef("%s has neither a repository nor a key %q (see aptmirror key list)", c.Path, name)

@@ -13,12 +13,22 @@ import (
 
 // SigningKeys loads the keys that entries of sign_with mean.
 func SigningKeys(c *config.Config, signWith []string) ([]*resign.Key, error) {
+	return loadKeys(c, signWith, resign.KeySource.Load)
+}
+
+// PublicKeys is SigningKeys for who passes the public halves on; it needs no
+// passphrase, which may be one that only the service has.
+func PublicKeys(c *config.Config, signWith []string) ([]*resign.Key, error) {
+	return loadKeys(c, signWith, resign.KeySource.LoadPublic)
+}
+
+func loadKeys(c *config.Config, signWith []string, load func(resign.KeySource) (*resign.Key, error)) ([]*resign.Key, error) {
 	var keys []*resign.Key
 	for _, entry := range signWith {
 		k := c.KeyOf(entry)
-		key, err := resign.KeySource{
+		key, err := load(resign.KeySource{
 			Private: k.Private, Passphrase: k.Passphrase, Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), Public: k.Public, Command: k.Command,
-		}.Load()
+		})
 		if err != nil {
 			return nil, fmt.Errorf("loading sign_with: %w", err)
 		}
@@ -29,7 +39,7 @@ func SigningKeys(c *config.Config, signWith []string) ([]*resign.Key, error) {
 
 // builtSources are the stanzas for some suites of a built repository: those with the same contents in one.
 func builtSources(c *config.Config, r config.Repository, suites []string) ([]kit.Source, error) {
-	keys, err := SigningKeys(c, r.SignWith)
+	keys, err := PublicKeys(c, r.SignWith)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", r.Name, err)
 	}
