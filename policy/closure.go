@@ -288,7 +288,25 @@ func (s *Set) addProvides(index map[string][]provider, i int32) {
 			if r.Qualifier != "" {
 				key += ":" + r.Qualifier
 			}
-			index[key] = append(index[key], provider{version: i, provides: r.Version})
+			if o := (provider{version: i, provides: r.Version}); mayAdd(index[key], o) {
+				index[key] = append(index[key], o)
+			}
 		}
 	}
+}
+
+// maxProvided is in how many versions one package can provide a name; those
+// beyond are passed over. Looking for what meets a relation takes time for each,
+// and a package of strangers may name thousands. Real ones name one.
+const maxProvided = 16
+
+// mayAdd looks at what the same package provides already, which stands last.
+func mayAdd(known []provider, o provider) bool {
+	count := 0
+	for i := len(known) - 1; i >= 0 && known[i].version == o.version; i-- {
+		if count++; known[i] == o || count >= maxProvided {
+			return false
+		}
+	}
+	return true
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/upstream/debian"
 )
 
 func TestWithDependencies(t *testing.T) {
@@ -257,4 +259,17 @@ func dependency(rng *rand.Rand, below int) string {
 		}
 	}
 	return fmt.Sprintf("p%d", on)
+}
+
+func TestOnePackageProvidesANameInFewVersions(t *testing.T) {
+	var many strings.Builder
+	for n := range 5000 {
+		fmt.Fprintf(&many, ", x (= 1.%d)", n)
+	}
+	s := makeSet(t, "Package: many\nVersion: 1\nProvides: y, y (= 2), y (= 2), y (= 3)"+many.String()+"\n\nPackage: other\nVersion: 1\nProvides: x (= 9)\n")
+	for name, want := range map[string]int{"x": maxProvided + 1, "y": 3} {
+		if got := s.named(debian.Relation{Name: name}, Deb, "amd64"); len(got) != want {
+			t.Errorf("%s is provided %d times, want %d", name, len(got), want)
+		}
+	}
 }

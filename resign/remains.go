@@ -176,11 +176,14 @@ func (w *writing) takeOver(name string) bool {
 	}
 	e, ok := w.before.table.Find(w.dir + name + ".gz")
 	plain, known := w.before.listed(name)
-	if !ok || !known || !w.b.has(e.Digest) {
+	if !ok || !known {
 		return false
 	}
 	if w.b.Room != nil {
-		w.release = append(w.release, w.b.Room.Hold(e.Digest))
+		w.release = append(w.release, w.b.Room.Hold(e.Digest)) // before looking: what is held stays
+	}
+	if !w.b.has(e.Digest) {
+		return false
 	}
 	w.listing.Files = append(w.listing.Files, plain, ListedFile{name + ".gz", e.Size, e.Digest})
 	w.addIndex(name+".gz", e.Size, e.Digest)

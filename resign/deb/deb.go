@@ -28,8 +28,8 @@ const (
 	// their digests make up the most of the largest.
 	maxControlTar = 64 << 20
 	// maxControl is the size in bytes of a control file above which a package is refused; those of Debian have less than
-	// 64 KiB.
-	maxControl = 1 << 20
+	// 64 KiB. Each relation in it is looked up in every build.
+	maxControl = 256 << 10
 	// maxDataTar is the size in bytes of an unpacked data.tar above which a package is refused.
 	maxDataTar = 32 << 30
 	// maxEntries is the number of files of a package above which it is refused; Debian's largest have about 100,000.
