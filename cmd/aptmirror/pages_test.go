@@ -258,6 +258,7 @@ func (h *pageHost) write(name, text string) {
 
 // end stops what systemctl and quickstart have started.
 func (h *pageHost) end() {
+	defer h.noRaces()
 	for _, file := range []string{"daemon.pid", "quickstart.pids"} {
 		text, err := os.ReadFile(filepath.Join(h.dir, file))
 		for word := range strings.FieldsSeq(string(text)) {
@@ -270,6 +271,19 @@ func (h *pageHost) end() {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			h.t.Error(err)
 		}
+	}
+}
+
+// noRaces looks at what daemons have said.
+func (h *pageHost) noRaces() {
+	logs, err := filepath.Glob(filepath.Join(h.dir, "daemon-*.log"))
+	for _, name := range logs {
+		if text, err := os.ReadFile(name); err != nil || bytes.Contains(text, []byte("DATA RACE")) {
+			h.t.Errorf("%s: %v\n%s", name, err, lastLines(string(text), 40))
+		}
+	}
+	if err != nil {
+		h.t.Error(err)
 	}
 }
 
