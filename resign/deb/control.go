@@ -63,7 +63,7 @@ func parseStanza(text []byte) (*deb822.Stanza, error) {
 			return nil, fmt.Errorf("line %d: a control character", 1+bytes.Count(text[:i], []byte("\n")))
 		}
 	}
-	return deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxControl + 1})
+	return deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxControl + 1, Fields: maxFields})
 }
 
 // parseNames lets the rules of an index's stanza decide, with what the index will add.

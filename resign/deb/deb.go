@@ -30,6 +30,9 @@ const (
 	// maxControl is the size in bytes of a control file above which a package is refused; those of Debian have less than
 	// 64 KiB. Each relation in it is looked up in every build.
 	maxControl = 256 << 10
+	// maxFields is the number of fields of a control file above which a package is refused: an index adds some, and a
+	// stanza of it with more than deb822.DefaultFields cannot be read.
+	maxFields = 512
 	// maxDataTar is the size in bytes of an unpacked data.tar above which a package is refused.
 	maxDataTar = 32 << 30
 	// maxEntries is the number of files of a package above which it is refused; Debian's largest have about 100,000.

@@ -177,6 +177,14 @@ func damaged(b []byte) []byte {
 	return b
 }
 
+func manyFields(n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, "X-Field-%d: x\n", i)
+	}
+	return out.String()
+}
+
 func TestHostileControlFiles(t *testing.T) {
 	without := func(field string) string {
 		_, after, _ := strings.Cut(hello, field)
@@ -188,6 +196,7 @@ func TestHostileControlFiles(t *testing.T) {
 		{"empty", "", "control file"},
 		{"newlines", strings.Repeat("\n", 1000), "control file"},
 		{"blanks", " \n\t\n \n", "control file"},
+		{"more fields than an index may have", hello + manyFields(1014), "more than"},
 		{"no Package", without("Package:"), "Package"},
 		{"no Version", without("Version:"), "Version"},
 		{"no Architecture", without("Architecture:"), "Architecture"},

@@ -30,6 +30,19 @@ func place(component, source string) string {
 	return path.Join(component, prefix, source) + "/"
 }
 
+// maxName is the longest part of a path in bytes: file systems have no longer ones, and paths of some thousand bytes would
+// keep every suite from being built.
+const maxName = 255
+
+func checkPath(p string) error {
+	for part := range strings.SplitSeq(p, "/") {
+		if len(part) > maxName {
+			return fmt.Errorf("name and version would make the file name %.40s..., which has %d bytes, more than %d", part, len(part), maxName)
+		}
+	}
+	return nil
+}
+
 // folder is the part of a path up to and with the last slash.
 func folder(p string) string { return p[:strings.LastIndexByte(p, '/')+1] }
 

@@ -83,6 +83,8 @@ func TestWherePackagesLie(t *testing.T) {
 		}
 	}
 	refused(t, p, Malformed, "names no component", newDeb(t, control("x1", "1", "all", "Section: ../net\n"), ""))
+	refused(t, p, Malformed, "which has 2000 bytes", newDeb(t, control(strings.Repeat("x", 2000), "1", "all", ""), ""))
+	refused(t, p, Malformed, "which has 300 bytes", newDeb(t, control("x1", "1", "all", "Source: "+strings.Repeat("x", 300)+"\n"), ""))
 }
 
 func TestWhatIsKept(t *testing.T) {

@@ -125,6 +125,9 @@ func (s *set) readDeb(f File) ([]offer, error) {
 		o.Source = d.Source
 	}
 	o.Path = place(component, d.Source) + d.Name + "_" + withoutEpoch(d.Version) + "_" + d.Arch + suffix
+	if err := checkPath(o.Path); err != nil {
+		return nil, &Error{Malformed, f.Name, err}
+	}
 	return []offer{o}, nil
 }
 

@@ -97,8 +97,12 @@ func (s *set) inPool(dsc File, dir string, part debian.SourceFile) error {
 	return refuse(Incomplete, dsc.Name, "names %s, which is neither in the set nor in the pool", part.Path)
 }
 
+// maxFields is the number of fields of a .dsc above which it is refused: an index adds some, and a stanza of it with more
+// than deb822.DefaultFields cannot be read.
+const maxFields = 512
+
 func parseSource(f File, text []byte) (*source, error) {
-	stanza, err := deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxTextBytes + 1})
+	stanza, err := deb822.ParseOne(text, deb822.Limits{StanzaBytes: maxTextBytes + 1, Fields: maxFields})
 	if err != nil {
 		return nil, err
 	}
