@@ -37,9 +37,9 @@ func realPackages(t *testing.T) []Package {
 	return list
 }
 
-// TestClosureOfRealPackages lets apt install well-known packages from what the
+// TestLiveClosure lets apt install well-known packages from what the
 // closure of each allows of this machine's own archives.
-func TestClosureOfRealPackages(t *testing.T) {
+func TestLiveClosure(t *testing.T) {
 	list := realPackages(t)
 	set := &Set{Packages: list, Architectures: []string{"amd64"}}
 	for _, root := range []string{"openssh-server", "git", "nginx", "postgresql", "python3-flask", "apache2", "docker.io", "gimp", "openjdk-17-jre", "gnome-core", "libreoffice", "build-essential"} {
@@ -63,15 +63,15 @@ func TestClosureOfRealPackages(t *testing.T) {
 	}
 }
 
-// TestRealPatterns compares with apt list on this machine's own archives.
-func TestRealPatterns(t *testing.T) {
+// TestLivePatterns compares with apt list on this machine's own archives.
+func TestLivePatterns(t *testing.T) {
 	list := realPackages(t)
 	h := newAptHome(t, "amd64")
 	h.add(t, stable, list)
 	h.update(t)
 	set := &Set{Packages: list, Architectures: h.archs}
 	for _, pattern := range []string{
-		"?section(^games$) !~Dlibc6", "~E", "?source-package(^linux) ?version(^6)", "~D~npython3$ ~soldlibs", "?reverse-depends(~nlibreoffice)",
+		"?section(^games$) !~D~nlibc6", "~E", "?source-package(^linux) ?version(^6)", "~D~npython3$ ~soldlibs", "?reverse-depends(~nlibreoffice)",
 		"?narrow(~V^1:, ~pextra)", "~RRecommends:~nfirefox", "?depends(?virtual) ~sadmin", "~DConflicts:~nsystemd", "?name(^lib.*[0-9]-dev$) ~elibx", "?source-version(\"~deb12u\")", "?all-versions(~V^0)",
 	} {
 		t.Run(pattern, func(t *testing.T) { compareWithApt(t, h, set, pattern) })

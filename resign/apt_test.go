@@ -229,9 +229,16 @@ func TestReleaseIsWhatAptFtparchiveWrites(t *testing.T) {
 
 func TestSignaturesVerify(t *testing.T) {
 	s := newSite(t, upstreamArchive(t))
-	s.publish("allow ?true\n")
+	_, signed := s.publish("allow ?true\n")
+	text, signature := splitClearsigned(t, s.read(signed.InRelease))
+	if !bytes.Equal(text, s.read(signed.Release)) {
+		t.Error("InRelease and Release say different things")
+	}
+	s.write("text", bytes.TrimSuffix(text, []byte("\n"))) // its last end of line is not signed
+	s.write("text.sig", signature)
 	for _, c := range [][]string{
 		{"gpgv", "--keyring", "./site.gpg", "dists/stable/InRelease"},
+		{"sqv", "--keyring", "site.gpg", "text.sig", "text"},
 		{"gpgv", "--keyring", "./site.gpg", "dists/stable/Release.gpg", "dists/stable/Release"},
 		{"sqv", "--keyring", "site.gpg", "dists/stable/Release.gpg", "dists/stable/Release"},
 	} {
@@ -239,13 +246,26 @@ func TestSignaturesVerify(t *testing.T) {
 	}
 }
 
+// splitClearsigned takes a file apart as the apt of Debian 13 does, whose
+// verifier knows no signatures but those beside a text.
+func splitClearsigned(t *testing.T, data []byte) (text, signature []byte) {
+	t.Helper()
+	head, rest, _ := bytes.Cut(data, []byte("\n\n"))
+	text, signature, ok := bytes.Cut(rest, []byte("-----BEGIN PGP SIGNATURE-----\n"))
+	if !ok || !bytes.HasPrefix(head, []byte("-----BEGIN PGP SIGNED MESSAGE-----\n")) || bytes.Contains(text, []byte("\n- ")) {
+		t.Fatalf("this is not signed as apt wants it:\n%s", data)
+	}
+	return text, append([]byte("-----BEGIN PGP SIGNATURE-----\n"), signature...)
+}
+
 func TestPythonAptReadsTheIndex(t *testing.T) {
-	if err := exec.Command("python3", "-c", "import apt_pkg").Run(); err != nil {
+	const python = "/usr/bin/python3" // Debian's modules are for no other
+	if err := exec.Command(python, "-c", "import apt_pkg").Run(); err != nil {
 		t.Skip("python3-apt is not installed")
 	}
 	s := newSite(t, upstreamArchive(t))
 	s.publish("allow ?true\n")
-	out := run(t, s.dir, "python3", "-c", `
+	out := run(t, s.dir, python, "-c", `
 import apt_pkg, glob
 for name in glob.glob("dists/stable/main/binary-*/Packages.gz"):
     for section in apt_pkg.TagFile(name):
