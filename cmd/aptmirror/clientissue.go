@@ -28,7 +28,7 @@ func clientAdd(c *cli.Context) error {
 
 func clientSign(c *cli.Context) error {
 	return issue(c, true, func(a *clientAct, l pki.Leaf, csr []byte) error {
-		issued, err := a.clients.AddRequest(a.name, csr, l, time.Now())
+		issued, err := a.clients.AddRequest(a.name, csr, l, clock())
 		if err := a.record("client sign", issued, err); err != nil {
 			return hasOne(a.name, err)
 		}
@@ -46,7 +46,7 @@ func clientRenew(c *cli.Context) error {
 			return usagef("%s has made its key itself: give its new signing request with --csr FILE", a.name)
 		}
 		l = asBefore(c, l, old)
-		issued, err := a.clients.Renew(a.name, l, csr, time.Now())
+		issued, err := a.clients.Renew(a.name, l, csr, clock())
 		if err := a.record("client renew", issued, err, slog.String("replaces", serialOf(old))); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func addClient(loaded *config.Config, name string) error {
 }
 
 func (a *clientAct) add(l pki.Leaf) (*pki.Issued, error) {
-	issued, err := a.clients.Add(a.name, l, time.Now())
+	issued, err := a.clients.Add(a.name, l, clock())
 	return issued, hasOne(a.name, a.record("client add", issued, err))
 }
 

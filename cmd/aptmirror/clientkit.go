@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -92,7 +91,7 @@ func checkKitOptions(c *cli.Context, format, out string) error {
 // kitOf takes the certificate on record, or the one of another CA that the command names.
 func kitOf(c *cli.Context, loaded *config.Config, name string) (*kit.Kit, identity.Grant, error) {
 	if c.String("cert") == "" {
-		k, grant, err := site.Kit(loaded, name, time.Now())
+		k, grant, err := site.Kit(loaded, name, clock())
 		if errors.Is(err, site.ErrNoCA) {
 			err = fmt.Errorf("%w: name one with --cert FILE, and its key with --key FILE", err)
 		}
@@ -106,7 +105,7 @@ func kitOf(c *cli.Context, loaded *config.Config, name string) (*kit.Kit, identi
 	if err != nil {
 		return nil, identity.Grant{}, err
 	}
-	return site.KitFor(loaded, cert, key, time.Now())
+	return site.KitFor(loaded, cert, key, clock())
 }
 
 // recordKit comes before writing: a kit gives a key away.
@@ -121,7 +120,7 @@ func recordKit(loaded *config.Config, name string, k *kit.Kit, format, out strin
 
 // writeKit writes the folder of a client on record.
 func writeKit(loaded *config.Config, name, out string) error {
-	k, _, err := site.Kit(loaded, name, time.Now())
+	k, _, err := site.Kit(loaded, name, clock())
 	if err == nil {
 		err = recordKit(loaded, name, k, "dir", out)
 	}
@@ -140,9 +139,9 @@ func writeKitAs(k *kit.Kit, format, out string, stdout io.Writer) error {
 		write = k.WriteTar
 	}
 	if out == "-" {
-		return write(stdout, time.Now())
+		return write(stdout, clock())
 	}
-	return replaceFile(out, func(w io.Writer) error { return write(w, time.Now()) })
+	return replaceFile(out, func(w io.Writer) error { return write(w, clock()) })
 }
 
 // replaceFile writes a file that only its owner may read, in one step.

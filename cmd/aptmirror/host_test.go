@@ -32,6 +32,7 @@ type host struct {
 	port    string
 	program string
 	user    *syscall.Credential // nil: the one who runs the tests
+	clock   string              // a file for shifted, "" = the system's clock
 }
 
 // newHost makes a site with an archive "debian" that has all suites of a.
@@ -92,6 +93,9 @@ func (h *host) command(ctx context.Context, program string, args ...string) *exe
 	cmd.Dir = h.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "TMPDIR=" + os.TempDir(), "LC_ALL=C", "GORACE=" + raceOptions}
+	if h.clock != "" {
+		cmd.Env = append(cmd.Env, clockVariable+"="+h.clock)
+	}
 	if h.config != "" {
 		cmd.Env = append(cmd.Env, "APTMIRROR_CONFIG="+h.config)
 	}

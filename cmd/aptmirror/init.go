@@ -69,7 +69,7 @@ func initialise(c *cli.Context) error {
 			fmt.Fprintln(c.App.ErrWriter, "left out:", line)
 		}
 	}
-	loaded, err := site.Create(plan, time.Now())
+	loaded, err := site.Create(plan, clock())
 	if errors.Is(err, fs.ErrExist) {
 		return usageError{err}
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,6 +39,10 @@ func buildVersion() string {
 	}
 	return "devel"
 }
+
+// clock is what the daemon, a new site and new certificates go by; only tests
+// set another.
+var clock = time.Now
 
 // exitInterrupted is the exit code after a signal, as shells have it.
 const exitInterrupted = 130

@@ -38,7 +38,7 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return serve(c, loaded, daemon.Options{Version: buildVersion(), Log: log, Level: level})
+			return serve(c, loaded, daemon.Options{Version: buildVersion(), Now: clock, Log: log, Level: level})
 		},
 	}
 }

@@ -175,8 +175,8 @@ func clientAuthority(c *config.Config, now time.Time) error {
 	return clients.Init(now)
 }
 
-func signingKey(c *config.Config, _ time.Time) (err error) {
-	key, err := resign.NewKey("aptmirror site key", "", resign.EdDSA)
+func signingKey(c *config.Config, now time.Time) (err error) {
+	key, err := resign.NewKeyAt(now, "aptmirror site key", "", resign.EdDSA)
 	if err != nil {
 		return err
 	}
