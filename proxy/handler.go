@@ -141,6 +141,9 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository+"/"+suite)))
 		return
 	}
+	if s.changelog(e, grant, repository, served, name) {
+		return
+	}
 	e.err = err
 	if errors.Is(err, catalog.ErrNoGeneration) {
 		e.comeAgain("this suite has not been verified yet, try again later")

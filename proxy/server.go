@@ -9,7 +9,8 @@
 //
 // An address is /REPOSITORY/PATH, decoded once, dot segments taken out; a
 // query is ignored. Below /REPOSITORY/snapshot/ID/ is an earlier state of the
-// repository. Below /-/ are the server's own pages, and where packages are
+// repository, and below /REPOSITORY/changelogs/ is what its packages say of their
+// changes. Below /-/ are the server's own pages, and where packages are
 // uploaded to. In proxy mode a request may name a whole address of an archive
 // in place of a path, and gets the repository that serves that archive as it is.
 // Answers, where apt's reading of them decides:
@@ -93,6 +94,9 @@ type Config struct {
 	Uploads Uploads
 	// Snapshots finds what is served below /REPOSITORY/snapshot/; nil: nothing.
 	Snapshots Snapshots
+	// Changelogs finds what is served below /REPOSITORY/changelogs/ where no file
+	// lies there; nil: nothing.
+	Changelogs Changelogs
 	// MaxUpload is the largest file that is taken, in bytes; 0: 4 GiB.
 	MaxUpload int64
 	// MaxConnections is how many connections there are at most; 0: as many as

@@ -26,10 +26,12 @@ type Package struct {
 	Description string // default "NAME, for tests"; further lines are the long text
 	// Fields are further control lines, such as "Provides: mail-transport-agent".
 	Fields []string
-	// Data is the content of the one file that the package installs, /usr/share/doc/NAME/data; default Size bytes that do
+	// Data is the content of the file that the package installs, /usr/share/doc/NAME/data; default Size bytes that do
 	// not compress, the same for the same package.
 	Data []byte
 	Size int
+	// Changelog is the text of the package's changelog; default none.
+	Changelog string
 
 	Filename string // in the pool; default by Debian's rules
 	Deb      []byte // the built file
@@ -114,7 +116,11 @@ func buildDeb(t testing.TB, p Package) []byte {
 	name := "./usr/share/doc/" + p.Name + "/data"
 	sums := fmt.Sprintf("%x  %s\n", md5.Sum(p.Data), name[2:])
 	control := tarball(t, []entry{{"./control", []byte(p.control(true))}, {"./md5sums", []byte(sums)}})
-	data := tarball(t, []entry{{name, p.Data}})
+	files := []entry{{name, p.Data}}
+	if p.Changelog != "" {
+		files = append(files, entry{"./usr/share/doc/" + p.Name + "/changelog.Debian.gz", gzipped([]byte(p.Changelog))})
+	}
+	data := tarball(t, files)
 	return ar([]entry{{"debian-binary", []byte("2.0\n")}, {"control.tar.gz", gzipped(control)}, {"data.tar.gz", gzipped(data)}})
 }
 

@@ -33,7 +33,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	board := d.newBoard()
 	handler := admin.NewHandler(d, os.Getuid())
 	server := proxy.New(proxy.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: d.states,
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: d.states, Changelogs: d.newChangelogs(),
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
 		Uploads: d.uploads, Status: board.Handler(), Observe: observer(board),
 		Admin: func(w http.ResponseWriter, r *http.Request, by identity.Identity) {

@@ -91,7 +91,9 @@ func (d *Daemon) header(m *makings, repository, suite string) (resign.Header, er
 		NotAutomatic: s.NotAutomatic, ButAutomaticUpgrades: s.ButAutomaticUpgrades,
 	}
 	if url := m.config.Serve.PublicURL; url != "" {
-		h.Snapshots = strings.TrimSuffix(url, "/") + "/" + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
+		url = strings.TrimSuffix(url, "/") + "/"
+		h.Snapshots = url + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
+		h.Changelogs = url + repository + "/changelogs/@CHANGEPATH@_changelog"
 	}
 	before, err := d.cache.Catalog.Publication(repository, suite)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
