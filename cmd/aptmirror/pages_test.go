@@ -48,7 +48,6 @@ var elsewhere = map[string]string{
 	"ini":            "nobody: a file of another program",
 	"promql":         "nobody: a query",
 	"diagram":        "nobody: a picture",
-	"console":        "nobody: a session",
 }
 
 // codeBlock is one fenced block of a page.
