@@ -200,7 +200,7 @@ func TestTroubleshootingHasEveryMessage(t *testing.T) {
 	}
 	for _, r := range upstream.Reasons() {
 		if !strings.Contains(string(text), "| `"+string(r)+"` |") {
-			t.Errorf("there is no line for the reason %s", r)
+			t.Errorf("upstream/README.md needs a line for the reason %s", r)
 		}
 	}
 	messages := 0
@@ -208,7 +208,7 @@ func TestTroubleshootingHasEveryMessage(t *testing.T) {
 		for _, message := range messagesIn(t, dir) {
 			messages++
 			if part := longest(message); !strings.Contains(string(text), part) {
-				t.Errorf("there is no line for the message %q: %q", message, part)
+				t.Errorf("upstream/README.md needs a line for the message %q: with %q", message, part)
 			}
 		}
 	}
