@@ -104,9 +104,10 @@ func (c *Cache) reserve(ctx context.Context, size int64, evict bool) error {
 
 // tryReserve returns how many bytes are missing; none, if size is reserved.
 func (c *Cache) tryReserve(size int64) (missing int64) {
-	_, stored := c.Blobs.Stored()
 	c.room.mu.Lock()
 	defer c.room.mu.Unlock()
+	// Asked under the lock: a file is stored first and gives its reservation up after that, so it counts once or twice, never not at all.
+	_, stored := c.Blobs.Stored()
 	if c.room.max > 0 {
 		missing = stored + c.room.reserved + size - c.room.max
 	}

@@ -2,26 +2,39 @@ package blob
 
 import "sync"
 
-// smallBlob is the size in bytes up to which a writer allocates its buffer rather than take a chunk from
-// the pool.
-const smallBlob = 64 << 10
+const (
+	// tinyBlob is the size in bytes up to which a writer allocates its buffer, and smallBlob the one up to which it takes
+	// a small one from a pool rather than one for a chunk.
+	tinyBlob  = 4 << 10
+	smallBlob = 64 << 10
+)
 
-var chunkBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, sealedSize(ChunkSize))
-	return &b
-}}
+var smallBuffers, chunkBuffers = bufferPool(smallBlob), bufferPool(ChunkSize)
+
+// bufferPool has buffers for n bytes and their checksums.
+func bufferPool(n int64) *sync.Pool {
+	return &sync.Pool{New: func() any {
+		b := make([]byte, 0, sealedSize(n))
+		return &b
+	}}
+}
 
 func newChunk(size int64) []byte {
-	if size <= smallBlob {
+	switch {
+	case size <= tinyBlob:
 		return make([]byte, 0, sealedSize(size))
+	case size <= smallBlob:
+		return *smallBuffers.Get().(*[]byte)
 	}
 	return *chunkBuffers.Get().(*[]byte)
 }
 
 func recycleChunk(b []byte) {
-	if cap(b) < ChunkSize {
-		return
-	}
 	b = b[:0]
-	chunkBuffers.Put(&b)
+	switch int64(cap(b)) {
+	case sealedSize(smallBlob):
+		smallBuffers.Put(&b)
+	case sealedSize(ChunkSize):
+		chunkBuffers.Put(&b)
+	}
 }

@@ -31,13 +31,14 @@ func (s *Store) checkOpenSpace() error {
 
 // checkFree returns ErrNoSpace where writing need bytes would leave less than floor.
 func (s *Store) checkFree(floor, need int64) error {
-	if floor < 0 {
+	if floor < 0 || s.spare.covers(floor+need) {
 		return nil
 	}
 	free, err := s.free(s.dir)
 	if err != nil {
 		return err
 	}
+	s.spare.note(free)
 	if free-need < floor {
 		return fmt.Errorf("%w: %d MiB free, %d MiB to be written, %d MiB must stay free",
 			ErrNoSpace, free>>20, need>>20, floor>>20)

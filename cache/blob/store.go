@@ -58,6 +58,7 @@ type Store struct {
 	// rewriteFloor is the free space in bytes without which no value-log file is rewritten.
 	rewriteFloor int64
 	free         func(dir string) (int64, error)
+	spare        *spare // what free answered last
 
 	// gate is held shared for each use of db and exclusively by Close, because badger unmaps its files while
 	// they are read. It is never held across a call to a client's Writer or Reader.
@@ -117,7 +118,7 @@ func open(dir string, o Options) (*Store, error) {
 func newStore(dir string, o Options) *Store {
 	s := &Store{dir: dir, free: o.free, writing: map[uint64]struct{}{}}
 	if s.free == nil {
-		s.free = freeSpace
+		s.free, s.spare = freeSpace, &spare{now: time.Now}
 	}
 	s.floor = o.FreeFloor
 	if s.floor == 0 {

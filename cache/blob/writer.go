@@ -172,13 +172,18 @@ func (w *Writer) settle() error {
 	if err != nil {
 		return err
 	}
+	w.arrived()
+	return nil
+}
+
+// arrived is called when the chunk on its way is in the database.
+func (w *Writer) arrived() {
 	done := w.storing
 	w.mu.Lock()
 	w.stored += int64(len(done))
 	w.storing = nil
 	w.mu.Unlock()
 	recycleChunk(done)
-	return nil
 }
 
 func (s *Store) storeChunk(ctx context.Context, id uint64, index int64, chunk []byte) error {
@@ -218,13 +223,19 @@ func (w *Writer) Commit() (Info, error) {
 	return final.info(w.want), nil
 }
 
+// storeLast waits for what it stores: there is nothing to be filled meanwhile.
 func (w *Writer) storeLast() error {
-	if len(w.chunk) > 0 {
-		if err := w.sendChunk(); err != nil {
-			return err
-		}
+	if err := w.settle(); err != nil || len(w.chunk) == 0 {
+		return err
 	}
-	return w.settle()
+	w.mu.Lock()
+	w.storing, w.chunk = w.chunk, nil
+	w.mu.Unlock()
+	if err := w.store.storeChunk(w.ctx, w.row.id, w.stored/ChunkSize, w.storing); err != nil {
+		return err
+	}
+	w.arrived()
+	return nil
 }
 
 func (w *Writer) check() error {

@@ -25,16 +25,21 @@ var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 // All are there when it returns without an error.
 func (in *Incoming) takeFiles(ctx context.Context, r *reading, files []File) error {
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelFiles)
+	small := make(chan func() error)
+	// A few goroutines with grown stacks, rather than one more for each of many files.
+	for range parallelFiles {
+		group.Go(func() error { return runAll(small) })
+	}
 	var err error
 	for _, f := range files {
 		if groupCtx.Err() != nil {
 			break
 		}
-		if err = in.takeFile(groupCtx, group, r, f); err != nil {
+		if err = in.takeFile(groupCtx, small, r, f); err != nil {
 			break
 		}
 	}
+	close(small)
 	if stored := group.Wait(); stored != nil {
 		return stored
 	}
@@ -44,7 +49,17 @@ func (in *Incoming) takeFiles(ctx context.Context, r *reading, files []File) err
 	return err
 }
 
-func (in *Incoming) takeFile(ctx context.Context, group *errgroup.Group, r *reading, f File) error {
+// runAll ends with the first error. With it ends the context of who hands over the next.
+func runAll(small <-chan func() error) error {
+	for store := range small {
+		if err := store(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *Incoming) takeFile(ctx context.Context, small chan<- func() error, r *reading, f File) error {
 	if err := r.expect(blobFolder+f.Digest.String(), f.Size); err != nil {
 		return r.refuse(err)
 	}
@@ -55,7 +70,7 @@ func (in *Incoming) takeFile(ctx context.Context, group *errgroup.Group, r *read
 	case there:
 		_, err = io.CopyN(&metered{ctx, io.Discard, &in.progress}, r, f.Size)
 	case f.Size <= smallFile:
-		return in.takeSmall(ctx, group, r, f)
+		return in.takeSmall(ctx, small, r, f)
 	default:
 		err = in.store(ctx, r, f)
 	}
@@ -69,7 +84,7 @@ func (in *Incoming) takeFile(ctx context.Context, group *errgroup.Group, r *read
 }
 
 // takeSmall leaves the storing of a file to others, so that the next can be read.
-func (in *Incoming) takeSmall(ctx context.Context, group *errgroup.Group, r *reading, f File) error {
+func (in *Incoming) takeSmall(ctx context.Context, small chan<- func() error, r *reading, f File) error {
 	buffer := buffers.Get().(*[smallFile]byte)
 	data := buffer[:f.Size]
 	err := r.full(data)
@@ -81,14 +96,19 @@ func (in *Incoming) takeSmall(ctx context.Context, group *errgroup.Group, r *rea
 		return in.stored(r, f, err)
 	}
 	in.progress.add(f.Size)
-	group.Go(func() error {
+	store := func() error {
 		defer buffers.Put(buffer)
 		return in.stored(r, f, in.write(ctx, f, func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		}))
-	})
-	return nil
+	}
+	select {
+	case small <- store:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // stored says how the storing of a file ended.
