@@ -106,7 +106,7 @@ func TestAHoldEnds(t *testing.T) {
 	sight := func(versions ...string) {
 		var keys []uint64
 		for _, v := range versions {
-			keys = append(keys, catalog.SightKey("aaa", v, "amd64"))
+			keys = append(keys, catalog.SightKey("aaa", v, "amd64", digestOf("aaa", v, "amd64")))
 		}
 		if err := s.Catalog.Sight(t.Context(), "debian", "bookworm", keys, s.now); err != nil {
 			t.Fatal(err)
@@ -139,6 +139,34 @@ func TestAHoldEnds(t *testing.T) {
 		if !built.Generation.Next.Equal(next) {
 			t.Errorf("after %v the next change is at %v, want %v", c.after, built.Generation.Next, next)
 		}
+	}
+}
+
+// Who can sign for an archive cannot slip other bytes past a hold under a version
+// that was there before.
+func TestOtherBytesUnderAKnownVersionAreHeld(t *testing.T) {
+	s := newStore(t)
+	rule := rules(t, "hold 7d ?true\nallow ?true\n")
+	sightAndBuild := func(text string) []string {
+		in := s.mirror("debian", "bookworm", map[string]string{amd64: text})
+		keys, err := s.builder().SightKeys(t.Context(), *in.Generation, false)
+		if err == nil {
+			err = s.Catalog.Sight(t.Context(), "debian", "bookworm", keys, s.now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := recipe(in)
+		r.Policy = rule
+		return packages(t, s.index(s.build(r).Generation, amd64))
+	}
+	known, other := joined(stanza("aaa", "1", "amd64"), stanza("bbb", "1", "amd64")), stanza("bbb", "1", "amd64")
+	if got := sightAndBuild(known); !cmp.Equal(got, []string{"aaa 1", "bbb 1"}) {
+		t.Fatalf("at first: %v", got)
+	}
+	changed := strings.Replace(stanza("aaa", "1", "amd64"), digestOf("aaa", "1", "amd64").String(), digestOf("evil", "1", "amd64").String(), 1)
+	if got := sightAndBuild(joined(changed, other)); !cmp.Equal(got, []string{"bbb 1"}) {
+		t.Errorf("with other bytes: %v, want that they are held", got)
 	}
 }
 

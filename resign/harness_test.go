@@ -114,7 +114,7 @@ func pressed(t testing.TB, f compress.Format, data []byte) []byte {
 // stanza is a package of an archive as its index has it.
 func stanza(name, version, arch string, more ...string) string {
 	return fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: %s\n%sFilename: pool/main/%s/%s_%s_%s.deb\nSize: %d\nSHA256: %s\nDescription-md5: %032x\n\n",
-		name, version, arch, lines(more), name, name, version, arch, 1000+len(name), blob.Sum([]byte(name+version+arch)), len(name))
+		name, version, arch, lines(more), name, name, version, arch, 1000+len(name), digestOf(name, version, arch), len(name))
 }
 
 func lines(more []string) string {
@@ -123,6 +123,9 @@ func lines(more []string) string {
 	}
 	return strings.Join(more, "\n") + "\n"
 }
+
+// digestOf is the digest that stanza gives a package.
+func digestOf(name, version, arch string) blob.Digest { return blob.Sum([]byte(name + version + arch)) }
 
 // sourceStanza is a source package of an archive as its index has it.
 func sourceStanza(name, version string) string {

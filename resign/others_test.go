@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
@@ -165,7 +166,10 @@ func TestLackingAndSightKeys(t *testing.T) {
 	if err != nil || !cmp.Equal(again, keys) || len(b.copied) != 1 {
 		t.Errorf("with copies: %v, %v, %v", again, b.copied, err)
 	}
-	want := []uint64{catalog.SightKey("aaa", "1", "amd64"), catalog.SightKey("bbb", "1", "all"), catalog.SightKey("aaa", "1", "source")}
+	want := []uint64{
+		catalog.SightKey("aaa", "1", "amd64", digestOf("aaa", "1", "amd64")), catalog.SightKey("bbb", "1", "all", digestOf("bbb", "1", "all")),
+		catalog.SightKey("aaa", "1", "source", blob.Sum([]byte("aaa_1.dsc"))),
+	}
 	if !cmp.Equal(keys, want) {
 		t.Errorf("%v", keys)
 	}

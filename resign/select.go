@@ -209,7 +209,7 @@ func (r *reader) complete(ctx context.Context, p *policy.Package, at placed) err
 		if err != nil {
 			return err
 		}
-		p.FirstSeen, _ = s.First(catalog.SightKey(p.Name, p.Version, p.Architecture))
+		p.FirstSeen, _ = s.First(catalog.SightKey(p.Name, p.Version, p.Architecture, p.Digest))
 	}
 	if p.Digest != (blob.Digest{}) || p.Kind == policy.Source {
 		return nil

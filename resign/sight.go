@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/policy"
 	"aptmirror/upstream/deb822"
 )
 
@@ -47,14 +48,11 @@ func (b *Builder) openForSight(ctx context.Context, f indexFile, again bool) (io
 func appendSightKeys(ctx context.Context, keys []uint64, f indexFile, plain io.Reader) ([]uint64, error) {
 	sc := deb822.NewScanner(plain, deb822.Limits{})
 	for sc.Scan() {
-		s := sc.Stanza()
-		name, _ := s.Get("Package")
-		version, _ := s.Get("Version")
-		arch := []byte("source")
-		if f.content != sources {
-			arch, _ = s.Get("Architecture")
+		var p policy.Package
+		if err := p.Read(sc.Stanza(), kindOf(f.content)); err != nil {
+			return nil, err
 		}
-		keys = append(keys, catalog.SightKey(text(name), text(version), text(arch)))
+		keys = append(keys, catalog.SightKey(p.Name, p.Version, p.Architecture, p.Digest))
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

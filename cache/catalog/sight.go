@@ -11,6 +11,8 @@ import (
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
+
+	"aptmirror/cache/blob"
 )
 
 // When a version of a package was first seen in an archive is one record of 12
@@ -30,12 +32,15 @@ const (
 	sightBatch = 512 << 10
 )
 
-// SightKey stands for a version of a package.
-func SightKey(name, version, architecture string) uint64 {
-	text := make([]byte, 0, 128)
+// SightKey stands for the bytes that an archive has of a version of a package;
+// digest is zero where the index does not have it. Other bytes under a version
+// that was known are new, whoever signed them.
+func SightKey(name, version, architecture string, digest blob.Digest) uint64 {
+	text := make([]byte, 0, 192)
 	text = append(append(text, name...), 0)
 	text = append(append(text, version...), 0)
-	sum := sha256.Sum256(append(text, architecture...))
+	text = append(append(text, architecture...), 0)
+	sum := sha256.Sum256(append(text, digest[:]...))
 	return binary.BigEndian.Uint64(sum[:])
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"aptmirror/cache/blob"
 )
 
 func (f *fixture) sightings(archive string) *Sightings {
@@ -26,8 +28,8 @@ func (f *fixture) see(suite string, now time.Time, keys ...uint64) {
 
 func TestSightRemembersWhenAVersionWasFirstSeen(t *testing.T) {
 	f := newFixture(t)
-	old, later := SightKey("hello", "1", "amd64"), SightKey("hello", "2", "amd64")
-	other, never := SightKey("tool", "1", "all"), SightKey("tool", "2", "all")
+	old, later := SightKey("hello", "1", "amd64", blob.Digest{}), SightKey("hello", "2", "amd64", blob.Digest{})
+	other, never := SightKey("tool", "1", "all", blob.Digest{}), SightKey("tool", "2", "all", blob.Digest{})
 	f.see("stable", testTime, old)
 	f.see("stable", testTime.Add(time.Hour), old, later)
 	f.see("stable", testTime.Add(2*time.Hour), later)
@@ -94,16 +96,16 @@ func TestSightingsAreAsASimpleMapHasThem(t *testing.T) {
 }
 
 func TestSightKeysTellFieldsApart(t *testing.T) {
-	keys := []uint64{SightKey("a", "1", "all"), SightKey("a1", "", "all"), SightKey("", "a1", "all"), SightKey("a", "1a", "ll"), SightKey("a", "1", "")}
+	keys := []uint64{SightKey("a", "1", "all", blob.Digest{}), SightKey("a1", "", "all", blob.Digest{}), SightKey("", "a1", "all", blob.Digest{}), SightKey("a", "1a", "ll", blob.Digest{}), SightKey("a", "1", "", blob.Digest{}), SightKey("a", "1", "all", blob.Digest{1})}
 	slices.Sort(keys)
-	if n := len(slices.Compact(keys)); n != 5 {
+	if n := len(slices.Compact(keys)); n != 6 {
 		t.Errorf("%d different keys", n)
 	}
 }
 
 func benchKeys(n int) (keys []uint64) {
 	for i := range n {
-		keys = append(keys, SightKey(fmt.Sprintf("lib%05d-dev", i), "1.2.3-4", "amd64"))
+		keys = append(keys, SightKey(fmt.Sprintf("lib%05d-dev", i), "1.2.3-4", "amd64", blob.Digest{}))
 	}
 	return keys
 }
@@ -118,7 +120,7 @@ func BenchmarkSight(b *testing.B) {
 	for b.Loop() {
 		now = now.Add(time.Hour)
 		for i := range 300 {
-			keys[i*200] = SightKey("new", fmt.Sprint(now.Unix(), i), "all")
+			keys[i*200] = SightKey("new", fmt.Sprint(now.Unix(), i), "all", blob.Digest{})
 		}
 		f.see("stable", now, keys...)
 	}
