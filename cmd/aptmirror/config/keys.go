@@ -225,7 +225,7 @@ var grantSection = section{
 		{name: "read", about: `Repositories "NAME", suites of them "NAME/SUITE", or "*" for all. Required, unless one of the next three is there.`, example: `["debian"]`},
 		{name: "upload", about: `Pools that the client may add packages to, or "*" for all. Default: none.`, example: `["internal"]`},
 		{name: "status", about: "true shows the status page and the metrics. Default false.", example: "true"},
-		{name: "admin", about: "true allows what the commands on this machine do; includes status. Default false.", example: "true"},
+		{name: "admin", about: "true lets it make the calls of commands over the network; includes status. Default false.", example: "true"},
 		{name: "rate", about: `The most that goes to the client: "50MB/s", at least 10kB/s. Default: no limit.`, example: `"50MB/s"`},
 		{name: "connections", about: "The most connections of the client at a time, 1 to 10000. Default: no limit.", example: "16"},
 	},
