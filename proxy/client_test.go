@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,7 +30,15 @@ func (s *site) dial(cert *tls.Certificate) *connection {
 	}
 	conn.SetDeadline(time.Now().Add(patience))
 	s.t.Cleanup(func() { conn.Close() })
-	return &connection{s.t, conn, bufio.NewReader(conn)}
+	return &connection{s.t, conn, bufio.NewReader(patient{conn})}
+}
+
+// patient waits that long each time, however long a test takes.
+type patient struct{ net.Conn }
+
+func (p patient) Read(b []byte) (int, error) {
+	p.SetDeadline(time.Now().Add(patience))
+	return p.Conn.Read(b)
 }
 
 // send writes a request of the given lines.

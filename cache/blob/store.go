@@ -74,7 +74,8 @@ type Store struct {
 
 	reclaiming sync.Mutex // held by Reclaim: badger allows one at a time
 
-	tally tally
+	tally     tally
+	writeback writeback
 
 	mu       sync.Mutex // guards the fields below
 	lastID   uint64
@@ -116,7 +117,7 @@ func open(dir string, o Options) (*Store, error) {
 }
 
 func newStore(dir string, o Options) *Store {
-	s := &Store{dir: dir, free: o.free, writing: map[uint64]struct{}{}}
+	s := &Store{dir: dir, free: o.free, writing: map[uint64]struct{}{}, writeback: writeback{dir: dir, fileSize: fileSize(o)}}
 	if s.free == nil {
 		s.free, s.spare = freeSpace, &spare{now: time.Now}
 	}
@@ -136,6 +137,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.writeback.work.Wait()
 	if err := s.closeDatabase(); err != nil {
 		return fmt.Errorf("closing blob store %s: %w", s.dir, err)
 	}

@@ -198,6 +198,7 @@ func (s *Store) storeChunk(ctx context.Context, id uint64, index int64, chunk []
 	}
 	reached("chunk stored")
 	s.unreserve(n)
+	s.startWriteback(n)
 	return nil
 }
 
