@@ -153,8 +153,10 @@ func poolDigests(ctx context.Context, c *catalog.Catalog) (digests []blob.Digest
 	}
 	for _, f := range files {
 		digests = append(digests, f.Digest)
-		if f.Stanza != (blob.Digest{}) {
-			digests = append(digests, f.Stanza)
+		for _, d := range []blob.Digest{f.Stanza, f.Paths} {
+			if d != (blob.Digest{}) {
+				digests = append(digests, d)
+			}
 		}
 	}
 	return digests, nil

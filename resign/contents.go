@@ -22,6 +22,7 @@ type contentsReader struct {
 	lines *bufio.Scanner
 	path  []byte // "" at the end
 	list  []byte // comma separated, each [SECTION/]PACKAGE
+	whole bool   // all of it remains
 }
 
 func newContentsReader(r io.Reader) *contentsReader {
@@ -71,7 +72,7 @@ func mergeContents(ctx context.Context, p *packer, inputs []*contentsReader, kee
 		list = list[:0]
 		for _, in := range live {
 			if bytes.Equal(in.path, file) {
-				list = appendKept(list, in.list, keep)
+				list = appendKept(list, in.list, func(name []byte) bool { return in.whole || keep(name) })
 				in.next()
 			}
 		}

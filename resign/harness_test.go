@@ -235,6 +235,7 @@ func (s *store) pool(name string, controls ...string) Input {
 			Pool: name, Component: "main", Kind: catalog.PoolDeb, Package: get("Package"), Version: get("Version"), Architecture: get("Architecture"),
 			Path:   fmt.Sprintf("main/%s/%s_%s_%s.deb", get("Package"), get("Package"), get("Version"), get("Architecture")),
 			Digest: s.put(deb), Size: int64(len(deb)), Stanza: s.put([]byte(control)), Added: s.now,
+			Paths: s.put([]byte("usr/bin/" + get("Package") + "\n")),
 		})
 	}
 	if err := s.Catalog.AddPoolFiles(s.t.Context(), name, files); err != nil {

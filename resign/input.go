@@ -96,9 +96,13 @@ func (in *input) digestOf(file string) (blob.Digest, error) {
 	return blob.Digest{}, fmt.Errorf("%s has no SHA-256, in its index or in the generation", clean)
 }
 
-// poolIdentity is what decides the part of a pool.
-func (in *input) poolIdentity() []string {
+// poolIdentity is what decides the part of a pool, with the contents of its
+// packages or without.
+func (in *input) poolIdentity(contents bool) []string {
 	var lines []string
+	if contents {
+		lines = append(lines, "contents")
+	}
 	for _, f := range in.Files {
 		lines = append(lines, strings.Join([]string{f.Path, string(f.Kind), f.Component, f.Digest.String(), f.Stanza.String(), f.Package, f.Version, f.Architecture}, " "))
 	}

@@ -72,7 +72,7 @@ func TestOthersAreTakenOver(t *testing.T) {
 		e, _ := s.table(*in.Generation).Find("dists/bookworm/" + other)
 		s.spoil(e.Digest)
 	}
-	r.From = append(r.From, s.pool("internal", "Package: ppp\nVersion: 1\nArchitecture: amd64\n"))
+	r.From = append(r.From, s.pool("internal", "Package: ppp\nVersion: 1\nArchitecture: all\n"))
 	second := s.build(r).Generation
 	for _, other := range []string{"main/Contents-amd64", "main/i18n/Translation-en"} {
 		if s.index(first, other) != s.index(second, other) {

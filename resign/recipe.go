@@ -87,7 +87,7 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 		id := identity{Name: in.Name, Origin: in.origin(), Exempt: in.Exempt, Facts: in.facts}
 		switch {
 		case in.Generation == nil:
-			id.Pool = in.poolIdentity()
+			id.Pool = in.poolIdentity(!r.WithoutContents)
 		case in.origin() == "":
 			id.Built = in.Generation.Manifest
 		default:

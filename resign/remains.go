@@ -1,6 +1,7 @@
 package resign
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,22 +26,28 @@ type remains struct {
 	// whether anything changed.
 	sums  map[string]hash.Hash // by architecture
 	whole hash.Hash
+	// own are packages of pools, by the contents that they are listed in.
+	own map[indexName]map[blob.Digest]ownPackage
 }
 
 func newRemains() *remains {
 	return &remains{
 		seed: maphash.MakeSeed(), names: map[string]map[uint64]bool{}, descriptions: map[uint64]bool{},
-		sums: map[string]hash.Hash{}, whole: sha256.New(),
+		sums: map[string]hash.Hash{}, whole: sha256.New(), own: map[indexName]map[blob.Digest]ownPackage{},
 	}
 }
 
-// note takes up what was selected. Packages of pools are in no contents, and
-// have their descriptions in full.
+// note takes up what was selected. Packages of pools are in the contents of no
+// archive, and have their descriptions in full.
 func (r *remains) note(s *Selection) {
 	names, sum := map[uint64]bool{}, sha256.New()
 	for i := range s.Set.Packages {
 		p := &s.Set.Packages[i]
-		if p.Kind != policy.Deb || p.Input.Pool || !s.Decision.Verdicts[i].Allowed() {
+		if p.Kind != policy.Deb || !s.Decision.Verdicts[i].Allowed() {
+			continue
+		}
+		if p.Input.Pool {
+			r.noteOwn(s, i)
 			continue
 		}
 		md5 := p.Field("Description-md5")
@@ -98,9 +105,18 @@ func (w *writing) writeOthers(ctx context.Context, inputs []*input, r *remains) 
 			groups[f.indexName] = append(groups[f.indexName], f)
 		}
 	}
+	own := map[indexName][]ownPackage{}
+	if !w.recipe.WithoutContents {
+		own = r.ownContents(func(name indexName) bool { return groups[name] != nil })
+	}
+	for name := range own {
+		if groups[name] == nil {
+			order = append(order, name)
+		}
+	}
 	slices.SortFunc(order, func(a, b indexName) int { return strings.Compare(a.path(), b.path()) })
 	for _, name := range order {
-		if err := w.writeOther(ctx, name, groups[name], r); err != nil {
+		if err := w.writeOther(ctx, name, groups[name], own[name], r); err != nil {
 			return fmt.Errorf("writing %s: %w", name.path(), err)
 		}
 	}
@@ -114,8 +130,8 @@ func (w *writing) wantsOther(f indexFile) bool {
 	return f.content != contents || f.variant == "all" || slices.Contains(w.recipe.Architectures, f.variant)
 }
 
-func (w *writing) writeOther(ctx context.Context, name indexName, from []indexFile, r *remains) error {
-	decided := decidedBy(name, from, r)
+func (w *writing) writeOther(ctx context.Context, name indexName, from []indexFile, own []ownPackage, r *remains) error {
+	decided := decidedBy(name, from, own, r)
 	if w.fields.Decided == nil {
 		w.fields.Decided = map[string]blob.Digest{}
 	}
@@ -124,14 +140,15 @@ func (w *writing) writeOther(ctx context.Context, name indexName, from []indexFi
 		return nil
 	}
 	found := w.readable(from)
-	if len(found) < len(from) {
+	listable := slices.DeleteFunc(own, func(p ownPackage) bool { return !w.b.has(p.Paths) && !w.b.has(p.Digest) })
+	if len(found) < len(from) || len(listable) < len(own) {
 		delete(w.fields.Decided, name.path())
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && len(listable) == 0 {
 		return nil
 	}
 	p := newPacker(ctx, readMembers(w.before.gz(ctx, w.b, w.dir+name.path()+".gz")))
-	err := w.filterOther(ctx, p, name, found, r)
+	err := w.filterOther(ctx, p, name, found, listable, r)
 	done, packErr := p.finish()
 	if err = errors.Join(err, packErr); err != nil {
 		return err
@@ -155,11 +172,14 @@ func (w *writing) readable(from []indexFile) (found []indexFile) {
 }
 
 // decidedBy stands for all that decides the bytes of a translation or contents.
-func decidedBy(name indexName, from []indexFile, r *remains) blob.Digest {
+func decidedBy(name indexName, from []indexFile, own []ownPackage, r *remains) blob.Digest {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n", format)
 	for _, f := range from {
 		fmt.Fprintln(h, f.identity)
+	}
+	for _, p := range own {
+		fmt.Fprintln(h, p.Digest, p.item)
 	}
 	if name.content == contents {
 		h.Write(r.sum(name.variant))
@@ -204,7 +224,7 @@ func (p *previous) listed(name string) (ListedFile, bool) {
 	return ListedFile{}, false
 }
 
-func (w *writing) filterOther(ctx context.Context, p *packer, name indexName, from []indexFile, r *remains) error {
+func (w *writing) filterOther(ctx context.Context, p *packer, name indexName, from []indexFile, own []ownPackage, r *remains) error {
 	if name.content == translations {
 		return w.filterTranslations(ctx, p, from, r)
 	}
@@ -216,6 +236,15 @@ func (w *writing) filterOther(ctx context.Context, p *packer, name indexName, fr
 		}
 		defer plain.Close()
 		readers = append(readers, newContentsReader(plain))
+	}
+	if len(own) > 0 {
+		lines, err := w.b.ownLines(ctx, own)
+		if err != nil {
+			return err
+		}
+		in := newContentsReader(bytes.NewReader(lines))
+		in.whole = true
+		readers = append(readers, in)
 	}
 	return mergeContents(ctx, p, readers, func(pkg []byte) bool { return r.hasName(name.variant, pkg) })
 }

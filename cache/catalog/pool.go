@@ -31,6 +31,9 @@ type PoolFile struct {
 	// Stanza is the control stanza as an index has it, without Filename, Size
 	// and digests; zero for a PoolSourceFile.
 	Stanza blob.Digest `json:"stanza,omitzero"`
+	// Paths are what a PoolDeb installs, each with a newline; zero where that is
+	// not recorded.
+	Paths blob.Digest `json:"paths,omitzero"`
 
 	Added  time.Time `json:"added"`
 	By     string    `json:"by"`               // who added it
@@ -124,8 +127,10 @@ func (c *Catalog) checkPoolFile(pool string, f PoolFile) error {
 	if err == nil && info.Size != f.Size {
 		err = fmt.Errorf("it has %d bytes in the store, not %d", info.Size, f.Size)
 	}
-	if err == nil && f.Stanza != (blob.Digest{}) {
-		_, err = c.blobs.Stat(f.Stanza)
+	for _, d := range []blob.Digest{f.Stanza, f.Paths} {
+		if err == nil && d != (blob.Digest{}) {
+			_, err = c.blobs.Stat(d)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)

@@ -39,6 +39,8 @@ const (
 	maxEntries = 2 << 20
 	// maxMemberBytes is the longest member that Member gives, a signature.
 	maxMemberBytes = 64 << 10
+	// MaxPaths is the size in bytes of the paths of a package above which it is refused; Debian's largest have 10 MB.
+	MaxPaths = 64 << 20
 )
 
 // Deb is a binary package that was read.
@@ -50,6 +52,8 @@ type Deb struct {
 	Arch    string
 	Source  string // the source package's name, which is Name where the field is not there
 	Section string // "" without the field
+	// Paths are the files that it installs, in order, each with a newline; folders and what no line can hold are left out.
+	Paths []byte
 
 	members []member
 	from    io.ReaderAt
@@ -72,10 +76,23 @@ func Read(ctx context.Context, r io.ReaderAt, size int64) (*Deb, error) {
 	if err := d.parse(); err != nil {
 		return nil, fmt.Errorf("control file: %w", err)
 	}
-	if err := checkData(ctx, d.open(data, maxDataTar)); err != nil {
+	if d.Paths, err = readData(ctx, d.open(data, maxDataTar)); err != nil {
 		return nil, fmt.Errorf("%s: %w", data.name, err)
 	}
 	return d, nil
+}
+
+// ReadPaths gives the Paths of a package that Read has accepted before.
+func ReadPaths(ctx context.Context, r io.ReaderAt, size int64) ([]byte, error) {
+	members, err := readMembers(r, size)
+	if err != nil {
+		return nil, err
+	}
+	d := &Deb{members: members, from: r}
+	if err := d.checkMembers(); err != nil {
+		return nil, err
+	}
+	return readData(ctx, d.open(d.find("data.tar"), maxDataTar))
 }
 
 // checkMembers wants the three members of deb(5) in their order, and others only as deb(5) foresees them.

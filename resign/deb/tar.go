@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
+	"unicode"
 
 	"aptmirror/upstream/compress"
 )
@@ -111,10 +113,12 @@ func trimLines(text []byte) []byte {
 	}
 }
 
-// checkData reads all of data.tar. What dpkg makes of its files is left to dpkg, but for paths out of the root.
-func checkData(ctx context.Context, u unpacked) error {
+// readData reads all of data.tar, and gives its Paths. What dpkg makes of its files is left to dpkg, but for paths out of
+// the root.
+func readData(ctx context.Context, u unpacked) ([]byte, error) {
 	u.packed = interruptible{ctx, u.packed}
-	return u.walk(func(h *tar.Header, _ io.Reader) error {
+	var paths pathList
+	err := u.walk(func(h *tar.Header, _ io.Reader) error {
 		switch h.Typeflag {
 		case tar.TypeReg, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
 		default:
@@ -126,8 +130,42 @@ func checkData(ctx context.Context, u unpacked) error {
 		if leadsOut(h.Name) || h.Typeflag == tar.TypeLink && leadsOut(h.Linkname) {
 			return errors.New("leads out of the package's root")
 		}
+		if err := paths.add(h); err != nil {
+			return err
+		}
 		return ctx.Err()
 	})
+	if err != nil {
+		return nil, err
+	}
+	return paths.text(), nil
+}
+
+// pathList collects the paths of a package.
+type pathList struct {
+	paths []string
+	size  int // bytes of all with their newlines
+}
+
+func (l *pathList) add(h *tar.Header) error {
+	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+	if h.Typeflag == tar.TypeDir || name == "" || strings.ContainsFunc(name, unicode.IsControl) {
+		return nil
+	}
+	l.paths = append(l.paths, name)
+	if l.size += len(name) + 1; l.size > MaxPaths {
+		return fmt.Errorf("the paths up to here have more than %d bytes", MaxPaths)
+	}
+	return nil
+}
+
+func (l *pathList) text() []byte {
+	slices.Sort(l.paths)
+	text := make([]byte, 0, l.size)
+	for _, name := range slices.Compact(l.paths) {
+		text = append(append(text, name...), '\n')
+	}
+	return text
 }
 
 func leadsOut(name string) bool {

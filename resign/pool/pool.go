@@ -110,6 +110,7 @@ type offer struct {
 	catalog.PoolFile
 	file   File
 	stanza []byte // of which Stanza is the digest
+	paths  []byte // of which Paths is the digest; nil without one
 }
 
 // compare parts what the pool has from what is new to it. The second result has the new ones.
@@ -169,9 +170,12 @@ func (p *Pool) keep(ctx context.Context, fresh []offer, now time.Time) error {
 	size := int64(0)
 	for _, o := range fresh {
 		digests, rows = append(digests, o.Digest), append(rows, o.PoolFile)
-		size += o.Size + int64(len(o.stanza))
+		size += o.Size + int64(len(o.stanza)+len(o.paths))
 		if o.stanza != nil {
 			digests = append(digests, o.Stanza)
+		}
+		if o.paths != nil {
+			digests = append(digests, o.Paths)
 		}
 	}
 	defer p.Cache.Hold(digests...)()
@@ -189,8 +193,11 @@ func (p *Pool) keep(ctx context.Context, fresh []offer, now time.Time) error {
 }
 
 func (p *Pool) store(ctx context.Context, o offer, now time.Time) error {
-	if o.stanza != nil {
-		if _, err := p.Cache.Blobs.Put(ctx, o.stanza, now); err != nil {
+	for _, text := range [][]byte{o.stanza, o.paths} {
+		if text == nil {
+			continue
+		}
+		if _, err := p.Cache.Blobs.Put(ctx, text, now); err != nil {
 			return err
 		}
 	}

@@ -100,9 +100,12 @@ func TestWhatIsKept(t *testing.T) {
 		t.Errorf("said and kept differ:\n%s", diff)
 	}
 	want := catalog.PoolFile{Pool: "internal", Component: "main", Path: "main/h/hello/hello_1.0-1_all.deb", Kind: catalog.PoolDeb, Package: "hello",
-		Version: "1.0-1", Architecture: "all", Digest: blob.Sum(content(t, f)), Size: f.Size, Stanza: got.Stanza, Added: got.Added, By: "tester"}
+		Version: "1.0-1", Architecture: "all", Digest: blob.Sum(content(t, f)), Size: f.Size, Stanza: got.Stanza, Paths: got.Paths, Added: got.Added, By: "tester"}
 	if diff := cmp.Diff(want, got); diff != "" || got.Added.IsZero() {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if paths, err := p.Cache.Blobs.ReadAll(t.Context(), got.Paths, 1<<20); err != nil || string(paths) != "usr/share/doc/x/data\n" {
+		t.Errorf("it installs %q, %v", paths, err)
 	}
 	stanza, err := p.Cache.Blobs.ReadAll(t.Context(), got.Stanza, 1<<20)
 	if want := strings.Replace(fields, "Section", "Installed-Size: 1\nSection", 1); err != nil || string(stanza) != want {

@@ -120,6 +120,8 @@ func (s *set) readDeb(f File) ([]offer, error) {
 	suffix := ".deb"
 	if strings.HasSuffix(f.Name, ".udeb") {
 		o.Kind, suffix = catalog.PoolUdeb, ".udeb"
+	} else {
+		o.paths, o.Paths = d.Paths, blob.Sum(d.Paths)
 	}
 	if d.Source != d.Name {
 		o.Source = d.Source
