@@ -139,7 +139,7 @@ var suiteSection = section{
 		{name: "publish", about: `"auto" shows changes by itself; "manual" is a ring, which waits for "aptmirror publish". Default "auto".`, example: `"auto"`},
 		{name: "not_automatic", about: "true lets apt take packages from it only when told to. Default false.", example: "true"},
 		{name: "but_automatic_upgrades", about: "true, with not_automatic, lets apt upgrade what came from it. Default false.", example: "true"},
-		{name: "contents", about: "true also lists which package has which file, for apt-file: the lists of whole archives are fetched for that. Default false.", example: "true"},
+		{name: "contents", about: "true also lists which package has which file, of archives and pools, for apt-file; whole lists are fetched for that. Default false.", example: "true"},
 		{name: "keyring_package", about: "true adds a package with the public halves of the keys. Default false.", example: "true"},
 	},
 }
