@@ -112,6 +112,30 @@ func TestATreeFollowsItsArchive(t *testing.T) {
 	wantTree(t, dir, a, from)
 }
 
+// apt and web servers tell two states of InRelease apart by seconds.
+func TestReleaseFilesOfATreeAreDatedOneAfterTheOther(t *testing.T) {
+	a := newArchive(t)
+	s := connected(t, a)
+	dir := t.TempDir()
+	var last time.Time
+	for i := range 3 {
+		if i > 0 {
+			a.AddPackage(upstreamtest.Package{Name: "more", Version: string(rune('0' + i))})
+			a.Publish()
+			s.refresh()
+		}
+		s.writeTree(dir)
+		info, err := os.Stat(filepath.Join(dir, "test/dists/stable/InRelease"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.ModTime().Unix() <= last.Unix() {
+			t.Errorf("state %d is dated %v, the one before %v", i+1, info.ModTime(), last)
+		}
+		last = info.ModTime()
+	}
+}
+
 func TestATreeLeavesWhatIsNotItsOwn(t *testing.T) {
 	a := newArchive(t)
 	from := connected(t, a)

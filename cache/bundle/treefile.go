@@ -23,7 +23,11 @@ func (t *tree) place(ctx context.Context, f TreeFile) error {
 		t.progress.add(f.Size)
 	default:
 		t.out.New++
-		if modified, err = t.put(ctx, f); err != nil {
+		before := modified
+		if modified, err = t.put(ctx, f); err == nil {
+			modified, err = t.date(f, modified, before)
+		}
+		if err != nil {
 			return err
 		}
 		reached("tree file written")
@@ -33,8 +37,18 @@ func (t *tree) place(ctx context.Context, f TreeFile) error {
 	return nil
 }
 
-// keep says whether the path has the right bytes already. What is there and is
-// neither right nor recorded belongs to somebody else.
+// date sees to it that a Release file is dated at least a second after the one
+// that it replaces: that is how apt and web servers tell them apart.
+func (t *tree) date(f TreeFile, modified, before time.Time) (time.Time, error) {
+	if f.Phase != ReleasePhase || modified.Unix() > before.Unix() {
+		return modified, nil
+	}
+	modified = time.Unix(before.Unix()+1, 0)
+	return modified, t.root.Chtimes(f.Path, modified, modified)
+}
+
+// keep says whether the path has the right bytes already, and of when what is
+// there is. What is neither right nor recorded belongs to somebody else.
 func (t *tree) keep(f TreeFile) (modified time.Time, kept bool, err error) {
 	info, err := t.root.Lstat(f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,7 +69,7 @@ func (t *tree) keep(f TreeFile) (modified time.Time, kept bool, err error) {
 	if !ours || info.IsDir() {
 		return modified, false, fmt.Errorf("%s is there and was not written by an export: choose another folder, or remove it", f.Path)
 	}
-	return modified, false, nil
+	return info.ModTime(), false, nil
 }
 
 func (t *tree) hasBytes(f TreeFile) (bool, error) {
