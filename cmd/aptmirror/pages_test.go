@@ -38,7 +38,6 @@ var elsewhere = map[string]string{
 	"sh kit":         "TestLiveBootstrap",
 	"dockerfile kit": "TestLiveBootstrap",
 	"sh bundle":      "TestABundleIsReadByHand of cache/bundle",
-	"sh elsewhere":   "TestBlocksThatAreNotRun: it needs a program or machine that no test has",
 	"toml example":   "TestReadmeShowsEveryKey of config, and TestBlocksThatAreNotRun",
 	"control":        "TestReadme of policy",
 	"rules":          "TestReadme of policy",
