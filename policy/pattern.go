@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/xrash/smetrics"
 )
 
 // Pattern selects packages or versions, as apt-patterns(7) has it.
@@ -196,7 +198,7 @@ func didYouMean(term string) string {
 		return ""
 	}
 	for _, known := range slices.Sorted(maps.Keys(forms)) {
-		if d := editDistance(term, known); d < distance {
+		if d := smetrics.WagnerFischer(term, known, 1, 1, 1); d < distance {
 			best, distance = known, d
 		}
 	}
@@ -204,24 +206,4 @@ func didYouMean(term string) string {
 		return "; README.md of the policy package and apt-patterns(7) list them"
 	}
 	return "; did you mean " + best + "?"
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := previous
-			if a[i] != b[j] {
-				cost++
-			}
-			previous = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/xrash/smetrics"
 )
 
 // maxProblems bounds the problems of one Error; those after it are counted, not listed.
@@ -102,23 +104,5 @@ func plain(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
 }
 
-// editDistance counts insertions, deletions and replacements of bytes (Levenshtein), with one row of the table.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// editDistance counts insertions, deletions and replacements of bytes (Levenshtein).
+func editDistance(a, b string) int { return smetrics.WagnerFischer(a, b, 1, 1, 1) }
