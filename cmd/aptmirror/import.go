@@ -172,8 +172,29 @@ func (i *importer) part(ctx context.Context, s source) (admin.ImportResult, erro
 		defer showing.Unlock()
 		show(e)
 	}
-	body := &counted{Reader: s.file, total: s.size, tell: byteProgress("import "+s.Name, news)}
+	begun, err := begin(ctx, s.file)
+	if err != nil {
+		return admin.ImportResult{}, err
+	}
+	body := &counted{Reader: begun, total: s.size, tell: byteProgress("import "+s.Name, news)}
 	return i.client.Import(ctx, s.Name, body, news)
+}
+
+// begin waits for the first byte. What comes through a pipe may take its time to
+// begin; once the daemon is asked, it expects a body that flows.
+func begin(ctx context.Context, from io.Reader) (io.Reader, error) {
+	body := bufio.NewReaderSize(from, 256<<10)
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		_, _ = body.Peek(1) // who reads on meets the error
+	}()
+	select {
+	case <-begun:
+		return body, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // counted tells how much was read.

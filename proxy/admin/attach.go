@@ -66,7 +66,7 @@ func handleWith[Q, A any](mux *http.ServeMux, name string, allowed rules, do fun
 			out.send(Message{Error: &Error{err.Error(), ExitFailed}})
 			return
 		}
-		body := bufio.NewReaderSize(r.Body, 64<<10)
+		body := bufio.NewReaderSize(allowed.paced(w, r), 64<<10)
 		var request Q
 		if err := readLine(r, body, &request); err != nil {
 			out.send(Message{Error: &Error{"reading the call: " + err.Error(), ExitUsage}})

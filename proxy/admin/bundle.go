@@ -108,7 +108,7 @@ func serveFile(w http.ResponseWriter, r *http.Request, b Bundles, allowed rules)
 	_, err := allowed.admit(r)
 	var request FileRequest
 	if err == nil {
-		err = readRequest(w, r, &request)
+		err = readRequest(w, r, allowed, &request)
 	}
 	var file io.ReadCloser
 	var size int64
@@ -141,7 +141,7 @@ func takePart(w http.ResponseWriter, r *http.Request, b Bundles, allowed rules) 
 		out.finish(nil, false, err)
 		return
 	}
-	result, err := b.Import(r.Context(), caller, ImportRequest{Name: r.URL.Query().Get("name")}, r.Body, func(e Event) { out.send(Message{Event: &e}) })
+	result, err := b.Import(r.Context(), caller, ImportRequest{Name: r.URL.Query().Get("name")}, allowed.paced(w, r), func(e Event) { out.send(Message{Event: &e}) })
 	out.finish(result, result != nil, err)
 	out.drain(r.Body)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // bundles is a backend for what is carried.
@@ -59,6 +61,44 @@ func TestAPartIsReadWhileNewsGoesOut(t *testing.T) {
 			t.Errorf("%+v, %v, %d events", got, err, events)
 		}
 	})
+}
+
+// A caller who stops sending holds neither the job nor the connection.
+func TestCallersThatStopSendingAreGivenUp(t *testing.T) {
+	b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
+		_, err := io.Copy(io.Discard, part)
+		return nil, err
+	}}
+	socket := serve(t, newHandler(b, rules{os.Getuid(), time.Second, 20 * time.Millisecond}))
+	for name, body := range map[string]string{
+		"import?name=part": "a beginning", "jobs": "{", "packages/add": "{\"pool\"",
+	} {
+		contentType := map[string]string{"jobs": "application/json", "packages/add": attachedType}[name]
+		call := post(name, cmp.Or(contentType, partType), strings.Repeat(" ", 1<<20))
+		conn := raw(t, socket)
+		io.WriteString(conn, call[:strings.Index(call, "\r\n\r\n")+4]+body)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.Contains(string(answer), "sent less than 65.5 kB in 20ms") {
+			t.Errorf("%s: %q, %v", name, answer, err)
+		}
+	}
+}
+
+// Work may be slower than callers are waited for, also in the middle of a piece.
+func TestOnlyWaitingForTheCallerCounts(t *testing.T) {
+	const stall = 200 * time.Millisecond
+	b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
+		if _, err := io.ReadFull(part, make([]byte, 10)); err != nil {
+			return nil, err
+		}
+		<-time.After(2 * stall)
+		n, err := io.Copy(io.Discard, part)
+		return &ImportResult{NewBytes: n}, err
+	}}
+	c := dial(t, serve(t, newHandler(b, rules{os.Getuid(), callerPatience, stall})))
+	if got, err := c.Import(t.Context(), "part", strings.NewReader(strings.Repeat("x", 1<<20)), func(Event) {}); err != nil || got.NewBytes != 1<<20-10 {
+		t.Errorf("%d bytes, %v", got.NewBytes, err)
+	}
 }
 
 // endless never ends until somebody does not read any more.

@@ -14,7 +14,7 @@ import (
 // NewHandler answers calls with a backend. allowed is the user, besides root,
 // that may call.
 func NewHandler(b Backend, allowed int) http.Handler {
-	return newHandler(b, rules{allowed, callerPatience})
+	return newHandler(b, rules{allowed, callerPatience, bodyPatience})
 }
 
 // callerPatience is how long a caller may take no news before they count as
@@ -25,6 +25,7 @@ const callerPatience = 10 * time.Second
 type rules struct {
 	uid      int           // who may call, besides root
 	patience time.Duration // for a caller to take one message
+	stall    time.Duration // for a caller to send one bodyPiece
 }
 
 func newHandler(b Backend, allowed rules) http.Handler {
@@ -77,7 +78,7 @@ func handle[Q, A any](mux *http.ServeMux, name string, allowed rules, do func(co
 			return
 		}
 		var request Q
-		if err := readRequest(w, r, &request); err != nil {
+		if err := readRequest(w, r, allowed, &request); err != nil {
 			out.send(Message{Error: &Error{"reading the call: " + err.Error(), ExitUsage}})
 			return
 		}
@@ -102,11 +103,11 @@ func (a rules) admit(r *http.Request) (Caller, error) {
 	return caller, nil
 }
 
-func readRequest(w http.ResponseWriter, r *http.Request, into any) error {
+func readRequest(w http.ResponseWriter, r *http.Request, allowed rules, into any) error {
 	if t := r.Header.Get("Content-Type"); t != "application/json" {
 		return fmt.Errorf("content type %q, want application/json", t)
 	}
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxRequest))
+	body := json.NewDecoder(http.MaxBytesReader(w, allowed.paced(w, r), MaxRequest))
 	body.DisallowUnknownFields()
 	if err := body.Decode(into); err != nil {
 		return err

@@ -181,7 +181,7 @@ func TestWorkDoesNotWaitForCallersThatStopReading(t *testing.T) {
 		}
 		return &SyncResult{}, nil
 	}}
-	socket := serve(t, newHandler(b, rules{os.Getuid(), 20 * time.Millisecond}))
+	socket := serve(t, newHandler(b, rules{os.Getuid(), 20 * time.Millisecond, bodyPatience}))
 	io.WriteString(raw(t, socket), post("sync", "application/json", "{}"))
 	select {
 	case <-ended:
