@@ -80,7 +80,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Decide(&Set{Packages: set.Packages, Architectures: set.Architectures}, noon)
+				p.decide(b, &Set{Packages: set.Packages, Architectures: set.Architectures}, noon)
 			}
 		})
 	}
@@ -105,8 +105,8 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkDiff(b *testing.B) {
 	set, _ := manyPackages(b, 60_000)
-	before := mustParse(b, tenRules).Decide(set, noon)
-	after := mustParse(b, "deny ?section(doc)\n"+tenRules).Decide(set, noon)
+	before := mustParse(b, tenRules).decide(b, set, noon)
+	after := mustParse(b, "deny ?section(doc)\n"+tenRules).decide(b, set, noon)
 	b.ReportAllocs()
 	for b.Loop() {
 		Diff(before, after)
@@ -115,7 +115,7 @@ func BenchmarkDiff(b *testing.B) {
 
 func BenchmarkConflicts(b *testing.B) {
 	set, _ := manyPackages(b, 60_000)
-	d := mustParse(b, tenRules).Decide(set, noon)
+	d := mustParse(b, tenRules).decide(b, set, noon)
 	b.ReportAllocs()
 	for b.Loop() {
 		d.Conflicts()
@@ -127,6 +127,6 @@ func BenchmarkLint(b *testing.B) {
 	p := mustParse(b, tenRules)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Lint(noon, set)
+		p.lint(b, noon, set)
 	}
 }

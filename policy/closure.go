@@ -28,7 +28,7 @@ type closure struct {
 }
 
 // closures goes through the rules with dependencies, in their order.
-func (d *decider) closures() {
+func (d *decider) closures() error {
 	for i := range d.Policy.Rules {
 		r := &d.Policy.Rules[i]
 		if !r.Dependencies {
@@ -38,8 +38,11 @@ func (d *decider) closures() {
 		if r.Recommends {
 			c.fields = append(c.fields, "Recommends")
 		}
-		c.run()
+		if c.run(); d.work.err != nil {
+			return d.ended(c.rule)
+		}
 	}
+	return nil
 }
 
 func (c *closure) run() {
@@ -118,7 +121,7 @@ func (c *closure) essentials() {
 }
 
 func (c *closure) essential(name, arch string) {
-	named := c.Set.named(debian.Relation{Name: name}, Deb, arch)
+	named := c.named(debian.Relation{Name: name}, Deb, arch)
 	if best, ok := c.best(slices.DeleteFunc(named, func(o provider) bool { return !o.real })); ok {
 		c.take(best, arch, Essential, -1)
 	}
@@ -136,7 +139,12 @@ func (c *closure) take(i int32, arch string, reason Reason, through int32) {
 // meet brings in something for each relation of a field.
 func (c *closure) meet(n placed, field string) {
 	p := &c.Set.Packages[n.version]
+	c.work.at = n.version
+	c.work.spend(readingSteps(p.relationField(field)))
 	for _, alternatives := range p.relations(field) {
+		if c.work.err != nil {
+			return
+		}
 		i, arch, ok := c.alternative(p.Kind, n.arch, alternatives)
 		if !ok {
 			c.unmet(n, field, alternatives)
@@ -153,7 +161,7 @@ func (c *closure) alternative(kind Kind, arch string, alternatives []debian.Rela
 	first := placed{version: -1}
 	for _, r := range alternatives {
 		on := c.Set.architectureOf(r, arch)
-		i, ok := c.best(c.Set.meeting(r, kind, on))
+		i, ok := c.best(c.meeting(r, kind, on))
 		if ok && c.Verdicts[i].Reason == Allowed {
 			return i, on, true
 		}
@@ -226,8 +234,21 @@ func first(a, b bool) int {
 
 // meeting are the versions of a kind that meet a relation on an architecture,
 // whether they can be had or not.
-func (s *Set) meeting(r debian.Relation, kind Kind, arch string) []provider {
-	return slices.DeleteFunc(s.named(r, kind, arch), func(o provider) bool { return !s.meets(o, r) })
+func (c *closure) meeting(r debian.Relation, kind Kind, arch string) []provider {
+	return slices.DeleteFunc(c.named(r, kind, arch), func(o provider) bool { return !c.Set.meets(o, r) })
+}
+
+// named counts what Set.named looks at: comparing long versions takes longer.
+func (c *closure) named(r debian.Relation, kind Kind, arch string) []provider {
+	index := c.Set.byName()
+	known := len(index[r.Name])
+	if r.Qualifier != "" {
+		known += len(index[r.Name+":"+r.Qualifier])
+	}
+	if !c.work.spend(1 + known*(1+len(r.Version)/64)) {
+		return nil
+	}
+	return c.Set.named(r, kind, arch)
 }
 
 func (s *Set) meets(o provider, r debian.Relation) bool {

@@ -101,7 +101,7 @@ func TestWithDependencies(t *testing.T) {
 		`, "a_1 b_1 bash_5 dpkg_1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := mustParse(t, test.rules).Decide(makeSet(t, base+"\n"+strings.TrimPrefix(test.more, "\n")), noon)
+			d := mustParse(t, test.rules).decide(t, makeSet(t, base+"\n"+strings.TrimPrefix(test.more, "\n")), noon)
 			got := strings.Join(allowed(d), " ")
 			for _, u := range d.Unmet {
 				got += "\nunmet " + d.Set.Packages[u.Package].FullName() + " " + u.String()
@@ -145,7 +145,7 @@ func TestDependenciesOfEachArchitecture(t *testing.T) {
 		Architecture: i386
 		`)
 	set.Architectures = []string{"amd64", "arm64", "riscv64"}
-	d := mustParse(t, "allow ~napp with dependencies\ndeny ~T").Decide(set, noon)
+	d := mustParse(t, "allow ~napp with dependencies\ndeny ~T").decide(t, set, noon)
 	if diff := cmp.Diff([]string{"app_1", "lib_1", "lib_2"}, allowed(d)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -166,7 +166,7 @@ func TestClosureIsWhatAptInstalls(t *testing.T) {
 		root := fmt.Sprintf("p%d", 299-i)
 		t.Run(root, func(t *testing.T) {
 			t.Parallel()
-			d := mustParse(t, "allow ?exact-name("+root+") with dependencies\ndeny ~T").Decide(&Set{Packages: list, Architectures: []string{"amd64"}}, noon)
+			d := mustParse(t, "allow ?exact-name("+root+") with dependencies\ndeny ~T").decide(t, &Set{Packages: list, Architectures: []string{"amd64"}}, noon)
 			_, err := whole.install(t, root)
 			if (err == nil) != (len(d.Unmet) == 0) {
 				t.Fatalf("from the whole repository apt says %v, and unmet is %v", err, d.Unmet)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 )
@@ -13,30 +14,49 @@ import (
 // keep counts the versions of one name and one Architecture field that its rule
 // matches and that no earlier rule decided; copies of a version in several
 // inputs count once, and stay or go together.
-func (p *Policy) Decide(s *Set, now time.Time) *Decision {
-	d := &decider{Decision: Decision{Policy: p, Set: s, Verdicts: make([]Verdict, len(s.Packages))}, now: now}
+//
+// It fails where ctx ends, and where it would take too long because of what
+// packages say about each other.
+func (p *Policy) Decide(ctx context.Context, s *Set, now time.Time) (*Decision, error) {
+	return p.decideWithin(newWork(ctx, maxWork), s, now)
+}
+
+func (p *Policy) decideWithin(w *work, s *Set, now time.Time) (*Decision, error) {
+	d := &decider{Decision: Decision{Policy: p, Set: s, Verdicts: make([]Verdict, len(s.Packages))}, now: now, work: w}
 	for i := range d.Verdicts {
 		d.Verdicts[i] = Verdict{Reason: Undecided, Rule: -1, Through: -1}
 	}
-	open := d.guard()
-	if p == nil {
-		for _, i := range open {
-			d.Verdicts[i].Reason = NoPolicy
-		}
-	} else {
-		for r := range p.Rules {
-			open = d.apply(int32(r), open)
-		}
-		d.closures()
+	if err := d.settle(d.guard()); err != nil {
+		return nil, err
 	}
-	d.sources()
-	return &d.Decision
+	d.work.at = -1
+	if d.sources(); d.work.err != nil {
+		return nil, d.ended(-1)
+	}
+	return &d.Decision, nil
 }
 
 // decider makes one decision.
 type decider struct {
 	Decision
-	now time.Time
+	now  time.Time
+	work *work
+}
+
+// settle lets the rules decide what is open.
+func (d *decider) settle(open []int32) error {
+	if d.Policy == nil {
+		for _, i := range open {
+			d.Verdicts[i].Reason = NoPolicy
+		}
+		return nil
+	}
+	for r := range d.Policy.Rules {
+		if open = d.apply(int32(r), open); d.work.err != nil {
+			return d.ended(int32(r))
+		}
+	}
+	return d.closures()
 }
 
 // later notes that verdicts may change at t.
@@ -51,18 +71,36 @@ func (d *decider) later(t time.Time) {
 func (d *decider) apply(rule int32, open []int32) []int32 {
 	r := &d.Policy.Rules[rule]
 	d.noteAges(r.Pattern)
-	c := &asked{d.Set, d.now}
 	if r.Action == Keep {
 		return d.keep(rule, open)
 	}
 	left := open[:0]
-	for _, i := range open {
-		if !r.Pattern.m.version(c, i) || !d.decides(r, rule, i) {
+	d.matching(r, open, func(i int32, matches bool) {
+		if !matches || !d.decides(r, rule, i) {
 			left = append(left, i)
 		}
-	}
+	})
 	return left
 }
+
+// matching tells of versions whether the pattern of a rule selects them, until
+// the work has to end.
+func (d *decider) matching(r *Rule, versions []int32, tell func(i int32, matches bool)) {
+	c := newAsked(d.Set, d.now, d.work)
+	for some := range slices.Chunk(versions, versionsAtOnce) {
+		if !d.work.spend(len(some)) {
+			return
+		}
+		for _, i := range some {
+			d.work.at = i
+			tell(i, r.Pattern.m.version(c, i))
+		}
+	}
+}
+
+// versionsAtOnce are counted together: counting each would take longer than most
+// patterns.
+const versionsAtOnce = 4096
 
 // decides gives the verdict of a rule that matches, and reports whether there is
 // one.
@@ -100,16 +138,15 @@ func (d *decider) noteAges(p *Pattern) {
 // keep takes away what is older than the newest versions.
 func (d *decider) keep(rule int32, open []int32) []int32 {
 	r := &d.Policy.Rules[rule]
-	c := &asked{d.Set, d.now}
-	matching := map[groupKey][]int32{}
-	for _, i := range open {
-		if r.Pattern.m.version(c, i) {
+	selected := map[groupKey][]int32{}
+	d.matching(r, open, func(i int32, matches bool) {
+		if matches {
 			p := &d.Set.Packages[i]
 			key := groupKey{p.Kind, p.Name, p.Architecture}
-			matching[key] = append(matching[key], i)
+			selected[key] = append(selected[key], i)
 		}
-	}
-	for _, versions := range matching {
+	})
+	for _, versions := range selected {
 		d.supersede(rule, r.Keep, versions)
 	}
 	return slices.DeleteFunc(open, func(i int32) bool { return d.Verdicts[i].Reason == Superseded })
@@ -150,7 +187,11 @@ func (d *decider) sources() {
 	for i := range d.Set.Packages {
 		p := &d.Set.Packages[i]
 		if p.Kind != Source {
-			for _, src := range wanted[source{p.SourceName, p.SourceVersion}] {
+			copies := wanted[source{p.SourceName, p.SourceVersion}]
+			if !d.work.spend(len(copies)) {
+				return
+			}
+			for _, src := range copies {
 				d.follow(src, int32(i))
 			}
 		}

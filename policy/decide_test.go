@@ -152,7 +152,7 @@ func TestDecide(t *testing.T) {
 			`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := mustParse(t, test.rules).Decide(makeSet(t, test.packages), noon)
+			d := mustParse(t, test.rules).decide(t, makeSet(t, test.packages), noon)
 			if diff := cmp.Diff(unindent(test.want), explained(d)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -163,7 +163,7 @@ func TestDecide(t *testing.T) {
 func unindent(s string) string { return strings.TrimPrefix(strings.ReplaceAll(s, "\t", ""), "\n") }
 
 func TestWithoutPolicyAllIsAllowed(t *testing.T) {
-	d := (*Policy)(nil).Decide(makeSet(t, "Package: a\nVersion: 1\n"), noon)
+	d := (*Policy)(nil).decide(t, makeSet(t, "Package: a\nVersion: 1\n"), noon)
 	if got, want := explained(d), "a_1_amd64 allowed, the suite has no policy\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -186,7 +186,7 @@ func TestNextIsWhenTheDecisionChangesByItself(t *testing.T) {
 	} {
 		set := makeSet(t, packages)
 		p := mustParse(t, test.rules)
-		d := p.Decide(set, noon)
+		d := p.decide(t, set, noon)
 		want := noon.Add(test.want)
 		if test.want == 0 {
 			want = time.Time{}
@@ -197,10 +197,10 @@ func TestNextIsWhenTheDecisionChangesByItself(t *testing.T) {
 		if d.Next.IsZero() {
 			continue
 		}
-		if same := p.Decide(set, d.Next.Add(-time.Second)); explained(same) != explained(d) {
+		if same := p.decide(t, set, d.Next.Add(-time.Second)); explained(same) != explained(d) {
 			t.Errorf("%q: the decision changed before that", test.rules)
 		}
-		if other := p.Decide(set, d.Next); explained(other) == explained(d) {
+		if other := p.decide(t, set, d.Next); explained(other) == explained(d) {
 			t.Errorf("%q: the decision did not change then", test.rules)
 		}
 	}

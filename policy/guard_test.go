@@ -59,11 +59,11 @@ func TestGuards(t *testing.T) {
 		own_1_amd64 allowed: rules:1 ` + "`allow ?true`" + `
 		lab-thing_1_amd64 refused, its name is reserved for another pool
 		`)
-	if diff := cmp.Diff(want, explained(mustParse(t, "allow ?true").Decide(set, noon))); diff != "" {
+	if diff := cmp.Diff(want, explained(mustParse(t, "allow ?true").decide(t, set, noon))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	without := strings.ReplaceAll(want, ": rules:1 `allow ?true`", ", the suite has no policy")
-	if diff := cmp.Diff(without, explained((*Policy)(nil).Decide(set, noon))); diff != "" {
+	if diff := cmp.Diff(without, explained((*Policy)(nil).decide(t, set, noon))); diff != "" {
 		t.Errorf("without a policy: (-want +got)\n%s", diff)
 	}
 }
@@ -82,7 +82,7 @@ func TestReservedNamesFromElsewhereNeitherShadowNorServe(t *testing.T) {
 		Depends: corp-tool
 		`)
 	set.Pools = []Pool{{Name: "internal", Names: []string{"corp-tool"}}}
-	d := mustParse(t, "allow ~napp with dependencies\ndeny ~T").Decide(set, noon)
+	d := mustParse(t, "allow ~napp with dependencies\ndeny ~T").decide(t, set, noon)
 	if diff := cmp.Diff([]string{"app_1"}, allowed(d)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -95,7 +95,7 @@ func TestConflicts(t *testing.T) {
 	a, b := "SHA256: "+strings.Repeat("aa", 32), "SHA256: "+strings.Repeat("bb", 32)
 	packages := "Package: same\nVersion: 1\n" + a + "\n\nPackage: same\nVersion: 1\nX-Input: vendor\n" + a +
 		"\n\nPackage: other\nVersion: 1\n" + a + "\n\nPackage: other\nVersion: 1\nX-Input: vendor\n" + b + "\n\nPackage: other\nVersion: 1\nX-Input: fixes\n" + a
-	found := mustParse(t, "allow ?true").Decide(makeSet(t, packages), noon).Conflicts()
+	found := mustParse(t, "allow ?true").decide(t, makeSet(t, packages), noon).Conflicts()
 	if len(found) != 1 {
 		t.Fatalf("%d conflicts: %v", len(found), found)
 	}
@@ -106,7 +106,7 @@ func TestConflicts(t *testing.T) {
 	}
 	rule := found[0].Error()[strings.Index(found[0].Error(), "`")+1:]
 	rule = rule[:strings.Index(rule, "`")]
-	if left := mustParse(t, rule+"\nallow ?true").Decide(makeSet(t, packages), noon).Conflicts(); len(left) != 0 {
+	if left := mustParse(t, rule+"\nallow ?true").decide(t, makeSet(t, packages), noon).Conflicts(); len(left) != 0 {
 		t.Errorf("the advice %q leaves %v", rule, left)
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -36,12 +37,14 @@ func NewLinter(p *Policy) *Linter {
 }
 
 // Lint is what a Linter finds with these sets.
-func (p *Policy) Lint(now time.Time, sets ...*Set) []Finding {
+func (p *Policy) Lint(ctx context.Context, now time.Time, sets ...*Set) ([]Finding, error) {
 	l := NewLinter(p)
 	for _, s := range sets {
-		l.Try(s, now)
+		if err := l.Try(ctx, s, now); err != nil {
+			return nil, err
+		}
 	}
-	return l.Findings()
+	return l.Findings(), nil
 }
 
 // Findings says what was found, with the packages of all sets that were tried;
@@ -220,11 +223,15 @@ func (l *Linter) uses(reachable []bool) {
 }
 
 // Try notes which patterns match something, and which do before a rule for good
-// took it.
-func (l *Linter) Try(s *Set, now time.Time) {
+// took it. Like Policy.Decide, it fails where ctx ends or it would take too long.
+func (l *Linter) Try(ctx context.Context, s *Set, now time.Time) error {
 	l.tried = true
-	c := &asked{s, now}
+	w := newWork(ctx, maxWork)
+	c := newAsked(s, now, w)
 	for i := range s.Packages {
+		if !w.spend(len(l.policy.Rules)) {
+			return fmt.Errorf("looking which rules have an effect: %w", w.err)
+		}
 		decided := false
 		for r := range l.policy.Rules {
 			rule := &l.policy.Rules[r]
@@ -236,4 +243,5 @@ func (l *Linter) Try(s *Set, now time.Time) {
 			decided = decided || rule.Action <= Deny
 		}
 	}
+	return nil
 }

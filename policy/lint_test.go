@@ -33,7 +33,7 @@ func TestLint(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, f := range mustParse(t, test.rules).Lint(noon, set) {
+			for _, f := range mustParse(t, test.rules).lint(t, noon, set) {
 				got = append(got, f.String())
 			}
 			if diff := cmp.Diff(test.want, strings.Join(got, "\n")); diff != "" {
@@ -44,7 +44,7 @@ func TestLint(t *testing.T) {
 }
 
 func TestLintWithoutPackagesLooksAtTheTextAlone(t *testing.T) {
-	if found := mustParse(t, "deny ~nemacs\nallow ~T").Lint(noon); len(found) != 0 {
+	if found := mustParse(t, "deny ~nemacs\nallow ~T").lint(t, noon); len(found) != 0 {
 		t.Errorf("found %v", found)
 	}
 }
@@ -84,7 +84,7 @@ func TestDiff(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, c := range Diff(mustParse(t, test.before).Decide(test.first, noon), mustParse(t, test.after).Decide(set, noon)) {
+			for _, c := range Diff(mustParse(t, test.before).decide(t, test.first, noon), mustParse(t, test.after).decide(t, set, noon)) {
 				got = append(got, c.Effect.String()+" "+c.Package.FullName())
 			}
 			if diff := cmp.Diff(test.want, strings.Join(got, "\n")); diff != "" {

@@ -47,7 +47,7 @@ func TestLiveClosure(t *testing.T) {
 			continue
 		}
 		t.Run(root, func(t *testing.T) {
-			d := mustParse(t, "allow ?exact-name("+root+") with dependencies\ndeny ?true").Decide(set, noon)
+			d := mustParse(t, "allow ?exact-name("+root+") with dependencies\ndeny ?true").decide(t, set, noon)
 			for _, u := range d.Unmet {
 				t.Errorf("unmet %s %s", list[u.Package].FullName(), u)
 			}

@@ -20,6 +20,24 @@ var (
 	internal = &Input{Archive: "internal", Pool: true, Component: "main"}
 )
 
+func (p *Policy) decide(t testing.TB, s *Set, now time.Time) *Decision {
+	t.Helper()
+	d, err := p.Decide(t.Context(), s, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (p *Policy) lint(t testing.TB, now time.Time, sets ...*Set) []Finding {
+	t.Helper()
+	found, err := p.Lint(t.Context(), now, sets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 // makeSet reads stanzas into a set for amd64. A field X-Seen is the package's age
 // in days, X-Input one of the names above, and Architecture, Version and SHA256
 // are added where they lack.

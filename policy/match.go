@@ -229,7 +229,8 @@ func (security) version(c *asked, i int32) bool {
 	if isSecuritySuite(p.Input) {
 		return true
 	}
-	return slices.ContainsFunc(c.set.group(c.set.keyOf(p)).versions, func(j int32) bool {
+	versions := c.set.group(c.set.keyOf(p)).versions
+	return c.work.spend(len(versions)) && slices.ContainsFunc(versions, func(j int32) bool {
 		return isSecuritySuite(c.set.Packages[j].Input) && c.set.newer(i, j) < 0
 	})
 }

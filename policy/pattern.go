@@ -54,7 +54,7 @@ func (p *Pattern) String() string { return p.text }
 // copy is by itself here. Time is needed for ?x-age alone.
 func (p *Pattern) Versions(s *Set, now time.Time) []int {
 	var found []int
-	c := &asked{s, now}
+	c := newAsked(s, now, unbounded())
 	for i := range s.Packages {
 		if p.m.version(c, int32(i)) {
 			found = append(found, i)
@@ -67,7 +67,7 @@ func (p *Pattern) Versions(s *Set, now time.Time) []int {
 // pattern selects as `apt list` does, sorted.
 func (p *Pattern) Packages(s *Set, architecture string, now time.Time) []string {
 	var found []string
-	c := &asked{s, now}
+	c := newAsked(s, now, unbounded())
 	for key, g := range s.allGroups() {
 		if key.kind == Deb && key.arch == architecture && p.m.pkg(c, Deb, g) {
 			found = append(found, key.name)
@@ -77,10 +77,35 @@ func (p *Pattern) Packages(s *Set, architecture string, now time.Time) []string 
 	return found
 }
 
-// asked is what matchers are asked about.
+// asked is what matchers are asked about, and what one of them found already:
+// relations lead to the same packages again and again.
 type asked struct {
-	set *Set
-	now time.Time
+	set  *Set
+	now  time.Time
+	work *work
+
+	versions map[*relation][]answer
+	packages map[*reverse]map[groupKey]bool
+}
+
+func newAsked(s *Set, now time.Time, w *work) *asked {
+	return &asked{set: s, now: now, work: w, versions: map[*relation][]answer{}, packages: map[*reverse]map[groupKey]bool{}}
+}
+
+// answer is what a pattern says of a version.
+type answer uint8
+
+const (
+	unasked answer = iota
+	no
+	yes
+)
+
+func answerOf(b bool) answer {
+	if b {
+		return yes
+	}
+	return no
 }
 
 // matcher is a compiled pattern. As in apt, it can be asked about one version,

@@ -21,10 +21,10 @@ func TestReadme(t *testing.T) {
 		rules, rest = block(t, rest, "rules")
 		verdicts, rest = block(t, rest, "verdicts")
 		p := mustParse(t, rules)
-		if diff := cmp.Diff(verdicts, explained(p.Decide(makeSet(t, packages), noon))); diff != "" {
+		if diff := cmp.Diff(verdicts, explained(p.decide(t, makeSet(t, packages), noon))); diff != "" {
 			t.Errorf("(-README.md +decided)\n%s", diff)
 		}
-		for _, f := range p.Lint(noon) {
+		for _, f := range p.lint(t, noon) {
 			t.Errorf("an example is not as it should be: %v", f)
 		}
 		examples++

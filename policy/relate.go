@@ -59,11 +59,27 @@ type relation struct {
 	m     matcher
 }
 
-func (m relation) version(c *asked, i int32) bool {
-	p := &c.set.Packages[i]
+func (m *relation) version(c *asked, i int32) bool {
+	known := c.versions[m]
+	if known == nil {
+		known = make([]answer, len(c.set.Packages))
+		c.versions[m] = known
+	}
+	if known[i] == unasked {
+		known[i] = answerOf(m.find(c, &c.set.Packages[i]))
+	}
+	return known[i] == yes
+}
+
+func (m *relation) find(c *asked, p *Package) bool {
+	c.work.spend(readingSteps(p.relationField(m.field)))
 	for _, alternatives := range p.relations(m.field) {
 		for _, r := range alternatives {
-			if !implicit(m.field, r) && m.m.pkg(c, p.Kind, c.set.group(c.set.target(p, r))) {
+			g := c.set.group(c.set.target(p, r))
+			if !c.work.spend(1 + len(g.versions)) {
+				return false
+			}
+			if !implicit(m.field, r) && m.m.pkg(c, p.Kind, g) {
 				return true
 			}
 		}
@@ -71,14 +87,17 @@ func (m relation) version(c *asked, i int32) bool {
 	return false
 }
 
-func (m relation) pkg(c *asked, _ Kind, g *group) bool {
+// readingSteps is what reading a relation field counts.
+func readingSteps(field string) int { return len(field) / 32 }
+
+func (m *relation) pkg(c *asked, _ Kind, g *group) bool {
 	return slices.ContainsFunc(g.versions, func(i int32) bool { return m.version(c, i) })
 }
 
 func makeRelation(field string) func(*compiler, *node) (matcher, error) {
 	return func(c *compiler, n *node) (matcher, error) {
 		m, err := c.pattern(n.args[0])
-		return relation{field, m}, err
+		return &relation{field, m}, err
 	}
 }
 
@@ -88,16 +107,31 @@ type reverse struct {
 	m     matcher
 }
 
-func (m reverse) version(c *asked, i int32) bool {
+func (m *reverse) version(c *asked, i int32) bool {
 	return m.targeted(c, c.set.keyOf(&c.set.Packages[i]))
 }
 
-func (m reverse) pkg(c *asked, kind Kind, g *group) bool {
+func (m *reverse) pkg(c *asked, kind Kind, g *group) bool {
 	return m.targeted(c, groupKey{kind, g.name, g.arch})
 }
 
-func (m reverse) targeted(c *asked, key groupKey) bool {
-	return slices.ContainsFunc(c.set.dependents()[key], func(d dependent) bool {
+func (m *reverse) targeted(c *asked, key groupKey) bool {
+	known := c.packages[m]
+	if known == nil {
+		known = map[groupKey]bool{}
+		c.packages[m] = known
+	}
+	found, asked := known[key]
+	if !asked {
+		found = m.find(c, key)
+		known[key] = found
+	}
+	return found
+}
+
+func (m *reverse) find(c *asked, key groupKey) bool {
+	dependents := c.set.dependents()[key]
+	return c.work.spend(len(dependents)) && slices.ContainsFunc(dependents, func(d dependent) bool {
 		return d.field == m.field && m.m.version(c, d.version)
 	})
 }
@@ -105,7 +139,7 @@ func (m reverse) targeted(c *asked, key groupKey) bool {
 func makeReverse(field string) func(*compiler, *node) (matcher, error) {
 	return func(c *compiler, n *node) (matcher, error) {
 		m, err := c.pattern(n.args[0])
-		return reverse{field, m}, err
+		return &reverse{field, m}, err
 	}
 }
 

@@ -131,8 +131,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		d := p.Decide(set, noon)
-		p.Lint(noon, set)
+		d := p.decide(t, set, noon)
+		p.lint(t, noon, set)
 		explained(d)
 		if !d.Next.IsZero() && !d.Next.After(noon) {
 			t.Errorf("the next change is at %v", d.Next)
@@ -141,7 +141,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was read does not read again: %v", err)
 		}
-		if diff := cmp.Diff(d.Verdicts, again.Decide(set, noon.Add(time.Nanosecond)).Verdicts); diff != "" {
+		if diff := cmp.Diff(d.Verdicts, again.decide(t, set, noon.Add(time.Nanosecond)).Verdicts); diff != "" {
 			t.Errorf("read again, the rules decide differently\n%s", diff)
 		}
 	})

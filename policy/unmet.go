@@ -22,28 +22,49 @@ func (u Unmet) String() string {
 	return fmt.Sprintf("%s: %s: %s", u.Field, u.Relation, u.Why)
 }
 
-// maxNamed bounds how many versions an explanation names.
-const maxNamed = 3
+const (
+	// maxNamed bounds how many versions and alternatives an explanation names.
+	maxNamed = 3
+	// maxUnmet bounds how many relations a decision reports as unmet; a package
+	// may have thousands that nothing meets.
+	maxUnmet = 10_000
+	// maxRelation is how many bytes of an unmet relation are told.
+	maxRelation = 500
+)
 
 func (c *closure) unmet(n placed, field string, alternatives []debian.Relation) {
+	if len(c.Unmet) == maxUnmet {
+		return
+	}
 	var why []string
 	for _, r := range alternatives {
+		if len(why) == maxNamed {
+			why = append(why, fmt.Sprintf("and %d more", len(alternatives)-maxNamed))
+			break
+		}
 		why = append(why, c.lacking(r, c.Set.Packages[n.version].Kind, c.Set.architectureOf(r, n.arch)))
 	}
 	c.Unmet = append(c.Unmet, Unmet{
 		Package: n.version, Architecture: n.arch, Rule: c.rule, Field: field,
-		Relation: debian.Relations{alternatives}.String(), Why: strings.Join(why, "; "),
+		Relation: shortened(debian.Relations{alternatives}.String()), Why: strings.Join(why, "; "),
 	})
+}
+
+func shortened(relation string) string {
+	if len(relation) <= maxRelation {
+		return relation
+	}
+	return strings.ToValidUTF8(relation[:maxRelation], "") + "..."
 }
 
 // lacking says why one alternative cannot be met.
 func (c *closure) lacking(r debian.Relation, kind Kind, arch string) string {
-	if meeting := c.Set.meeting(r, kind, arch); len(meeting) > 0 {
+	if meeting := c.meeting(r, kind, arch); len(meeting) > 0 {
 		return c.list(meeting, func(i int32) string {
 			return c.Set.Packages[i].FullName() + " is " + c.Explain(int(i))
 		})
 	}
-	if named := c.Set.named(r, kind, arch); len(named) > 0 {
+	if named := c.named(r, kind, arch); len(named) > 0 {
 		return "there is only " + c.list(named, func(i int32) string { return c.Set.Packages[i].FullName() })
 	}
 	return fmt.Sprintf("no package is or provides %s for %s", r.Name, arch)

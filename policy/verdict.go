@@ -51,7 +51,7 @@ type Decision struct {
 	// for never.
 	Next time.Time
 	// Unmet are relations that no version can meet, of versions that are allowed
-	// `with dependencies` or needed by those.
+	// `with dependencies` or needed by those; the first maxUnmet of them.
 	Unmet []Unmet
 }
 

@@ -28,8 +28,9 @@ func BenchmarkSelect(b *testing.B) {
 		{"policy diff", func(sel *Builder) error {
 			var seen *policy.Decision
 			err := sel.Select(b.Context(), published, func(s *Selection) error {
-				seen = (*policy.Policy)(nil).Decide(named(s.Set), time.Time{})
-				return nil
+				var err error
+				seen, err = (*policy.Policy)(nil).Decide(b.Context(), named(s.Set), time.Time{})
+				return err
 			})
 			if err != nil {
 				return err

@@ -65,7 +65,10 @@ func (b *Builder) selectOne(ctx context.Context, r *Recipe, inputs []*input, c *
 			return nil, err
 		}
 	}
-	s.Decision = r.Policy.Decide(s.Set, b.now())
+	var err error
+	if s.Decision, err = r.Policy.Decide(ctx, s.Set, b.now()); err != nil {
+		return nil, err
+	}
 	s.exempt()
 	return s, nil
 }

@@ -49,7 +49,7 @@ func named(s *policy.Set) *policy.Set {
 	return out
 }
 
-func (w *differ) compare(s *resign.Selection) {
+func (w *differ) compare(ctx context.Context, s *resign.Selection) error {
 	after := s.Decision
 	for _, v := range after.Verdicts {
 		if v.Allowed() {
@@ -61,10 +61,16 @@ func (w *differ) compare(s *resign.Selection) {
 		was = &policy.Set{}
 	}
 	delete(w.seen, s.Architecture)
-	changes := policy.Diff((*policy.Policy)(nil).Decide(was, w.d.Now()), after)
+	before, err := (*policy.Policy)(nil).Decide(ctx, was, w.d.Now())
+	if err != nil {
+		return err
+	}
+	changes := policy.Diff(before, after)
 	var inForce *policy.Decision
 	if w.before != nil && slices.ContainsFunc(changes, func(c policy.Change) bool { return c.Effect == policy.Added }) {
-		inForce = w.before.Decide(s.Set, w.d.Now())
+		if inForce, err = w.before.Decide(ctx, s.Set, w.d.Now()); err != nil {
+			return err
+		}
 	}
 	for _, c := range changes {
 		if c.Effect == policy.Added && inForce != nil && inForce.Verdicts[c.After].Reason == policy.Held {
@@ -72,16 +78,22 @@ func (w *differ) compare(s *resign.Selection) {
 		}
 		w.tell(c, after)
 	}
+	return ctx.Err()
 }
 
 // gone tells of architectures that there would be no more.
-func (w *differ) gone() {
+func (w *differ) gone(ctx context.Context) error {
 	for _, was := range w.seen {
-		nothing := (*policy.Policy)(nil).Decide(&policy.Set{}, w.d.Now())
-		for _, c := range policy.Diff((*policy.Policy)(nil).Decide(was, w.d.Now()), nothing) {
+		before, err := (*policy.Policy)(nil).Decide(ctx, was, w.d.Now())
+		if err != nil {
+			return err
+		}
+		nothing := &policy.Decision{Set: &policy.Set{}}
+		for _, c := range policy.Diff(before, nothing) {
 			w.tell(c, nothing)
 		}
 	}
+	return nil
 }
 
 func (w *differ) tell(c policy.Change, after *policy.Decision) {

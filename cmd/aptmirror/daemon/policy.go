@@ -125,9 +125,8 @@ func (d *Daemon) tryPolicy(ctx context.Context, c *config.Config, check *admin.P
 				return err
 			}
 			if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error {
-				l.Try(s.Set, d.Now())
 				tell(check, s)
-				return ctx.Err()
+				return l.Try(ctx, s.Set, d.Now())
 			}); err != nil {
 				return err
 			}

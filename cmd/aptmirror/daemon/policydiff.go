@@ -120,9 +120,8 @@ func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b builtSui
 	m := d.makings.Load()
 	_, now, _ := m.suite(b.repository, b.suite)
 	w := differ{d: d, out: out, seen: seen, before: m.policies[now.Policy], told: map[string]bool{}}
-	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { w.compare(s); return ctx.Err() }); err != nil {
+	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return w.compare(ctx, s) }); err != nil {
 		return err
 	}
-	w.gone()
-	return nil
+	return w.gone(ctx)
 }
