@@ -40,13 +40,8 @@ type Key struct {
 	entity *openpgp.Entity
 }
 
-// NewKey makes a key that signs and does nothing else, without an end date: an expired site key stops every client at
-// once, and the site replaces keys by signing with two for a while.
-func NewKey(name, email string, alg Algorithm) (*Key, error) {
-	return NewKeyAt(time.Now(), name, email, alg)
-}
-
-// NewKeyAt is NewKey with the date of creation given. Signatures older than their key do not verify.
+// NewKeyAt makes a key that signs and does nothing else, without an end date: an expired site key stops every client at
+// once, and the site replaces keys by signing with two for a while. Signatures older than their key do not verify.
 func NewKeyAt(created time.Time, name, email string, alg Algorithm) (*Key, error) {
 	config := signingConfig(created)
 	switch alg {

@@ -109,15 +109,15 @@ func (k Keyring) version(files []deb.File) (version string, newest time.Time) {
 		digest.Write(f.Data)
 	}
 	for _, key := range k.Keys {
-		if changed := key.changed(); changed.After(newest) {
+		if changed := key.Changed(); changed.After(newest) {
 			newest = changed
 		}
 	}
 	return fmt.Sprintf("%s.%02d+%x", newest.Format("20060102.150405"), 99-len(k.Keys), digest.Sum(nil)[:4]), newest
 }
 
-// changed is when the public half became what it is: the time of its newest signature.
-func (k *Key) changed() time.Time {
+// Changed is when the public half became what it is: the time of its newest signature.
+func (k *Key) Changed() time.Time {
 	newest := k.Created()
 	note := func(t time.Time) {
 		if t.After(newest) {

@@ -229,10 +229,10 @@ func TestKeysOfGnuPGSign(t *testing.T) {
 }
 
 func TestNewKeyRefusesUnknownAlgorithm(t *testing.T) {
-	if _, err := NewKey("x", "x@mirror.example.org", "dsa1024"); err == nil {
+	if _, err := NewKeyAt(signedAt, "x", "x@mirror.example.org", "dsa1024"); err == nil {
 		t.Error("NewKey made a dsa1024 key")
 	}
-	key, err := NewKey("Site", "site@mirror.example.org", EdDSA)
+	key, err := NewKeyAt(time.Now(), "Site", "site@mirror.example.org", EdDSA)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"aptmirror/cmd/aptmirror/config"
 )
@@ -91,7 +90,7 @@ func (a *auditLog) write(act, client string, failed error, attrs ...slog.Attr) e
 	if failed != nil {
 		level, attrs = slog.LevelError, append(attrs, slog.String("error", failed.Error()))
 	}
-	r := slog.NewRecord(time.Now(), level, act, 0)
+	r := slog.NewRecord(clock(), level, act, 0)
 	r.AddAttrs(slog.String("client", client))
 	r.AddAttrs(append(attrs, a.caller...)...)
 	err := slog.NewJSONHandler(a.file, nil).Handle(context.Background(), r)

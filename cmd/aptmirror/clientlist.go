@@ -28,7 +28,7 @@ func clientList(c *cli.Context) error {
 	}
 	rows, data := [][]string{}, []clientRow{}
 	for _, k := range list {
-		r := rowOf(k, time.Now())
+		r := rowOf(k, clock())
 		data = append(data, r)
 		rows = append(rows, []string{r.Name, r.Serial, when(r.NotAfter), r.State})
 	}

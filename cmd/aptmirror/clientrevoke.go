@@ -21,7 +21,7 @@ func clientRevoke(c *cli.Context) error {
 		return err
 	}
 	defer a.audit.close()
-	revoked, err := a.revokeAll(time.Now())
+	revoked, err := a.revokeAll(clock())
 	if err != nil {
 		return err
 	}

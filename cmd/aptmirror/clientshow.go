@@ -57,7 +57,7 @@ func clientShow(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := reportOf(loaded, name, who, time.Now())
+	report, err := reportOf(loaded, name, who, clock())
 	if err != nil {
 		return err
 	}

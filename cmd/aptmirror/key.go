@@ -71,7 +71,7 @@ func keyCreate(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printJSON(c.App.Writer, describe(path, key, time.Now()))
+		return printJSON(c.App.Writer, describe(path, key, key.Created()))
 	}
 	fmt.Fprintf(c.App.Writer, "made %s, %s, in %s\n", key.Fingerprint(), key.Algorithm(), path)
 	use := relativeTo(loaded, path)
@@ -84,41 +84,6 @@ func keyCreate(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.ErrWriter, "next: name it in the repository that it shall sign, sign_with = [%q], and run aptmirror reload\n", use)
 	return nil
-}
-
-// makeKey writes a new private key, for the owner of the state directory.
-func makeKey(c *cli.Context, loaded *config.Config, name string) (path string, key *resign.Key, err error) {
-	var passphrase []byte
-	if file := c.String("passphrase-file"); file != "" {
-		if passphrase, err = resign.ReadPassphrase(file); err != nil {
-			return "", nil, err
-		}
-	}
-	if key, err = resign.NewKey(c.String("name"), "", resign.Algorithm(c.String("algorithm"))); err != nil {
-		return "", nil, usageError{err}
-	}
-	path = filepath.Join(filepath.Dir(loaded.Path), "keys", name+".asc")
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", nil, err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", nil, fmt.Errorf("making a key: %w", err)
-	}
-	err = errors.Join(key.WriteProtected(f, passphrase), f.Sync(), giveToOwnerIfAny(f, loaded.State), f.Close())
-	if err != nil {
-		os.Remove(path)
-	}
-	return path, key, err
-}
-
-// giveToOwnerIfAny is giveToOwner for a folder that may not be there yet.
-func giveToOwnerIfAny(f *os.File, dir string) error {
-	err := giveToOwner(f, dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // relativeTo is a path as the configuration would have it.
@@ -157,7 +122,7 @@ func keyList(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	keys, rows, failed := siteKeys(loaded, time.Now()), [][]string{}, error(nil)
+	keys, rows, failed := siteKeys(loaded, clock()), [][]string{}, error(nil)
 	for _, k := range keys {
 		end := "never"
 		if !k.Expires.IsZero() {
@@ -242,7 +207,7 @@ func keysNamed(c *config.Config, name string) ([]*resign.Key, error) {
 	if r, err := builtRepository(c, name); err == nil {
 		return site.PublicKeys(c, r.SignWith)
 	}
-	for _, k := range siteKeys(c, time.Now()) {
+	for _, k := range siteKeys(c, clock()) {
 		if k.Key == name || relativeTo(c, k.Key) == name {
 			return site.PublicKeys(c, []string{k.Key})
 		}

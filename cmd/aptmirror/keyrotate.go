@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,11 +34,11 @@ func keyRotate(c *cli.Context) error {
 	if len(keys) > 1 {
 		plan.SignWith, then = plan.drop(r.SignWith, keys), "clients that have only the old key refuse the repository from then on; those that follow by a keyring package have the new one"
 	} else {
-		path, key, err := makeKey(c, loaded, fmt.Sprintf("%s-%s", r.Name, time.Now().UTC().Format("20060102")))
+		path, key, err := makeKey(c, loaded, freeName(loaded, r.Name+clock().UTC().Format("-20060102")))
 		if err != nil {
 			return err
 		}
-		plan.New = new(describe(path, key, time.Now()))
+		plan.New = new(describe(path, key, key.Created()))
 		plan.SignWith, then = append(slices.Clone(r.SignWith), path), "clients go on with the old key and get the new one by the package "+
 			resign.Keyring{Repository: r.Name}.Name()+"; when all have it, run aptmirror key rotate "+r.Name+" again"
 	}
@@ -52,6 +52,18 @@ func keyRotate(c *cli.Context) error {
 	}
 	plan.print(c, loaded, then)
 	return nil
+}
+
+// freeName is that of a key that is not there yet: a key that was made and has
+// leaked at once is replaced on the same day.
+func freeName(c *config.Config, name string) string {
+	free := name
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(keyFile(c, free)); err != nil {
+			return free // where it cannot be looked at, making the key tells why
+		}
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 // rotation is one step of replacing a key.
@@ -72,7 +84,7 @@ func (r *rotation) drop(entries []string, keys []*resign.Key) []string {
 	}
 	for i, k := range keys {
 		if i != newest {
-			r.Drop = append(r.Drop, describe(entries[i], k, time.Now()))
+			r.Drop = append(r.Drop, describe(entries[i], k, clock()))
 		}
 	}
 	return slices.Clone(entries[newest : newest+1])

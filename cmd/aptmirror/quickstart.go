@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -81,7 +80,7 @@ func quickstartNew(c *cli.Context) error {
 		return nothingLeft(failed)
 	}
 	plan.Archives = reachable
-	loaded, err := site.Create(plan, time.Now())
+	loaded, err := site.Create(plan, clock())
 	if err != nil {
 		return err
 	}
