@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,11 +31,65 @@ func openAudit(loaded *config.Config) (*auditLog, error) {
 	if loaded.Clients.Dir == "" {
 		return &auditLog{}, nil
 	}
-	f, err := openOwned(loaded.Clients.Dir, auditName)
+	f, err := openRecord(loaded.Clients.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the record of what is done to clients: %w", err)
 	}
 	return &auditLog{f, caller()}, nil
+}
+
+const (
+	// maxAuditFile is the size in bytes at which the record goes on in a new file.
+	// An act takes about 300 bytes.
+	maxAuditFile = 8 << 20
+	// keptAudits is how many older files stay, .audit.log.1 the newest of them:
+	// about 130,000 acts. Whoever needs more moves them away in time.
+	keptAudits = 4
+)
+
+// openRecord opens the record, a new one where it has grown long enough.
+func openRecord(dir string) (*os.File, error) {
+	for {
+		f, err := openOwned(dir, auditName)
+		if err != nil {
+			return nil, err
+		}
+		again, err := startAnew(f, dir)
+		if err == nil && !again {
+			return f, nil
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// startAnew gives the opened record another name if it is long enough, and says
+// whether the record is another file now. Two commands do not do it at once; the
+// other's acts go into whichever file it has open.
+func startAnew(f *os.File, dir string) (again bool, err error) {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return false, fmt.Errorf("locking %s: %w", f.Name(), err)
+	}
+	defer syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	opened, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Lstat(f.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(opened, named) {
+		return true, nil
+	}
+	if err != nil || opened.Size() < maxAuditFile {
+		return false, err
+	}
+	name := func(n int) string { return fmt.Sprintf("%s.%d", filepath.Join(dir, auditName), n) }
+	for n := keptAudits - 1; n > 0; n-- {
+		if err := os.Rename(name(n), name(n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return true, os.Rename(f.Name(), name(1))
 }
 
 // openOwned opens a file to append to it, and gives it to the owner of its
