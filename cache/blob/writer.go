@@ -3,13 +3,11 @@ package blob
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"sync"
 	"time"
-
-	"github.com/dgraph-io/badger/v4"
 )
 
 const (
@@ -17,6 +15,9 @@ const (
 	// which any part is missing fails its client's checks, so whoever follows a writer that turns out
 	// wrong has nothing usable.
 	HoldBack = 64 << 10
+
+	// readStep is how much is read at a time, in bytes (256 KiB): it is still in the processor's cache when it is hashed.
+	readStep = 256 << 10
 
 	// dropTimeout is how long an abandoned writer tries to remove its chunks. Sweep removes what is left.
 	dropTimeout = 10 * time.Second
@@ -110,13 +111,60 @@ func (w *Writer) Write(p []byte) (int, error) {
 		w.hash.Write(p)
 	}
 	for n := 0; n < len(p); {
-		c, err := w.fillChunk(p[n:])
+		room, err := w.room()
 		if err != nil {
 			return n, w.fail(err)
 		}
+		c := copy(room, p[n:])
+		w.grow(c)
 		n += c
 	}
 	return len(p), nil
+}
+
+// ReadFrom writes what r has, to its end, without copying it on the way. An error of r it returns as it is; the writer may be given
+// the rest from elsewhere then.
+func (w *Writer) ReadFrom(r io.Reader) (total int64, err error) {
+	for err == nil {
+		var n int
+		n, err = w.readStep(r)
+		total += int64(n)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return total, err
+}
+
+func (w *Writer) readStep(r io.Reader) (int, error) {
+	if err := w.usable(); err != nil {
+		return 0, err
+	}
+	room, err := w.room()
+	if err != nil {
+		return 0, w.fail(err)
+	}
+	if left := w.row.size - w.written(); left == 0 {
+		return 0, w.wantEnd(r)
+	} else if left < int64(len(room)) {
+		room = room[:left]
+	}
+	n, err := r.Read(room[:min(len(room), readStep)])
+	if w.hash != nil {
+		w.hash.Write(room[:n])
+	}
+	w.grow(n)
+	return n, err
+}
+
+// wantEnd is called when all declared bytes are there.
+func (w *Writer) wantEnd(r io.Reader) error {
+	var surplus [1]byte
+	n, err := r.Read(surplus[:])
+	if n > 0 {
+		return w.fail(&MismatchError{Want: w.want, WantSize: w.row.size, GotSize: w.row.size + 1})
+	}
+	return err
 }
 
 func (w *Writer) usable() error {
@@ -126,79 +174,6 @@ func (w *Writer) usable() error {
 	case aborted:
 		return w.err
 	}
-	return nil
-}
-
-// fillChunk copies what fits into the chunk in work, and stores the chunk when it is full and not the last.
-func (w *Writer) fillChunk(p []byte) (int, error) {
-	if len(w.chunk) == ChunkSize {
-		if err := w.sendChunk(); err != nil {
-			return 0, err
-		}
-	}
-	c := min(len(p), ChunkSize-len(w.chunk))
-	// Followers read no further than the length they see, so the bytes may go in before the lock.
-	grown := append(w.chunk, p[:c]...)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.chunk = grown
-	w.wakeFollowers()
-	return c, nil
-}
-
-// sendChunk sends the chunk in work on its way to the database, after the one before has arrived.
-func (w *Writer) sendChunk() error {
-	if err := w.settle(); err != nil {
-		return err
-	}
-	next := newChunk(w.row.size - w.written())
-	w.mu.Lock()
-	w.storing, w.chunk = w.chunk, next
-	w.mu.Unlock()
-	w.pending = make(chan error, 1)
-	go func(index int64, chunk []byte, result chan<- error) {
-		result <- w.store.storeChunk(w.ctx, w.row.id, index, chunk)
-	}(w.stored/ChunkSize, w.storing, w.pending)
-	return nil
-}
-
-// settle waits for the chunk on its way. Followers read it here until it is in the database.
-func (w *Writer) settle() error {
-	if w.pending == nil {
-		return nil
-	}
-	err := <-w.pending
-	w.pending = nil
-	if err != nil {
-		return err
-	}
-	w.arrived()
-	return nil
-}
-
-// arrived is called when the chunk on its way is in the database.
-func (w *Writer) arrived() {
-	done := w.storing
-	w.mu.Lock()
-	w.stored += int64(len(done))
-	w.storing = nil
-	w.mu.Unlock()
-	recycleChunk(done)
-}
-
-func (s *Store) storeChunk(ctx context.Context, id uint64, index int64, chunk []byte) error {
-	n := int64(len(chunk))
-	if err := s.checkFree(s.floor, n); err != nil {
-		return err
-	}
-	key := chunkKey(id, index)
-	value := sealChunk(key, chunk)
-	if err := s.write(ctx, func(txn *badger.Txn) error { return txn.Set(key, value) }); err != nil {
-		return err
-	}
-	reached("chunk stored")
-	s.unreserve(n)
-	s.startWriteback(n)
 	return nil
 }
 
@@ -212,31 +187,15 @@ func (w *Writer) Commit() (Info, error) {
 	if err := w.check(); err != nil {
 		return Info{}, w.fail(err)
 	}
-	if err := w.storeLast(); err != nil {
+	if err := w.settle(); err != nil {
 		return Info{}, w.fail(err)
 	}
-	final, err := w.store.addRow(w.ctx, w.want, w.row)
+	final, err := w.storeRow()
 	if err != nil {
 		return Info{}, w.fail(err)
 	}
-	reached("row stored")
 	w.end(committed, final, nil)
 	return final.info(w.want), nil
-}
-
-// storeLast waits for what it stores: there is nothing to be filled meanwhile.
-func (w *Writer) storeLast() error {
-	if err := w.settle(); err != nil || len(w.chunk) == 0 {
-		return err
-	}
-	w.mu.Lock()
-	w.storing, w.chunk = w.chunk, nil
-	w.mu.Unlock()
-	if err := w.store.storeChunk(w.ctx, w.row.id, w.stored/ChunkSize, w.storing); err != nil {
-		return err
-	}
-	w.arrived()
-	return nil
 }
 
 func (w *Writer) check() error {
@@ -254,20 +213,6 @@ func (w *Writer) check() error {
 		return &MismatchError{Want: w.want, Got: got, WantSize: w.row.size, GotSize: w.row.size}
 	}
 	return nil
-}
-
-// addRow stores r unless the blob has a row, and returns the row that it has then.
-func (s *Store) addRow(ctx context.Context, d Digest, r row) (row, error) {
-	defer s.lockRow(d).Unlock()
-	old, err := s.findRow(d)
-	if !errors.Is(err, ErrNotFound) {
-		return old, err
-	}
-	if err := s.write(ctx, func(txn *badger.Txn) error { return txn.Set(rowKey(d), r.encode()) }); err != nil {
-		return row{}, err
-	}
-	s.tally.note(d, 1, r.size)
-	return r, nil
 }
 
 // Abort gives up: the blob does not exist because of this writer, and followers get err, or ErrAborted where err is nil.
@@ -303,7 +248,9 @@ func (w *Writer) end(state writerState, final row, err error) {
 	}
 	recycleChunk(storing)
 	recycleChunk(chunk)
-	if final.id != w.row.id {
+	if final.id == w.row.id {
+		sent = w.row.size
+	} else {
 		w.dropChunks((sent + ChunkSize - 1) / ChunkSize)
 	}
 	w.store.finish(w.row.id, w.row.size-sent)

@@ -297,3 +297,19 @@ func TestBlockedWritesAreTriedAgainUntilTheContextEnds(t *testing.T) {
 		t.Errorf("%d tries, %v", tries, err)
 	}
 }
+
+func TestASecondWriterOfABlobLeavesNothingBehind(t *testing.T) {
+	for _, size := range []int{1, ChunkSize, ChunkSize + 1, 2 * ChunkSize} {
+		s := openTest(t, Options{})
+		data := testBytes(size)
+		first := mustCreate(t, s, Sum(data), int64(size))
+		second := mustCreate(t, s, Sum(data), int64(size))
+		mustWrite(t, first, data)
+		mustWrite(t, second, data)
+		mustCommit(t, first)
+		mustCommit(t, second)
+		wantBlob(t, s, Sum(data), data)
+		wantNoOrphans(t, s)
+		wantNoWriters(t, s)
+	}
+}

@@ -159,7 +159,7 @@ func open(ctx context.Context, p Part) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{tarReader: &tarReader{r: bufio.NewReaderSize(&ctxReader{ctx, f}, 1<<20)}, Closer: f, name: p.Name}
+	r := &reading{tarReader: &tarReader{r: bufio.NewReaderSize(&ctxReader{ctx, f}, 64<<10)}, Closer: f, name: p.Name}
 	if r.head, err = readHead(r.tarReader, p.Name); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -37,3 +37,15 @@ func (w *metered) Write(p []byte) (int, error) {
 	w.m.add(int64(n))
 	return n, err
 }
+
+// meteredReader counts what is read.
+type meteredReader struct {
+	from io.Reader
+	m    *meter
+}
+
+func (r *meteredReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.m.add(int64(n))
+	return n, err
+}
