@@ -12,14 +12,6 @@ import (
 	"aptmirror/resign"
 )
 
-// buildLook is how often a serving daemon looks whether something is due that
-// no event tells of: the end of a hold, a signature's half life.
-const buildLook = time.Minute
-
-// longestLook is the pause after builds that failed again and again, which
-// doubles: what is due stays due, and each try is a job on record.
-const longestLook = time.Hour
-
 // lastBuild is what the catalog keeps of the last build of a suite, for status.
 type lastBuild struct {
 	At    time.Time `json:"at"`
@@ -45,27 +37,6 @@ func (d *Daemon) rebuild(why string) {
 	}
 }
 
-// buildForever builds what changes and signs what is due until ctx ends.
-func (d *Daemon) buildForever(ctx context.Context) error {
-	look := buildLook
-	for why := "start"; ; {
-		switch {
-		case why == "":
-		case d.buildJob(ctx, why) == nil:
-			look = buildLook
-		default:
-			look = min(2*look, longestLook)
-		}
-		select {
-		case why = <-d.changes:
-		case <-time.After(look):
-			why = d.due(ctx)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
 // due says why a build is needed although nothing was changed.
 func (d *Daemon) due(ctx context.Context) string {
 	m := d.makings.Load()
@@ -87,13 +58,13 @@ func (d *Daemon) due(ctx context.Context) string {
 	return ""
 }
 
-// buildJob builds and signs what has changed, as a job.
-func (d *Daemon) buildJob(ctx context.Context, why string) error {
+// buildJob builds and signs what has changed, but for suites that rest, as a job.
+func (d *Daemon) buildJob(ctx context.Context, why string, resting map[builtSuiteKey]bool) error {
 	if len(d.makings.Load().built()) == 0 {
 		return nil
 	}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
-		results := d.buildAll(ctx, bySchedule, d.newsOf(job, func(admin.Event) {}))
+		results := d.buildSuites(ctx, bySchedule, resting, d.newsOf(job, func(admin.Event) {}))
 		return summary(results), outcome(ctx, results)
 	})
 	if err != nil && ctx.Err() == nil {
@@ -113,9 +84,14 @@ func (m *makings) built() (names []string) {
 }
 
 // buildAll builds every suite whose inputs have changed, those first that others
-// are made from, publishes what is new and signs again what is due. One build
-// runs at a time: each takes the memory of an architecture's packages.
-func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)) (results []admin.SuiteResult) {
+// are made from, publishes what is new and signs again what is due.
+func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)) []admin.SuiteResult {
+	return d.buildSuites(ctx, by, nil, tell)
+}
+
+// buildSuites leaves out suites that rest. One build runs at a time: each takes
+// the memory of an architecture's packages.
+func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	m := d.makings.Load()
 	if len(m.built()) == 0 {
 		return nil
@@ -126,6 +102,9 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 	}
 	defer free()
 	for _, b := range m.order() {
+		if resting[b] {
+			continue
+		}
 		results = append(results, d.buildSuite(ctx, m, b, by))
 		tell(eventOf(results[len(results)-1]))
 	}
@@ -139,7 +118,8 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 // buildSuite brings one built suite up to date; on an error, what was served
 // before stays.
 func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by string) admin.SuiteResult {
-	result := admin.SuiteResult{Repository: b.repository, Suite: b.suite}
+	result, began := admin.SuiteResult{Repository: b.repository, Suite: b.suite}, d.Now()
+	defer func() { d.rests.note(b, began, d.Now()) }()
 	r, s, _ := m.suite(b.repository, b.suite)
 	ends := resign.ValidUntil(time.Time{}, 0, d.inputEnds(m, s)...)
 	built, err := d.build(ctx, m, r, s)

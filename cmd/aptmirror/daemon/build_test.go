@@ -216,7 +216,7 @@ func TestAHoldEndsByItself(t *testing.T) {
 	if why := s.due(t.Context()); why == "" {
 		t.Error("nothing is due although a hold ends")
 	}
-	if err := s.buildJob(t.Context(), "test"); err != nil {
+	if err := s.buildJob(t.Context(), "test", nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0", "hello 2.0"}) {
@@ -236,7 +236,7 @@ func TestSignaturesAreRenewed(t *testing.T) {
 	if why := s.due(t.Context()); why != "half of its time is over" {
 		t.Errorf("after five of ten days: %q", why)
 	}
-	if err := s.buildJob(t.Context(), "test"); err != nil {
+	if err := s.buildJob(t.Context(), "test", nil); err != nil {
 		t.Fatal(err)
 	}
 	after, again := s.release("site", "stable")
@@ -393,7 +393,7 @@ func TestKeysAreRotated(t *testing.T) {
 		if why := s.due(t.Context()); why != "other keys sign" {
 			t.Errorf("%s: %q is due", step.sign, why)
 		}
-		if err := s.buildJob(t.Context(), "test"); err != nil {
+		if err := s.buildJob(t.Context(), "test", nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, p := s.release("site", "stable"); len(p.Signed.Signers) != step.want {

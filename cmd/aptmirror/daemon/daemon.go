@@ -74,6 +74,7 @@ type Daemon struct {
 	makings  atomic.Pointer[makings]
 	builder  *resign.Builder
 	building chan struct{} // has one slot
+	rests    rests         // of suites between two builds
 	// moving has one slot, for who signs: each Date is later than the one before.
 	moving chan struct{}
 	// importing has one slot, for who takes in a bundle, or notes that one was

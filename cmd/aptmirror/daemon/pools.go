@@ -141,7 +141,7 @@ func (d *Daemon) poolChanged(ctx context.Context, name string) {
 	if why := "pool " + name; d.reloading() != nil {
 		d.rebuild(why)
 	} else {
-		d.buildJob(ctx, why)
+		d.buildJob(ctx, why, nil)
 	}
 }
 
