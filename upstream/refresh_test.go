@@ -410,3 +410,25 @@ func TestADamagedInReleaseComesAgain(t *testing.T) {
 		t.Errorf("and once more, generation %d", once.Generation.Number)
 	}
 }
+
+// "apt-ftparchive release ." finds the Release that it is writing.
+func TestAReleaseMayListItself(t *testing.T) {
+	for _, name := range []string{"./", "packages/", "stable"} {
+		t.Run(name, func(t *testing.T) {
+			a := upstreamtest.New(t)
+			s := a.Suite
+			if name != s.Name {
+				s = a.AddSuite(name)
+			}
+			s.Files = map[string][]byte{"Release": []byte("Date: yesterday\n"), "InRelease": []byte("of yesterday"), "Release.gpg": nil}
+			a.AddPackage(upstreamtest.Package{Name: "hello", Suite: name})
+			a.Publish()
+			m := newMirror(t, a)
+			m.archive.Suites = []string{name}
+			g := m.refresh().Generation
+			if f := m.file(g, catalog.SuiteDir(name)+"InRelease"); f.Kind != catalog.KindRelease || f.Digest != g.InRelease {
+				t.Errorf("InRelease is %+v, want the bytes that were signed", f.Entry)
+			}
+		})
+	}
+}

@@ -17,8 +17,12 @@ type scope struct {
 
 // has is false for what belongs to a component or an architecture that is not
 // configured. A name that is not understood is part of the mirror: some client
-// may want it, and it costs nothing until then.
+// may want it, and it costs nothing until then. What Release says of itself is
+// older than itself; apt-ftparchive puts that there, and apt never looks at it.
 func (s scope) has(file string) bool {
+	if file == "Release" || file == "InRelease" || file == "Release.gpg" {
+		return false
+	}
 	if !s.flat && !s.hasComponent(file) {
 		return false
 	}
