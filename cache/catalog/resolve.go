@@ -67,13 +67,23 @@ func (c *Catalog) Resolve(repository, path string, may func(suite string) bool) 
 	return resolveIn(suites, path, may)
 }
 
+// resolveIn looks into what is current of all suites first: a package that has
+// other bytes under its old name, as archives without versions in names have it,
+// may have gone from one suite to another.
 func resolveIn(suites []*suiteView, path string, may func(suite string) bool) (File, error) {
 	missing := ErrNoPath
+	allowed := make([]*suiteView, 0, 8) // hardly any repository has more, so that nothing is allocated
 	for _, s := range suites {
 		if !may(s.suite) {
 			continue
 		}
-		if f, ok := s.find(path); ok {
+		if f, ok := s.findCurrent(path); ok {
+			return f, nil
+		}
+		allowed = append(allowed, s)
+	}
+	for _, s := range allowed {
+		if f, ok := s.findRetained(path); ok {
 			return f, nil
 		}
 		if s.current == nil && s.couldHave(path) {
@@ -89,15 +99,21 @@ func (s *suiteView) couldHave(path string) bool {
 	return strings.HasPrefix(path, s.dir) || len(s.damaged) > 0 && !strings.HasPrefix(path, "dists/")
 }
 
-func (s *suiteView) find(path string) (File, bool) {
-	if s.current != nil {
-		if e, ok := s.signed(path); ok {
-			return s.file(s.current, e), true
-		}
-		if e, ok := s.current.table.Find(path); ok {
-			return s.file(s.current, e), true
-		}
+func (s *suiteView) findCurrent(path string) (File, bool) {
+	if s.current == nil {
+		return File{}, false
 	}
+	if e, ok := s.signed(path); ok {
+		return s.file(s.current, e), true
+	}
+	e, ok := s.current.table.Find(path)
+	if !ok {
+		return File{}, false
+	}
+	return s.file(s.current, e), true
+}
+
+func (s *suiteView) findRetained(path string) (File, bool) {
 	for _, l := range s.retained {
 		if e, ok := l.table.Find(path); ok && e.Kind.lasting() {
 			return s.file(l, e), true

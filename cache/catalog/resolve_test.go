@@ -230,3 +230,15 @@ func compareWithSearch(t *testing.T, f *fixture, p Publication, manifests map[ui
 		}
 	}
 }
+
+// One suite has dropped a package lately that another one has under the same
+// name with other bytes.
+func TestWhatIsCurrentGoesBeforeWhatIsRetained(t *testing.T) {
+	f := newFixture(t)
+	f.serve("vendor", "stable", "testing")
+	f.publish("vendor", f.add("stable", entries("stable", "a", map[string]string{"pool/tool.deb": "old", "pool/gone.deb": "gone"})), testTime)
+	f.publish("vendor", f.add("stable", entries("stable", "b", nil)), testTime.Add(time.Hour))
+	f.publish("vendor", f.add("testing", entries("testing", "a", map[string]string{"pool/tool.deb": "new"})), testTime.Add(time.Hour))
+	f.wantFile("vendor", "pool/tool.deb", "new")
+	f.wantFile("vendor", "pool/gone.deb", "gone")
+}
