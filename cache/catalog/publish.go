@@ -87,7 +87,7 @@ type Move struct {
 //
 // Everything is read and checked before the pointer moves; on an error, clients
 // see what they saw before. Only where the error is that of the write itself
-// may the next start find the pointer moved.
+// may the pointer have moved, and then they see that.
 func (c *Catalog) Publish(ctx context.Context, m Move, now time.Time) (Publication, error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
@@ -119,12 +119,19 @@ func (c *Catalog) publish(ctx context.Context, m Move, now time.Time) (Publicati
 	if err != nil {
 		return Publication{}, err
 	}
-	if err := c.movePointer(p, m.moved(p)); err != nil {
-		return Publication{}, err
+	err = c.movePointer(p, m.moved(p))
+	if err == nil || c.isPublished(p) {
+		c.view.Store(v)
+		c.lazy.moved(p.Repository, p.Suite)
 	}
-	c.view.Store(v)
-	c.lazy.moved(p.Repository, p.Suite)
-	return p, nil
+	return p, err
+}
+
+// isPublished is asked after a write failed: whoever looks at the row, which is
+// the pointer, must not take for published what clients are not given.
+func (c *Catalog) isPublished(p Publication) bool {
+	now, err := c.Publication(p.Repository, p.Suite)
+	return err == nil && now.Current == p.Current && now.Published.Equal(p.Published)
 }
 
 // movePointer makes what was signed durable first. Files are removed only

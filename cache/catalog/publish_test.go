@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -186,4 +187,28 @@ func TestPublishStopsWithItsContext(t *testing.T) {
 	if _, err := f.Publication("debian", "stable"); err != ErrNotFound {
 		t.Errorf("it was published nevertheless: %v", err)
 	}
+}
+
+// A write that fails at its end may have moved the pointer: then nobody would
+// publish that generation again, and clients must not be left with the old one.
+func TestClientsSeeWhatTheRowSays(t *testing.T) {
+	f := newFixture(t)
+	f.serve("debian", "stable")
+	f.publish("debian", f.add("stable", entries("stable", "a", nil)), testTime)
+	g := f.add("stable", entries("stable", "b", nil))
+	before, err := f.Publication("debian", "stable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := f.Catalog.dir
+	f.Catalog.dir, f.Catalog.free = filepath.Join(dir, "gone"), func(string) (int64, error) { return 1 << 40, nil }
+	_, err = f.Publish(t.Context(), Move{Repository: "debian", Suite: "stable", Expect: before.Current, Next: g.Ref()}, testTime.Add(time.Hour))
+	f.Catalog.dir = dir
+	if err == nil {
+		t.Fatal("a write that could not be finished is no error")
+	}
+	if p, err := f.Publication("debian", "stable"); err != nil || p.Current != g.Ref() {
+		t.Fatalf("the row says %v, %v", p.Current, err)
+	}
+	f.wantFile("debian", "dists/stable/InRelease", "release b")
 }
