@@ -183,7 +183,8 @@ func (w *writing) record(ctx context.Context, built *Built) (err error) {
 	if g.Fields, err = w.putFields(ctx); err != nil {
 		return err
 	}
-	g.Packages, g.Bytes, g.Indexes, g.Scope = w.packages, w.bytes, w.named, w.scope()
+	g.Packages, g.Bytes = w.manifest.Packages()
+	g.Indexes, g.Scope = w.named, w.scope()
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}

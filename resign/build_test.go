@@ -318,3 +318,13 @@ func TestNothingIsAllowed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What is counted of a suite is what the store can have of it.
+func TestAPackageOfAllArchitecturesCountsOnce(t *testing.T) {
+	s := newStore(t)
+	text := stanza("aaa", "1", "all")
+	g := s.build(recipe(s.mirror("debian", "bookworm", map[string]string{amd64: text, "main/binary-arm64/Packages": text}))).Generation
+	if g.Packages != 1 || g.Bytes != 1003 {
+		t.Errorf("%d packages with %d bytes, want 1 with 1003", g.Packages, g.Bytes)
+	}
+}

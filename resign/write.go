@@ -29,8 +29,6 @@ type writing struct {
 	release  []func() // what is reserved and held
 	named    []string // paths of the indexes that name packages
 	missing  []string
-	packages int
-	bytes    int64
 }
 
 // previous is the generation that the one to be built follows.
@@ -141,8 +139,6 @@ func (w *writing) writePackage(p *packer, s *Selection, i int) error {
 
 func (w *writing) addFile(file string, size int64, d blob.Digest) {
 	w.manifest.Add(catalog.Entry{Path: file, Plain: file, Kind: catalog.KindPackage, Size: size, Digest: d})
-	w.packages++
-	w.bytes += size
 }
 
 // addSource lists the files of a source package.

@@ -45,6 +45,7 @@ func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error
 	if err != nil {
 		return nil, in.refuse("its indexes", Malformed, err)
 	}
+	in.packages, in.bytes = m.Packages()
 	return raw, nil
 }
 
@@ -182,7 +183,7 @@ var errNoHash = errors.New("it has neither SHA-256 nor SHA-512, so it can never 
 func (in *intake) addFile(m *catalog.Manifest, line int, f debian.SourceFile) error {
 	switch {
 	case f.HasSHA256:
-		in.addPackage(m, f.Path, f.Size, f.SHA256)
+		addPackage(m, f.Path, f.Size, f.SHA256)
 	case f.SHA512 != nil:
 		in.unnamed = append(in.unnamed, unnamed{f.Path, f.Size, f.SHA512})
 	default:
@@ -191,8 +192,6 @@ func (in *intake) addFile(m *catalog.Manifest, line int, f debian.SourceFile) er
 	return nil
 }
 
-func (in *intake) addPackage(m *catalog.Manifest, p string, size int64, sum blob.Digest) {
+func addPackage(m *catalog.Manifest, p string, size int64, sum blob.Digest) {
 	m.Add(catalog.Entry{Path: p, Plain: p, Kind: catalog.KindPackage, Size: size, Digest: sum})
-	in.packages++
-	in.bytes += size
 }

@@ -130,6 +130,7 @@ func (in *intake) preview(ctx context.Context, p *Preview) (*catalog.Table, erro
 	if err != nil {
 		return nil, in.refuse("its indexes", Malformed, err)
 	}
+	in.packages, in.bytes = m.Packages()
 	return catalog.OpenTable(raw)
 }
 
@@ -236,7 +237,7 @@ func (in *intake) nameForPreview(m *catalog.Manifest) error {
 		if err != nil {
 			return err
 		}
-		in.addPackage(m, n.path, n.size, d)
+		addPackage(m, n.path, n.size, d)
 	}
 	return nil
 }

@@ -432,3 +432,16 @@ func TestAReleaseMayListItself(t *testing.T) {
 		})
 	}
 }
+
+// What is counted of a suite is what the store can have of it.
+func TestAPackageOfAllArchitecturesCountsOnce(t *testing.T) {
+	a := upstreamtest.New(t)
+	a.Suite.Architectures = []string{"amd64", "arm64"}
+	p := a.AddPackage(upstreamtest.Package{Name: "hello", Arch: "all"})
+	a.Publish()
+	m := newMirror(t, a)
+	m.archive.Architectures = a.Suite.Architectures
+	if g := m.refresh().Generation; g.Packages != 1 || g.Bytes != int64(len(p.Deb)) {
+		t.Errorf("%d packages with %d bytes, want 1 with %d", g.Packages, g.Bytes, len(p.Deb))
+	}
+}

@@ -214,7 +214,7 @@ func (in *intake) namePackages(ctx context.Context, m *catalog.Manifest) error {
 			in.missing = append(in.missing, n.path)
 			continue
 		}
-		in.addPackage(m, n.path, n.size, digests[i])
+		addPackage(m, n.path, n.size, digests[i])
 	}
 	return nil
 }

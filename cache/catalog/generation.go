@@ -48,7 +48,7 @@ type Generation struct {
 	// Missing are optional indexes that Release lists but no mirror had: what
 	// they name is not part of the generation.
 	Missing  []string  `json:"missing,omitempty"`
-	Packages int       `json:"packages"` // files that the indexes name; twice if two do
+	Packages int       `json:"packages"` // files that the indexes name
 	Bytes    int64     `json:"bytes"`    // their sizes together
 	Created  time.Time `json:"created"`  // when it was verified or built
 

@@ -188,6 +188,18 @@ func (m *Manifest) order() (names int, err error) {
 	return names, nil
 }
 
+// Packages counts the packages that Encode wrote and their bytes. Several indexes
+// may have named one, as those of all architectures do that has none.
+func (m *Manifest) Packages() (files int, bytes int64) {
+	for _, e := range m.entries {
+		if e.Kind == KindPackage {
+			files++
+			bytes += e.Size
+		}
+	}
+	return files, bytes
+}
+
 func checkEntry(e Entry) error {
 	switch {
 	case len(e.Path) > math.MaxUint16:
