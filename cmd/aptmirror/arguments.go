@@ -9,8 +9,9 @@ import (
 
 // arrange puts every option where urfave/cli looks for it, right behind the
 // command that knows it, since that library takes an option after an argument
-// for another argument. What follows "--" is left alone. An option at the end
-// of the line that lacks its value would take the command for it.
+// for another argument. What follows "--" are arguments, whatever they look
+// like. An option at the end of the line that lacks its value would take the
+// command for it.
 func arrange(app *cli.App, args []string) ([]string, error) {
 	line := split(app, args[1:])
 	if line.bare != "" {
@@ -24,11 +25,10 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 		}
 		out = append(out, l.options...)
 	}
-	rest := line.words[len(levels)-1:]
 	if len(line.rest) > 0 {
-		rest = append(append(rest, "--"), line.rest...)
+		out = append(out, "--") // before all arguments: behind one, the library takes it for another
 	}
-	return append(out, rest...), nil
+	return append(append(out, line.words[len(levels)-1:]...), line.rest...), nil
 }
 
 // commandLine is a command line taken apart.

@@ -43,7 +43,8 @@ func TestArrange(t *testing.T) {
 		{"sync - --json", "--json sync -"},
 		{"sync --json -- --verbose", "--json sync -- --verbose"},
 		{"client add -- NAME", "client add -- NAME"},
-		{"sync A -- B -- C", "sync A -- B -- C"},
+		{"sync A -- B -- C", "sync -- A B -- C"},
+		{"package add POOL -- -x.deb", "package add -- POOL -x.deb"},
 		{"sync --", "sync"},
 	}
 	for _, test := range tests {

@@ -34,7 +34,7 @@ func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) 
 	}
 	client, err := admin.Dial(c.Context, loaded.Socket())
 	if err == nil {
-		return do(c.Context, client)
+		return watching(c.Context, do(c.Context, client))
 	}
 	if !errors.Is(err, admin.ErrNoDaemon) {
 		return err
@@ -50,6 +50,15 @@ func withBackend(c *cli.Context, do func(context.Context, *admin.Client) error) 
 	return do(c.Context, admin.InProcess(admin.NewHandler(d, os.Getuid())))
 }
 
+// watching says, where a person ends a command that asks the daemon, that this
+// does not end the work.
+func watching(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted; the daemon goes on with what it was asked for, and aptmirror jobs tells how that ends")
+	}
+	return err
+}
+
 // askRunning is for a configuration that has become invalid while a daemon runs
 // with an earlier state of it: it can still be asked what it does.
 func askRunning(c *cli.Context, invalid error, do func(context.Context, *admin.Client) error) error {
@@ -62,7 +71,7 @@ func askRunning(c *cli.Context, invalid error, do func(context.Context, *admin.C
 		return invalid
 	}
 	fmt.Fprintf(c.App.ErrWriter, "aptmirror: asking the daemon, which runs with an earlier state of the configuration; that is wrong now: %v\n", invalid)
-	return do(c.Context, client)
+	return watching(c.Context, do(c.Context, client))
 }
 
 // openDaemon opens the store for a command that tells what it does itself.

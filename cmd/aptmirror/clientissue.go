@@ -144,7 +144,7 @@ func (a *clientAct) add(l pki.Leaf) (*pki.Issued, error) {
 
 func hasOne(name string, err error) error {
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s has a certificate already: %w", name, err)
+		return fmt.Errorf("%s has a certificate already: aptmirror client renew %[1]s issues the next, and client revoke takes it away", name)
 	}
 	return err
 }
@@ -205,7 +205,7 @@ func sayIssued(c *cli.Context, a *clientAct, issued *pki.Issued, what string) er
 	if absolute, err := filepath.Abs(file); err == nil {
 		file = absolute
 	}
-	fmt.Fprintf(c.App.Writer, "%s; next: aptmirror --config %s client kit %s --format dir --out FOLDER\n", what, a.loaded.Path, a.name)
+	fmt.Fprintf(c.App.Writer, "%s; next: %s client kit %s --format dir --out FOLDER\n", what, programFor(a.loaded), a.name)
 	fmt.Fprintf(c.App.ErrWriter, "valid until %s, in %s\n", when(issued.Cert.NotAfter), file)
 	return nil
 }

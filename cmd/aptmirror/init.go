@@ -53,7 +53,7 @@ func initialise(c *cli.Context) error {
 	if err := placeState(c, &plan); err != nil {
 		return err
 	}
-	if err := plan.Check(); err != nil {
+	if err := errors.Join(plan.Check(), plan.Absent()); err != nil {
 		return usageError{err}
 	}
 	leftOut := []string{}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -57,6 +58,9 @@ func main() {
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := newApp(stdout, stderr)
+	if len(args) == 2 && args[1] == "--version" {
+		args = []string{args[0], "version"}
+	}
 	asked, err := helpFor(app, args[1:])
 	if !asked {
 		args, err = arrange(app, args)
@@ -67,10 +71,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	if !errors.Is(err, errSilent) {
-		fmt.Fprintln(stderr, "aptmirror:", err)
+	switch {
+	case errors.Is(err, errSilent):
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		fmt.Fprintln(stderr, "aptmirror: interrupted; what was finished stays")
+	default:
+		fmt.Fprintf(stderr, "aptmirror: %v%s\n", err, otherUser(err))
 	}
 	return exitCode(ctx, err)
+}
+
+// otherUser says who may do what this user may not, where that is the fault and
+// nothing has said so yet.
+func otherUser(err error) string {
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || strings.Contains(err.Error(), "as root") {
+		return ""
+	}
+	return "; run the command as root or as the user of the service"
 }
 
 // errSilent ends a command that has said everything already.
@@ -165,15 +182,23 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 }
 
 func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageError{fmt.Errorf("%w (see aptmirror help)%s", err, suggestOption(c, err))}
+	command := c.App.Name
+	if c.Command != nil && c.Command.HelpName != "" {
+		command = c.Command.HelpName
+	}
+	option, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return usagef("%w (see %s --help)", err, command)
+	}
+	hint := suggestOption(c, option)
+	if hint == "" {
+		hint = "; an argument that begins with a dash goes behind --"
+	}
+	return usagef("there is no option %q (see %s --help)%s", option, command, hint)
 }
 
 // suggestOption is a question about a mistyped option, or nothing.
-func suggestOption(c *cli.Context, err error) string {
-	option, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !unknown {
-		return ""
-	}
+func suggestOption(c *cli.Context, option string) string {
 	flags := c.App.Flags
 	if c.Command != nil {
 		flags = slices.Concat(flags, c.Command.Flags)

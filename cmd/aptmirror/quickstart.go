@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -53,7 +56,25 @@ func quickstart(c *cli.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
+	sayUnused(c, loaded)
 	return quickstartFinish(c, loaded)
+}
+
+// sayUnused names the options that only count when the site is made, where they
+// were given for one that is there.
+func sayUnused(c *cli.Context, loaded *config.Config) {
+	var unused []string
+	for _, f := range sourceFlags() {
+		if name := f.Names()[0]; c.IsSet(name) {
+			unused = append(unused, "--"+name)
+		}
+	}
+	if c.IsSet("listen") && !slices.Contains(loaded.Serve.Listen, c.String("listen")) {
+		unused = append(unused, "--listen")
+	}
+	if len(unused) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "aptmirror: %s: not looked at, since %s is there already and decides; another --dir makes another site\n", strings.Join(unused, ", "), loaded.Path)
+	}
 }
 
 func quickstartNew(c *cli.Context) error {
@@ -64,6 +85,9 @@ func quickstartNew(c *cli.Context) error {
 	plan.Dir, plan.Listen, plan.Hosts = c.String("dir"), c.String("listen"), []string{"localhost", "127.0.0.1", "::1"}
 	if err := plan.Check(); err != nil {
 		return usageError{err}
+	}
+	if err := free(c.Context, plan.Listen); err != nil {
+		return err
 	}
 	allowPrivate(c.Context, plan.Archives)
 	reachable, failed := probe(c.Context, plan)
@@ -86,6 +110,16 @@ func quickstartNew(c *cli.Context) error {
 	}
 	fmt.Fprintf(c.App.Writer, "made a site in %s\n", c.String("dir"))
 	return quickstartFinish(c, loaded)
+}
+
+// free looks whether an address can be listened on before anything is made and
+// fetched for it.
+func free(ctx context.Context, address string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w; name another address with --listen HOST:PORT", err)
+	}
+	return l.Close()
 }
 
 // nothingLeft ends a quickstart without archives; with the exit code of a
@@ -171,9 +205,9 @@ func quickstartServe(c *cli.Context, loaded *config.Config) (err error) {
 }
 
 func sayReady(w io.Writer, dir string, loaded *config.Config, listen []string) {
-	conf := filepath.Join(dir, "client", "apt.conf")
+	conf, own := filepath.Join(dir, "client", "apt.conf"), filepath.Join(dir, site.ConfigName)
 	fmt.Fprintf(w, "ready: serving %s on %s (%s), Ctrl-C stops\n\n", repositories(loaded), strings.Join(listen, ", "), loaded.Serve.PublicURL)
-	fmt.Fprintf(w, "Try it from another terminal, in this folder:\n  APT_CONFIG=%s apt-get update\n  APT_CONFIG=%s apt-get download hello\n", conf, conf)
+	fmt.Fprintf(w, "Try it from another terminal, in this folder:\n  APT_CONFIG=%s apt-get update\n  APT_CONFIG=%s apt-get download hello\n  aptmirror --config %s status\n", conf, conf, own)
 }
 
 func repositories(loaded *config.Config) string {

@@ -215,7 +215,9 @@ func (c *Clients) Files(name string) (certFile, keyFile string, err error) {
 		return "", "", fmt.Errorf("finding client: %w", err)
 	}
 	certFile, keyFile = filepath.Join(c.Dir, name, certName), filepath.Join(c.Dir, name, keyName)
-	if _, err := os.Stat(certFile); err != nil {
+	if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("finding client %s: no certificate was issued to it, or it was revoked; aptmirror client add %[1]s issues one (%w)", name, fs.ErrNotExist)
+	} else if err != nil {
 		return "", "", fmt.Errorf("finding client %s: %w", name, err)
 	}
 	return certFile, keyFile, nil

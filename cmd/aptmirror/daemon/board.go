@@ -100,7 +100,7 @@ func (d *Daemon) pageListener(ctx context.Context) (net.Listener, error) {
 	if d.config.Status.Listen == "" {
 		return nil, nil
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.config.Status.Listen)
+	l, err := listenOn(ctx, d.config.Status.Listen, "status.listen")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the status page: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"aptmirror/cache"
+	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
@@ -105,6 +106,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	store, err := cache.OpenWith(c.State, cache.Options{MaxSize: c.Cache.MaxSize, Log: o.Log, Now: o.Now})
+	if errors.Is(err, blob.ErrLocked) {
+		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
 	}

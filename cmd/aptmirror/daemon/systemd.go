@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -51,13 +53,28 @@ func (d *Daemon) clientListeners(ctx context.Context) ([]net.Listener, error) {
 	}
 	var all []net.Listener
 	for _, a := range d.config.Serve.Listen {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a)
+		l, err := listenOn(ctx, a, "serve.listen")
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("listening for clients: %w", err), closeAll(all))
 		}
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+// listenOn listens at an address that the configuration has under a key.
+func listenOn(ctx context.Context, address, key string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	_, port, _ := net.SplitHostPort(address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w; ss -ltnp 'sport = :%s' names the program that has it: stop that, or change %s", err, port, key)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w; ip address shows those that this machine has: change %s", err, key)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; only root may listen there: let aptmirror.socket of systemd do it, or change %s", err, key)
+	}
+	return l, err
 }
 
 // watchdog tells the service manager that the daemon works, for as long as its

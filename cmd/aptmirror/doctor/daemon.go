@@ -82,8 +82,10 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	case s.Held != nil:
 		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
 			fmt.Sprintf("%s archive accept %s %s", d.Program, s.Archive, s.Suite))
+	case s.Generation == 0 && s.Error == "" && !s.Built && s.Checked.IsZero():
+		f.bad(name, "nothing verified yet, so that clients get nothing: the first look at the archive has not ended", d.Program+" sync "+s.Archive+" waits for it")
 	case s.Generation == 0:
-		f.bad(name, "nothing verified yet, so that clients get nothing: "+s.Error, firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
+		f.bad(name, strings.TrimSuffix("nothing verified yet, so that clients get nothing: "+s.Error, ": "), firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
 	case s.Error != "":
 		f.warn(name, "the last refresh failed: "+s.Error, firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
 	case s.Warning != "":

@@ -53,7 +53,7 @@ func (d *Doctor) aboutSpace(f *findings, free, total int64) {
 	mend := "make room or enlarge the file system; cache.max_size bounds what the store takes"
 	switch limit := d.Config.Cache.MaxSize; {
 	case free < noSpace:
-		f.bad(d.Config.State, text+": the store takes no more files", mend)
+		f.bad(d.Config.State, fmt.Sprintf("%s, less than %s: the store takes no more files", text, admin.Size(noSpace)), mend)
 	case free < lowSpace:
 		f.warn(d.Config.State, text, mend)
 	case limit > total:

@@ -10,6 +10,8 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -113,6 +115,9 @@ func reportOf(findings []Finding) Report {
 // Invalid is the report on a configuration that cannot be read.
 func Invalid(err error) Report {
 	var findings []Finding
+	if errors.Is(err, fs.ErrNotExist) {
+		return reportOf([]Finding{{"configuration", "", Fault, err.Error(), "name one with --config, or make one with aptmirror init"}})
+	}
 	for _, p := range problemsOf(err) {
 		findings = append(findings, Finding{"configuration", "", Fault, p, "mend the file, then look again"})
 	}

@@ -35,6 +35,10 @@ func (d *Doctor) handshakes(ctx context.Context, status *admin.Status) []Finding
 	if d.Config.Serve.Cert == "" {
 		return nil
 	}
+	if d.DaemonError != nil {
+		f.note("", "not tried: the daemon cannot be asked")
+		return f.list
+	}
 	dial, where := d.rehearsal, "in a rehearsal, since no daemon runs"
 	if status != nil && len(status.Listen) > 0 {
 		dial, where = dialer(reachable(status.Listen[0])), "on "+reachable(status.Listen[0])

@@ -69,10 +69,10 @@ func (d *Doctor) ports(ctx context.Context, status *admin.Status) []Finding {
 		return f.list
 	}
 	for _, address := range d.Config.Serve.Listen {
-		freePort(ctx, f, address)
+		freePort(ctx, f, address, "serve.listen")
 	}
 	if d.Config.Status.Listen != "" {
-		freePort(ctx, f, d.Config.Status.Listen)
+		freePort(ctx, f, d.Config.Status.Listen, "status.listen")
 	}
 	return f.list
 }
@@ -92,7 +92,7 @@ func (d *Doctor) ownPorts(f *findings, listen []string) {
 	}
 }
 
-func freePort(ctx context.Context, f *findings, address string) {
+func freePort(ctx context.Context, f *findings, address, key string) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	_, port, _ := net.SplitHostPort(address)
 	switch {
@@ -100,12 +100,12 @@ func freePort(ctx context.Context, f *findings, address string) {
 		l.Close()
 		f.ok(address, "is free")
 	case errors.Is(err, syscall.EADDRINUSE):
-		f.bad(address, "another program has it", fmt.Sprintf("ss -ltnp 'sport = :%s' names the program; stop it, or change serve.listen", port))
+		f.bad(address, "another program has it", fmt.Sprintf("ss -ltnp 'sport = :%s' names the program; stop it, or change %s", port, key))
 	case errors.Is(err, fs.ErrPermission):
 		f.note(address, "only root may listen there, or the service by aptmirror.socket")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		f.bad(address, "this machine does not have the address", "ip address shows those that it has; change serve.listen")
+		f.bad(address, "this machine does not have the address", "ip address shows those that it has; change "+key)
 	default:
-		f.bad(address, err.Error(), "change serve.listen")
+		f.bad(address, err.Error(), "change "+key)
 	}
 }

@@ -26,10 +26,11 @@ func (d *Doctor) permissions(context.Context) []Finding {
 		return f.list
 	}
 	if own := uint32(os.Geteuid()); own != 0 && own != who.uid {
-		f.note("", "run as root, or as "+who.name+", to have everything looked at")
+		f.note("", "run as "+strings.TrimSuffix("root or "+who.name, " or root")+" to have everything looked at")
 	}
 	if _, err := os.Stat(d.Config.State); err == nil && who.uid == 0 {
-		f.warn(d.Config.State, "the store belongs to root: a daemon needs no such rights", "systemd-sysusers; chown -R aptmirror: "+d.Config.State)
+		f.warn(d.Config.State, "the store belongs to root: a daemon needs no such rights", fmt.Sprintf(
+			"install the Debian package, or: adduser --system --group %[1]s; then stop what serves, chown -R %[1]s: %[2]s, and serve as that user", site.ServiceUser, d.Config.State))
 	}
 	d.stateMode(f)
 	for _, file := range secrets(d.Config) {

@@ -45,6 +45,14 @@ type Plan struct {
 	Embedded map[string][]byte
 }
 
+// Absent is nil where there is no such site yet; else the error is fs.ErrExist.
+func (p Plan) Absent() error {
+	if _, err := os.Lstat(filepath.Join(p.Dir, ConfigName)); err == nil {
+		return fmt.Errorf("%s is a site already: change its %s, or make another one with --dir (%w)", p.Dir, ConfigName, fs.ErrExist)
+	}
+	return nil
+}
+
 // Create makes the folder and gives the configuration that it has written
 // last, so that a folder with one is complete. The error is fs.ErrExist where
 // there is one already.
@@ -56,8 +64,8 @@ func Create(p Plan, now time.Time) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(c.Path); err == nil {
-		return nil, fmt.Errorf("making a site in %s: %w: it has %s already", p.Dir, fs.ErrExist, ConfigName)
+	if err := p.Absent(); err != nil {
+		return nil, err
 	}
 	for _, dir := range []string{"", "tls", "keys", "clients"} {
 		if err := os.MkdirAll(filepath.Join(p.Dir, dir), 0o755); err != nil {
