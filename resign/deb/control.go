@@ -51,7 +51,20 @@ func (d *Deb) parse() error {
 	}
 	section, _ := s.Get("Section")
 	d.Section = string(section)
-	return d.parseSource(s)
+	if err := d.parseSource(s); err != nil {
+		return err
+	}
+	return checkWords(s)
+}
+
+// checkWords bounds what apt takes for one word each.
+func checkWords(s *deb822.Stanza) error {
+	for _, name := range []string{"Version", "Section", "Source"} {
+		if f, ok := s.Lookup(name); ok && len(f.Value) > maxWord {
+			return fmt.Errorf("line %d: %s has %d bytes, more than %d", f.Line, name, len(f.Value), maxWord)
+		}
+	}
+	return nil
 }
 
 func parseStanza(text []byte) (*deb822.Stanza, error) {
@@ -131,6 +144,9 @@ func checkRelations(s *deb822.Stanza) error {
 				return fmt.Errorf("line %d: %s with alternatives", f.Line, name)
 			}
 			for _, r := range group {
+				if n := max(len(r.Name), len(r.Qualifier), len(r.Version)); n > maxWord {
+					return fmt.Errorf("line %d: %s: a word of %d bytes, more than %d", f.Line, name, n, maxWord)
+				}
 				if r.Architectures != nil || r.Profiles != nil {
 					return fmt.Errorf("line %d: %s: %s has a condition, which only source packages may have", f.Line, name, r)
 				}

@@ -30,6 +30,9 @@ const (
 	// maxControl is the size in bytes of a control file above which a package is refused; those of Debian have less than
 	// 64 KiB. Each relation in it is looked up in every build.
 	maxControl = 256 << 10
+	// maxWord is the size in bytes of a name, a version or a section above which a package is refused. On one of 65,536 apt
+	// ends itself, on every machine that has read the index.
+	maxWord = 1024
 	// maxFields is the number of fields of a control file above which a package is refused: an index adds some, and a
 	// stanza of it with more than deb822.DefaultFields cannot be read.
 	maxFields = 512
@@ -37,6 +40,8 @@ const (
 	maxDataTar = 32 << 30
 	// maxEntries is the number of files of a package above which it is refused; Debian's largest have about 100,000.
 	maxEntries = 2 << 20
+	// maxPath is the size in bytes of a path above which a package is refused; Linux takes none longer than 4096.
+	maxPath = 4096
 	// maxMemberBytes is the longest member that Member gives, a signature.
 	maxMemberBytes = 64 << 10
 	// MaxPaths is the size in bytes of the paths of a package above which it is refused; Debian's largest have 10 MB.

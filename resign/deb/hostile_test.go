@@ -128,6 +128,9 @@ func TestHostileArchives(t *testing.T) {
 		{"data within control", ar(binaryPart, part{name: "control.tar.gz", data: append(bytes.Clone(control.data), data.data...)}, part{name: "data.tar"}), "behind the end"},
 		{"bytes behind data", ar(binaryPart, control, part{name: "data.tar", data: append(tarOf(t, entry("./x", "x")), "more"...)}), "behind the end"},
 		{"data in PAX", ar(binaryPart, control, plain("data.tar", pax(entry("./x", "x")))), "PAX"},
+		{"data in PAX and GNU", ar(binaryPart, control, part{name: "data.tar", data: renamed(t, "./x", gnu(entry("./y", "y")))}), "PAX"},
+		{"control in PAX and GNU", ar(binaryPart, part{name: "control.tar", data: renamed(t, "control", gnu(entry("y", hello)))}, data), "PAX"},
+		{"a long path", ar(binaryPart, control, plain("data.tar", gnu(entry(strings.Repeat("x/", maxPath/2)+"x", "x")))), "a path of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := read(t, c.deb)
@@ -136,6 +139,30 @@ func TestHostileArchives(t *testing.T) {
 			}
 		})
 	}
+}
+
+func gnu(i item) item {
+	i.Format = tar.FormatGNU
+	return i
+}
+
+// renamed puts a record of PAX with another name before an archive.
+func renamed(t *testing.T, name string, i item) []byte {
+	record := fmt.Sprintf("%d path=%s\n", len(name)+9, name)
+	if len(record) != len(name)+9 {
+		t.Fatalf("%q does not say its length", record)
+	}
+	extended := tarOf(t, item{tar.Header{Typeflag: tar.TypeReg, Name: "x", Format: tar.FormatUSTAR}, record})[:1024]
+	extended[156] = tar.TypeXHeader
+	sum := 0
+	for i, c := range extended[:512] {
+		if i >= 148 && i < 156 {
+			c = ' '
+		}
+		sum += int(c)
+	}
+	copy(extended[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return append(extended, tarOf(t, i)...)
 }
 
 // endless is a file of zeros behind what it begins with.
@@ -225,6 +252,12 @@ func TestHostileControlFiles(t *testing.T) {
 		{"Multi-Arch", hello + "Multi-Arch: sometimes\n", "Multi-Arch"},
 		{"Source", hello + "Source: ../x\n", "no source package"},
 		{"sources", hello + "Source: x, y\n", "no source package"},
+		{"a long version", strings.Replace(hello, "1.0-1", strings.Repeat("0", maxWord)+":1", 1), "Version has"},
+		{"a long section", strings.Replace(hello, "misc", strings.Repeat("m", maxWord+1), 1), "Section has"},
+		{"a long version of the source", hello + "Source: xx (" + strings.Repeat("0", maxWord) + ":1)\n", "Source has"},
+		{"a long name in a relation", hello + "Suggests: " + strings.Repeat("x", maxWord+1) + "\n", "Suggests: a word of"},
+		{"a long version in a relation", hello + "Provides: x (= " + strings.Repeat("1", maxWord+1) + ")\n", "Provides: a word of"},
+		{"a long architecture in a relation", hello + "Breaks: y, x:" + strings.Repeat("a", maxWord+1) + "\n", "Breaks: a word of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := read(t, debOf(t, c.control))

@@ -42,7 +42,7 @@ func (u unpacked) walk(visit func(*tar.Header, io.Reader) error) error {
 			return fmt.Errorf("more than %d entries", maxEntries)
 		}
 		if err := visit(h, entries); err != nil {
-			return fmt.Errorf("%q: %w", h.Name, u.explain(err))
+			return fmt.Errorf("%.200q: %w", h.Name, u.explain(err))
 		}
 	}
 	_, err = io.Copy(zeros{}, plain)
@@ -60,6 +60,11 @@ func (zeros) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+var errPAX = errors.New("a header in PAX format, which dpkg does not read")
+
+// inPAX also knows records of PAX before a header of another format, which leave the format of the entry open.
+func inPAX(h *tar.Header) bool { return h.Format == tar.FormatPAX || h.PAXRecords != nil }
+
 func (u unpacked) explain(err error) error {
 	if errors.Is(err, compress.ErrTooLong) {
 		return fmt.Errorf("unpacks to more than %d bytes", u.limit)
@@ -73,8 +78,8 @@ func readControl(u unpacked) (text []byte, err error) {
 	err = u.walk(func(h *tar.Header, body io.Reader) error {
 		name := strings.TrimPrefix(h.Name, "./")
 		switch {
-		case h.Format == tar.FormatPAX:
-			return errors.New("a header in PAX format, which dpkg does not read")
+		case inPAX(h):
+			return errPAX
 		case h.Typeflag == tar.TypeDir && strings.Trim(name, "./") == "" && !strings.Contains(name, ".."):
 			return nil
 		case h.Typeflag != tar.TypeReg:
@@ -124,8 +129,8 @@ func readData(ctx context.Context, u unpacked) ([]byte, error) {
 		default:
 			return fmt.Errorf("an entry of type %q, which dpkg does not read", h.Typeflag)
 		}
-		if h.Format == tar.FormatPAX {
-			return errors.New("a header in PAX format, which dpkg does not read")
+		if inPAX(h) {
+			return errPAX
 		}
 		if leadsOut(h.Name) || h.Typeflag == tar.TypeLink && leadsOut(h.Linkname) {
 			return errors.New("leads out of the package's root")
@@ -148,6 +153,9 @@ type pathList struct {
 }
 
 func (l *pathList) add(h *tar.Header) error {
+	if len(h.Name) > maxPath {
+		return fmt.Errorf("a path of %d bytes, more than %d", len(h.Name), maxPath)
+	}
 	name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
 	if h.Typeflag == tar.TypeDir || name == "" || strings.ContainsFunc(name, unicode.IsControl) {
 		return nil
