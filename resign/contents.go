@@ -72,7 +72,7 @@ func mergeContents(ctx context.Context, p *packer, inputs []*contentsReader, kee
 		list = list[:0]
 		for _, in := range live {
 			if bytes.Equal(in.path, file) {
-				list = appendKept(list, in.list, func(name []byte) bool { return in.whole || keep(name) })
+				list = appendKept(list, in.list, maxContentsLine-len(file)-len("\t\n")-1, func(name []byte) bool { return in.whole || keep(name) })
 				in.next()
 			}
 		}
@@ -115,11 +115,11 @@ func unended(live []*contentsReader) []*contentsReader {
 }
 
 // appendKept appends the packages of a line that remain and are not in the list
-// yet.
-func appendKept(list, more []byte, keep func([]byte) bool) []byte {
+// yet, as far as the list has at most so many bytes.
+func appendKept(list, more []byte, most int, keep func([]byte) bool) []byte {
 	for item := range bytes.SplitSeq(more, []byte{','}) {
 		name := item[bytes.LastIndexByte(item, '/')+1:]
-		if !keep(name) || hasItem(list, item) {
+		if len(list)+len(item) >= most || !keep(name) || hasItem(list, item) {
 			continue
 		}
 		if len(list) > 0 {

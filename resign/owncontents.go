@@ -67,37 +67,57 @@ func (r *remains) ownContents(has func(indexName) bool) map[indexName][]ownPacka
 	return all
 }
 
-// ownLines writes the lines of packages of pools.
+const (
+	// maxOwnPaths and maxOwnLines are the bytes and the lines of one contents that packages of pools may take; twice the
+	// bytes, and 48 more for each line, are in memory while it is written.
+	maxOwnPaths = 256 << 20
+	maxOwnLines = 8 << 20
+)
+
+// ownLine is a file that a package of a pool installs.
+type ownLine struct{ path, item string }
+
+// ownLines writes the lines of packages of pools. What is beyond the bounds is left out: who may upload packages must not
+// be able to keep the suite from being built.
 func (b *Builder) ownLines(ctx context.Context, packages []ownPackage) ([]byte, error) {
-	type line struct{ path, item string }
-	var lines []line
+	var lines []ownLine
 	size := 0
 	for _, p := range packages {
 		paths, err := b.pathsOf(ctx, p.PoolFile)
 		if err != nil {
 			return nil, fmt.Errorf("reading what %s of pool %s installs: %w", p.Path, p.Pool, err)
 		}
-		for name := range strings.Lines(text(paths)) {
-			name = strings.TrimSuffix(name, "\n")
-			lines = append(lines, line{name, p.item})
-			size += len(name) + len(p.item) + 2
-		}
-		if size > maxText {
-			return nil, fmt.Errorf("the packages of pools install files with more than %d bytes of paths", maxText)
-		}
-	}
-	slices.SortFunc(lines, func(a, b line) int { return cmp.Or(strings.Compare(a.path, b.path), strings.Compare(a.item, b.item)) })
-	lines = slices.Compact(lines)
-	out := bytes.NewBuffer(make([]byte, 0, size))
-	for i, l := range lines {
-		if i > 0 && l.path == lines[i-1].path {
-			out.Truncate(out.Len() - 1)
-			out.WriteString("," + l.item + "\n")
+		n := bytes.Count(paths, newline)
+		more := len(paths) + n*(len(p.item)+1)
+		if size+more > maxOwnPaths || len(lines)+n > maxOwnLines {
 			continue
 		}
-		out.WriteString(l.path + "\t" + l.item + "\n")
+		size += more
+		for name := range strings.Lines(text(paths)) {
+			lines = append(lines, ownLine{strings.TrimSuffix(name, "\n"), p.item})
+		}
 	}
-	return out.Bytes(), nil
+	slices.SortFunc(lines, func(a, b ownLine) int {
+		return cmp.Or(strings.Compare(a.path, b.path), strings.Compare(a.item, b.item))
+	})
+	return joinLines(slices.Compact(lines), size), nil
+}
+
+// joinLines writes one line for each path.
+func joinLines(lines []ownLine, size int) []byte {
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	begin, last := 0, "" // of the last line
+	for _, l := range lines {
+		switch known := l.path == last; {
+		case !known && len(l.path)+len(l.item)+2 < maxContentsLine:
+			begin, last = out.Len(), l.path
+			out.WriteString(l.path + "\t" + l.item + "\n")
+		case known && out.Len()-begin+len(l.item)+1 < maxContentsLine:
+			out.Truncate(out.Len() - 1)
+			out.WriteString("," + l.item + "\n")
+		}
+	}
+	return out.Bytes()
 }
 
 // pathsOf reads the package itself where no list of its files is recorded, or

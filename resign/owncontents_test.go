@@ -67,6 +67,43 @@ func TestContentsOfPoolsWithoutAList(t *testing.T) {
 	}
 }
 
+// Who may upload must not be able to keep a suite, or one that is taken from it, from being built.
+func TestContentsOfPoolsStayWithinBounds(t *testing.T) {
+	const half = maxContentsLine / 2
+	long := strings.Repeat("x", maxContentsLine)
+	lines := []ownLine{{"a", strings.Repeat("b", half)}, {"a", strings.Repeat("c", half)}, {"a", "d"}, {long, "e"}, {"z", "f"}}
+	want := "a\t" + lines[0].item + ",d\nz\tf\n"
+	got := joinLines(lines, 0)
+	if string(got) != want {
+		t.Errorf("%d bytes, %.20q...", len(got), got)
+	}
+	for r := newContentsReader(bytes.NewReader(got)); r.next() || r.err() != nil; {
+		if r.err() != nil {
+			t.Fatal(r.err())
+		}
+	}
+	list := appendKept([]byte("a"), []byte("bb,cc,d"), 6, func([]byte) bool { return true })
+	if string(list) != "a,bb,d" {
+		t.Errorf("got %s", list)
+	}
+}
+
+func TestContentsLeaveOutPackagesWithTooManyFiles(t *testing.T) {
+	s := newStore(t)
+	many := bytes.Repeat([]byte("x\n"), maxOwnLines+1)
+	in := s.pool("internal", private("aaa", "1", "all"), private("bbb", "1", "all"))
+	for i := range in.Files {
+		if in.Files[i].Package == "aaa" {
+			in.Files[i].Paths = s.put(many)
+		}
+	}
+	r := recipe(in)
+	r.Architectures = []string{"amd64"}
+	if diff := cmp.Diff("usr/bin/bbb\tnet/bbb\n", s.index(s.build(r).Generation, "main/Contents-all")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // realDeb gives a package in no pool, with these files.
 func (s *store) realDeb(name string, files ...string) catalog.PoolFile {
 	s.t.Helper()
