@@ -54,15 +54,10 @@ func LoadCertificates(file string) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// LoadKey is ReadKey for a file. A file that others than owner and group can read or
-// write is refused: such a key has to be replaced, not used.
+// LoadKey is ReadKey for a file, see CheckKeyFile.
 func LoadKey(file string) (crypto.Signer, error) {
-	info, err := os.Stat(file)
-	if err != nil {
+	if err := CheckKeyFile(file); err != nil {
 		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o006 != 0 {
-		return nil, fmt.Errorf("%s: everyone can read or write this private key (mode %04o): chmod 600 it, and replace it if others have been on this machine", file, mode)
 	}
 	text, err := readLimited(file, maxPEMBytes)
 	if err != nil {
@@ -73,6 +68,19 @@ func LoadKey(file string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return key, nil
+}
+
+// CheckKeyFile refuses a file with a private key that others than owner and group can read
+// or write: such a key has to be replaced, not used.
+func CheckKeyFile(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o006 != 0 {
+		return fmt.Errorf("%s: everyone can read or write this private key (mode %04o): chmod 600 it, and replace it if others have been on this machine", file, mode)
+	}
+	return nil
 }
 
 // WriteKey writes a private key to a new file of mode 0600. A file that exists is not

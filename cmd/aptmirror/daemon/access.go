@@ -15,6 +15,7 @@ import (
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/identity"
+	"aptmirror/proxy/pki"
 )
 
 // loadAccess reads the certificates, revocation lists and grants that the
@@ -22,6 +23,9 @@ import (
 func loadAccess(c *config.Config) (*proxy.Access, error) {
 	if c.Serve.Cert == "" {
 		return nil, fmt.Errorf("%s: there is no [serve] table", c.Path)
+	}
+	if err := pki.CheckKeyFile(c.Serve.Key); err != nil {
+		return nil, fmt.Errorf("loading the server certificate: %w", err)
 	}
 	certificate, err := tls.LoadX509KeyPair(c.Serve.Cert, c.Serve.Key)
 	if err == nil {

@@ -55,6 +55,7 @@ func TestLoadAccessNamesWhatIsWrong(t *testing.T) {
 	}{
 		{"certificate", "server certificate", func(c *config.Config) { c.Serve.Cert += ".none" }},
 		{"key of another", "server certificate", func(c *config.Config) { c.Serve.Key = c.Clients.CAKey }},
+		{"key for everybody", "everyone can read or write", func(c *config.Config) { os.Chmod(c.Serve.Key, 0o644) }},
 		{"client CA", "client_ca", func(c *config.Config) { c.Serve.ClientCA = []string{c.Serve.Key} }},
 		{"revocation list", "crl", func(c *config.Config) { c.Serve.CRL = []string{c.Serve.Cert} }},
 		{"grant", "nosuch", func(c *config.Config) { c.Grants[0].Identity = "nosuch:x" }},

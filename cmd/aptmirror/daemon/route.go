@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/pki"
 	"aptmirror/upstream"
 )
 
@@ -48,6 +49,9 @@ func tlsOf(a config.Archive) (*tls.Config, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if a.ClientCert != "" {
+		if err := pki.CheckKeyFile(a.ClientKey); err != nil {
+			return nil, fmt.Errorf("loading client_key: %w", err)
+		}
 		pair, err := tls.LoadX509KeyPair(a.ClientCert, a.ClientKey)
 		if err != nil {
 			return nil, fmt.Errorf("loading client_cert and client_key: %w", err)

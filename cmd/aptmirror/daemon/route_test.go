@@ -65,4 +65,10 @@ func TestRouteReadsWhatIsConfigured(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := os.Chmod(in("ca.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RouteOf(config.Archive{Name: "debian", ClientCert: in("ca.crt"), ClientKey: in("ca.key")}); err == nil || !strings.Contains(err.Error(), "everyone can read") {
+		t.Errorf("a key for everybody: %v", err)
+	}
 }
