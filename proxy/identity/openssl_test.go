@@ -14,7 +14,7 @@ import (
 // stricter lists the cases that openssl verify accepts and this package means to refuse.
 var stricter = []string{
 	"no extended key usage", "key usage without signing", "no name", "CN only", "no CN where allowed", "two CNs", "two DNS names",
-	"two identity URIs", "wildcard name", "RSA 1024", "P-224", "SHA-1", "too many certificates",
+	"two identity URIs", "wildcard name", "RSA 1024", "P-224", "SHA-1", "too many certificates", "authorities of one name with different keys", "an authority in many certificates", "CN below a constraint",
 }
 
 // Everything that is accepted here has to be accepted by openssl too, and what is refused

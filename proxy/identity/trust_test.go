@@ -43,6 +43,7 @@ func verdicts(t testing.TB) []verdict {
 	withCRL := func(lists ...*pki.CRL) Config {
 		return Config{Authorities: certs(root.cert, sub.cert), CRLs: lists}
 	}
+	again := func(i, by issuer) *x509.Certificate { return by.sign(t, "Issuing", i.key, []change{authority}).cert }
 	p224, _ := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	return []verdict{
@@ -63,6 +64,8 @@ func verdicts(t testing.TB) []verdict {
 		{"CRL without it", withCRL(root.list(t, 0, revokedLeaf)), certs(good), "dns:host.example.org"},
 		{"newest of two CRLs clears it", withCRL(root.list(t, -3*dayLong, good), root.list(t, 0)), certs(good), "dns:host.example.org"},
 		{"stale CRL within its grace", Config{Authorities: certs(root.cert), CRLs: []*pki.CRL{root.list(t, -5*dayLong)}, CRLGrace: 2 * dayLong}, certs(good), "dns:host.example.org"},
+		{"an authority sent twice", trust(root.cert), certs(subLeaf, sub.cert, sub.cert), "dns:host.example.org"},
+		{"two certificates of one authority", trust(root.cert), certs(subLeaf, sub.cert, again(sub, other)), "dns:host.example.org"},
 		{"CN where allowed", Config{Authorities: certs(root.cert), CNAllowed: true}, certs(root.leaf(t, names())), "cn:host"},
 		{"DNS name before CN", Config{Authorities: certs(root.cert), CNAllowed: true}, certs(good), "dns:host.example.org"},
 
@@ -144,6 +147,12 @@ func verdicts(t testing.TB) []verdict {
 			"expired: client certificate expired on 2026-03-01, ask your administrator for a new one"},
 		{"expired root", trust(ended.cert), certs(ended.leaf(t)),
 			`expired: the certificate authority "Ended" of the client certificate expired on 2026-03-14, tell your administrator`},
+		{"authorities of one name with different keys", trust(root.cert), certs(subLeaf, sub.cert, other.sub(t, "Issuing").cert),
+			`unusable: client certificate cannot be used: it came with several authorities "Issuing", SslCert must contain the one that signed it`},
+		{"an authority in many certificates", trust(root.cert), certs(subLeaf, again(sub, root), again(sub, newer), sub.cert),
+			`unusable: client certificate cannot be used: it came with several authorities "Issuing", SslCert must contain the one that signed it`},
+		{"CN below a constraint", Config{Authorities: certs(root.cert), CNAllowed: true}, certs(narrow.leaf(t, names()), narrow.cert),
+			"unusable: client certificate cannot be used: it has no DNS name and no identity URI as subject alternative name"},
 		{"too many certificates", trust(root.cert), certs(good, good, good, good, good, good, good, good, good),
 			"unusable: client certificate cannot be used: 9 certificates were sent, at most 8 are allowed"},
 		{"line break in an authority's name", trust(root.cert), certs(newRoot(t, "Evil\r\nSet-Cookie: \u00e9").leaf(t)),

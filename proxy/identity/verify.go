@@ -2,6 +2,8 @@ package identity
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"slices"
 	"time"
@@ -18,6 +20,9 @@ func (t *Trust) verify(certs []*x509.Certificate, now time.Time) (verified, *Ref
 			return verified{}, refuse(Unusable, "client certificate cannot be used: %v", err).because(err)
 		}
 	}
+	if refused := checkPresented(certs[1:]); refused != nil {
+		return verified{}, refused
+	}
 	chains, refused := t.chains(certs, now)
 	if refused != nil {
 		return verified{}, refused
@@ -29,8 +34,32 @@ func (t *Trust) verify(certs []*x509.Certificate, now time.Time) (verified, *Ref
 	if refused != nil {
 		return verified{}, refused
 	}
-	id, refused := newIdentity(certs[0], t.config.CNAllowed)
+	// x509 holds alternative names to the constraints of authorities, and no others.
+	cnAllowed := t.config.CNAllowed && !slices.ContainsFunc(slices.Concat(chains...), constrained)
+	id, refused := newIdentity(certs[0], cnAllowed)
 	return verified{id, from, until}, refused
+}
+
+// maxSameName is how many certificates of one authority a client may send: two roots may
+// have signed it.
+const maxSameName = 2
+
+// checkPresented refuses what no chain needs: many authorities of one name, or of different
+// keys. Every order of them would be tried, at the cost of a signature check for each step,
+// for a client that nobody knows yet.
+func checkPresented(authorities []*x509.Certificate) *RefusedError {
+	named := map[string][]*x509.Certificate{}
+	for _, c := range authorities {
+		same := named[string(c.RawSubject)]
+		if slices.ContainsFunc(same, c.Equal) {
+			continue
+		}
+		if len(same) == maxSameName || len(same) > 0 && string(same[0].RawSubjectPublicKeyInfo) != string(c.RawSubjectPublicKeyInfo) {
+			return refuse(Unusable, "client certificate cannot be used: it came with several authorities \"%s\", SslCert must contain the one that signed it", c.Subject.CommonName)
+		}
+		named[string(c.RawSubject)] = append(same, c)
+	}
+	return nil
 }
 
 func (t *Trust) options(certs []*x509.Certificate, now time.Time) x509.VerifyOptions {
@@ -134,6 +163,13 @@ func checkLeaf(leaf *x509.Certificate) *RefusedError {
 	}
 	return nil
 }
+
+// constrained tells of an authority that may issue certificates for some names alone.
+func constrained(c *x509.Certificate) bool {
+	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) })
+}
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // anyGood looks for one chain without fault and says when it is good. With several chains,
 // as cross-signing makes them, one is enough; if none is, the first says why.
