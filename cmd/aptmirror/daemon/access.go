@@ -28,11 +28,8 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 		return nil, fmt.Errorf("loading the server certificate: %w", err)
 	}
 	certificate, err := tls.LoadX509KeyPair(c.Serve.Cert, c.Serve.Key)
-	if err == nil {
-		err = notForEverybody(c.Serve.Key)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("loading the server certificate %s: %w", c.Serve.Cert, err)
+		return nil, fmt.Errorf("loading the server certificate: %s: %w", c.Serve.Cert, err)
 	}
 	trust, err := site.Trust(c.Serve)
 	if err != nil {
@@ -47,16 +44,6 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 		return nil, err
 	}
 	return &proxy.Access{Certificate: &certificate, Trust: trust, Grants: grants, Strict: c.Serve.ClientAuth == config.Strict, Origins: origins}, nil
-}
-
-// notForEverybody refuses a private key that is no secret. A group may have it,
-// as where Debian's ssl-cert keeps keys.
-func notForEverybody(key string) error {
-	info, err := os.Stat(key)
-	if err == nil && info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("%s: everybody can get at this key (mode %#o), so that it proves nothing: chmod o= %[1]s", key, info.Mode().Perm())
-	}
-	return err
 }
 
 // originsOf gives the addresses that proxy mode answers for, nil where it is

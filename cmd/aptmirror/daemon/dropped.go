@@ -28,13 +28,14 @@ func (f *dropFolder) try(ctx context.Context, root *os.Root, set []string) {
 		return
 	}
 	f.tried[set[0]] = state
-	err := f.add(ctx, root, set)
+	read, err := f.add(ctx, root, set)
 	refusal := (*pool.Error)(nil)
 	switch {
 	case err == nil:
-		f.remove(root, set)
+		f.remove(root, read)
+	case errors.Is(err, errChanged): // the next look sees it
 	case errors.As(err, &refusal) && over:
-		f.reject(root, set, err)
+		f.reject(root, read, err)
 	case !errors.As(err, &refusal) && ctx.Err() == nil:
 		f.complain(fmt.Errorf("taking %s: %w", strings.Join(set, ", "), err))
 	}
@@ -48,28 +49,40 @@ func isPackage(name string) bool {
 	return false
 }
 
-// add reads the files once, into a place where nobody can change them.
-func (f *dropFolder) add(ctx context.Context, root *os.Root, set []string) error {
+// errChanged says that a file is not what it was at the last look.
+var errChanged = errors.New("it has changed")
+
+// add reads the files once, into a place where nobody can change them, and tells
+// which files they were.
+func (f *dropFolder) add(ctx context.Context, root *os.Root, set []string) (read []fs.FileInfo, err error) {
 	var files []*spooled
 	defer func() { giveUp(files) }()
 	for _, name := range set {
-		s, err := f.read(ctx, root, name)
+		s, info, err := f.read(ctx, root, name)
 		if err != nil {
-			return err
+			return read, err
 		}
-		files = append(files, s)
+		files, read = append(files, s), append(read, info)
 	}
-	_, err := f.daemon.addSpooled(ctx, f.pool, "the folder "+f.dir, files)
-	return err
+	_, err = f.daemon.addSpooled(ctx, f.pool, "the folder "+f.dir, files)
+	return read, err
 }
 
-func (f *dropFolder) read(ctx context.Context, root *os.Root, name string) (*spooled, error) {
+func (f *dropFolder) read(ctx context.Context, root *os.Root, name string) (*spooled, fs.FileInfo, error) {
 	file, err := openPlain(root, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close()
-	return f.daemon.spool.take(ctx, f.dir, name, f.seen[name].size, file)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if seen := f.seen[name]; info.Size() != seen.size || !info.ModTime().Equal(seen.changed) {
+		return nil, nil, errChanged
+	}
+	s, err := f.daemon.spool.take(ctx, f.dir, name, info.Size(), file)
+	return s, info, err
 }
 
 // openPlain never waits, as a pipe would have it that took the file's place.
@@ -89,8 +102,19 @@ func openPlain(root *os.Root, name string) (*os.File, error) {
 	return file, nil
 }
 
-func (f *dropFolder) remove(root *os.Root, set []string) {
-	for _, name := range set {
+// still says whether a file has the name yet under which it was read: who puts
+// another there, or writes on, wants that to be taken too.
+func still(root *os.Root, read fs.FileInfo) bool {
+	now, err := root.Lstat(read.Name())
+	return err == nil && os.SameFile(now, read) && now.Size() == read.Size() && now.ModTime().Equal(read.ModTime())
+}
+
+func (f *dropFolder) remove(root *os.Root, read []fs.FileInfo) {
+	for _, info := range read {
+		name := info.Name()
+		if !still(root, info) {
+			continue
+		}
 		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			f.complain(fmt.Errorf("%s is in the pool, but stays in the folder: %w", name, err))
 		}
@@ -98,14 +122,18 @@ func (f *dropFolder) remove(root *os.Root, set []string) {
 }
 
 // reject moves files out of the way, with the reason beside them.
-func (f *dropFolder) reject(root *os.Root, set []string, why error) {
+func (f *dropFolder) reject(root *os.Root, read []fs.FileInfo, why error) {
 	if err := root.Mkdir(rejectedDir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		f.complain(fmt.Errorf("rejecting %s: %w", set[0], err))
+		f.complain(fmt.Errorf("rejecting %s: %w", read[0].Name(), err))
 		return
 	}
-	for _, name := range set {
+	for _, info := range read {
+		name := info.Name()
+		if !still(root, info) {
+			continue
+		}
 		to := filepath.Join(rejectedDir, name)
-		err := writeNew(root, to+".reason", why.Error()+"\n")
+		err := writeNew(root, filepath.Join(rejectedDir, reasonOf(name)), why.Error()+"\n")
 		if err == nil {
 			err = root.Rename(name, to)
 		}
@@ -113,6 +141,12 @@ func (f *dropFolder) reject(root *os.Root, set []string, why error) {
 			f.complain(fmt.Errorf("rejecting %s: %w", name, err))
 		}
 	}
+}
+
+// reasonOf is the name of the file with the reason; no name has more than 255 bytes.
+func reasonOf(name string) string {
+	const ending, most = ".reason", 255
+	return name[:min(len(name), most-len(ending))] + ending
 }
 
 // writeNew writes a file of its own, in place of whatever has the name: writing

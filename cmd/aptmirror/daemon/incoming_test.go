@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 )
 
@@ -244,6 +245,57 @@ func TestFilesThatBecomeSomethingElse(t *testing.T) {
 			t.Errorf("%s was opened", name)
 		}
 	}
+}
+
+// What takes the place of a file while that is being added is not removed with it.
+func TestFilesThatAreReplacedStay(t *testing.T) {
+	f := newFolder(t, "internal")
+	first, second := newDeb(t, "hello", "1"), newDeb(t, "hello", "2")
+	const name = "latest.deb"
+	replace := func() {
+		f.put(upload{"new", second.data})
+		if err := os.Rename(filepath.Join(f.dir, "new"), filepath.Join(f.dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	guard := f.pool.Guard
+	f.pool.Guard = func(p catalog.PoolFile) error {
+		if p.Version == "1" {
+			replace()
+		}
+		return guard(p)
+	}
+	f.put(upload{name, first.data})
+	f.looks(2)
+	f.has(name)
+	f.looks(2)
+	f.has()
+	f.poolHas("hello 1", "hello 2")
+
+	f.put(upload{"other.deb", []byte("no package")})
+	f.looks(3)
+	f.now = f.now.Add(patience)
+	replaced := f.dropFolder.seen["other.deb"]
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	f.put(upload{"other.deb", []byte("no package either")})
+	if _, err := f.add(t.Context(), root, []string{"other.deb"}); err != errChanged {
+		t.Errorf("of %v more came: %v", replaced, err)
+	}
+	f.daemon.nothingHeld(t)
+}
+
+func TestLongNamesAreRejectedToo(t *testing.T) {
+	f := newFolder(t, "internal")
+	name := strings.Repeat("x", 251) + ".deb"
+	f.put(upload{name, []byte("no package")})
+	f.looks(3)
+	f.now = f.now.Add(patience)
+	f.looks(1)
+	f.has(filepath.Join("rejected", reasonOf(name)), filepath.Join("rejected", name))
 }
 
 func TestAFolderThatIsNotThere(t *testing.T) {
