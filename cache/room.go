@@ -59,11 +59,11 @@ func (c *Cache) Space(ctx context.Context) (Space, error) {
 // in the store, now or ever: what remains is pinned or in use, or the disk is full.
 func (c *Cache) Reserve(ctx context.Context, size int64, evict bool) (release func(), err error) {
 	if err := c.reserve(ctx, size, evict); err != nil {
-		return nil, fmt.Errorf("making room for %d bytes: %w", size, err)
+		return nil, fmt.Errorf("making room for a file of %d bytes: %w", size, err)
 	}
 	if err := c.checkDisk(ctx, size, evict); err != nil {
 		c.release(size)
-		return nil, fmt.Errorf("making room for %d bytes: %w", size, err)
+		return nil, fmt.Errorf("making room for a file of %d bytes: %w", size, err)
 	}
 	return func() { c.release(size) }, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
@@ -70,10 +71,19 @@ func checkOf(seen catalog.Check, r *release, err error, now time.Time) catalog.C
 	return seen
 }
 
+// Reasons of a failed look that refused nothing.
+const (
+	Unreachable = "unreachable" // no mirror gave what was asked for
+	NoSpace     = "no-space"    // the store has no room for it
+)
+
 // failedCheck leaves what was accepted as it is, and what is held unless
 // something else is held now.
 func failedCheck(seen catalog.Check, err error) catalog.Check {
-	seen.Error, seen.Reason = err.Error(), "unreachable"
+	seen.Error, seen.Reason = err.Error(), Unreachable
+	if errors.Is(err, blob.ErrNoSpace) {
+		seen.Reason = NoSpace
+	}
 	if re := (*RefusedError)(nil); errors.As(err, &re) {
 		seen.Reason = string(re.Reason)
 	}

@@ -36,6 +36,9 @@ func (u *Upstream) Refresh(ctx context.Context, a *Archive, suite string) (Refre
 	if ctx.Err() != nil {
 		return Refreshed{}, context.Cause(ctx)
 	}
+	if errors.Is(err, blob.ErrNoSpace) {
+		err = fmt.Errorf("archive %s, suite %s: %w", a.Name, suite, err)
+	}
 	saved := u.Catalog.SaveCheck(checkOf(seen, r, err, u.Now()))
 	return out, errors.Join(err, saved)
 }

@@ -39,7 +39,7 @@ func jobsCommand() *cli.Command {
 }
 
 func jobRow(j admin.Job) []string {
-	took, outcome := "-", "unfinished"
+	took, outcome := "-", "under way"
 	if !j.Finished.IsZero() {
 		took, outcome = j.Finished.Sub(j.Started).Round(time.Millisecond).String(), "done"
 	}

@@ -96,6 +96,14 @@ func printBuilt(w io.Writer, s admin.SuiteStatus) {
 	}
 }
 
+// unlooked is for the time between the start and the end of the first look.
+func unlooked(s admin.SuiteStatus) string {
+	if s.Checked.IsZero() {
+		return ", the first look at the archive has not ended"
+	}
+	return ""
+}
+
 func printSuite(w io.Writer, s admin.SuiteStatus) {
 	if s.Built {
 		fmt.Fprintf(w, "\n%s %s (built here)\n", s.Repository, s.Suite)
@@ -105,7 +113,7 @@ func printSuite(w io.Writer, s admin.SuiteStatus) {
 	if s.Generation == 0 && s.Built {
 		fmt.Fprintln(w, "  nothing published yet")
 	} else if s.Generation == 0 {
-		fmt.Fprintln(w, "  nothing verified yet")
+		fmt.Fprintln(w, "  nothing verified yet"+unlooked(s))
 	} else {
 		fmt.Fprintf(w, "  generation   %d, published %s\n", s.Generation, when(s.Published))
 		fmt.Fprintf(w, "  date         %s\n", when(s.Date))

@@ -32,7 +32,13 @@ var nextSteps = map[upstream.Reason]string{
 	upstream.PrivateHost:                  "if the mirror is meant to be on the site's own network, write allow_private = true into the archive",
 }
 
-// Advice says what to do about a refusal; "" where waiting is all.
+// Advice says what to do about a refusal or a failure; "" where nothing is known.
 func Advice(reason, archive, suite string) string {
+	switch reason {
+	case upstream.Unreachable:
+		return "it is asked again by itself; aptmirror doctor looks at names, proxies and every archive"
+	case upstream.NoSpace:
+		return "make room on the file system of the store, or lower cache.max_size; aptmirror doctor tells how much is free"
+	}
 	return strings.NewReplacer("ARCHIVE", archive, "SUITE", suite).Replace(nextSteps[upstream.Reason(reason)])
 }

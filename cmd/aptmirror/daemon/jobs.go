@@ -49,6 +49,9 @@ func (d *Daemon) Jobs(ctx context.Context) (*admin.Jobs, error) {
 	}
 	out := &admin.Jobs{}
 	for _, r := range rows {
+		if r.Finished.IsZero() && !d.working.has(r.Number) {
+			r.Error = "aptmirror ended before the job did"
+		}
 		out.Jobs = append(out.Jobs, admin.Job(r))
 	}
 	return out, nil

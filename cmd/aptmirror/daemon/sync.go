@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
@@ -80,8 +82,13 @@ func (d *Daemon) forEach(ctx context.Context, archives []*upstream.Archive,
 	group.SetLimit(parallelSuites)
 	for i, k := range suites {
 		group.Go(func() error {
-			results[i] = do(ctx, d.upstream.Archive(k.archive), k.suite, tell)
-			tell(eventOf(results[i]))
+			a := d.upstream.Archive(k.archive)
+			heard, stop := whileQuiet(func(since time.Duration) { tell(admin.Event{Text: d.stillAtIt(a, k.suite, since)}) })
+			results[i] = do(ctx, a, k.suite, func(e admin.Event) { heard(); tell(e) })
+			stop()
+			if ctx.Err() == nil || results[i].Error == "" { // that it was ended is no fault of the suite
+				tell(eventOf(results[i]))
+			}
 			return nil
 		})
 	}
@@ -131,8 +138,10 @@ func failed(r *admin.SuiteResult, err error) {
 	r.Error = err.Error()
 	if refused := (*upstream.RefusedError)(nil); errors.As(err, &refused) {
 		r.Refused, r.Reason = true, string(refused.Reason)
-		r.Advice = Advice(r.Reason, r.Archive, r.Suite)
+	} else if errors.Is(err, blob.ErrNoSpace) {
+		r.Reason = upstream.NoSpace
 	}
+	r.Advice = Advice(r.Reason, r.Archive, r.Suite)
 }
 
 func signers(g catalog.Generation) []admin.Signer {

@@ -32,6 +32,12 @@ func (w *working) end(number uint64) {
 	delete(w.jobs, number)
 }
 
+func (w *working) has(number uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.jobs[number] != nil
+}
+
 // tell keeps the latest news; how far a download is stays until the next.
 func (w *working) tell(e admin.Event) {
 	w.mu.Lock()
