@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Bounds of one request up to its body.
@@ -65,7 +66,7 @@ func newStatusError(resp *http.Response) error {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s: the server answered %s", e.url, e.status)
+	return fmt.Sprintf("%s: the server answered %s", e.url, legible(e.status))
 }
 
 func (e *statusError) Is(target error) bool {
@@ -78,8 +79,26 @@ type requestError struct {
 	err error
 }
 
-func (e *requestError) Error() string { return e.url + ": " + e.err.Error() }
+func (e *requestError) Error() string { return e.url + ": " + legible(e.err.Error()) }
 func (e *requestError) Unwrap() error { return e.err }
+
+// maxTold is how much of what a server says stands in an error, in bytes.
+const maxTold = 500
+
+// legible keeps what a server says, a reason phrase, a broken header or the names
+// in its certificate, from doing anything to the terminal that it is shown on.
+func legible(said string) string {
+	said = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(said, "?"))
+	if len(said) > maxTold {
+		said = strings.ToValidUTF8(said[:maxTold], "") + "..."
+	}
+	return said
+}
 
 // conditions are sent to learn whether a file is still as it was.
 type conditions struct{ lastModified, etag string }

@@ -1,12 +1,18 @@
 package upstream
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"aptmirror/upstream/upstreamtest"
 )
@@ -119,4 +125,41 @@ func (m *mirror) whole(path string) ([]byte, error) {
 		m.t.Fatal(err)
 	}
 	return m.read(m.file(g, path))
+}
+
+// What a mirror says is shown on terminals.
+func TestWhatMirrorsSayIsLegible(t *testing.T) {
+	m := newMirror(t, upstreamtest.New(t))
+	m.archive.Route.AllowPrivate = true
+	for _, answer := range []string{
+		"HTTP/1.1 500 \x1b]0;title\x07no\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nbroken \x1b[2J header\r\n\r\n",
+		"\x1b[2J\r\n\r\n",
+		"HTTP/1.1 500 " + strings.Repeat("\xff\u009b", 2000) + "\r\nContent-Length: 0\r\n\r\n",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				bufio.NewReader(conn).ReadString('\n')
+				io.WriteString(conn, answer)
+				conn.Close()
+			}
+		}()
+		resp, err := m.fetcherOf(m.archive).request(t.Context(), "http://"+l.Addr().String()+"/", "x", http.Header{})
+		if err == nil {
+			resp.Body.Close()
+			err = newStatusError(resp)
+		}
+		if strings.ContainsFunc(err.Error(), unicode.IsControl) || !utf8.ValidString(err.Error()) || len(err.Error()) > 2*maxTold {
+			t.Errorf("%q: %q", answer, err)
+		}
+	}
 }

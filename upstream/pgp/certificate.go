@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
@@ -152,10 +153,20 @@ func (c *certificate) bindUserIDs() {
 		for _, b := range c.certifications(part) {
 			c.bindings = append(c.bindings, b)
 			if named == nil || b.primaryID && !named.primaryID || b.primaryID == named.primaryID && b.created.After(named.created) {
-				named, c.userID = &b, strings.ToValidUTF8(string(part.body), "?")
+				named, c.userID = &b, legible(string(part.body))
 			}
 		}
 	}
+}
+
+// legible keeps a name, which its owner chose, from doing anything to the terminal that it is shown on.
+func legible(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
 }
 
 func (c *certificate) certifications(part *component) (found []binding) {

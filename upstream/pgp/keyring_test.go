@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -157,6 +158,13 @@ func TestSignatureFromALapseOfItsKey(t *testing.T) {
 		if _, err := k.VerifyClearsigned(clearsign(t, releaseText, signer{key: e, age: age}), now); reasonOf(t, err) != want {
 			t.Errorf("signed %v ago: got %v, want %q", age, err, want)
 		}
+	}
+}
+
+func TestNamesOfKeysAreLegible(t *testing.T) {
+	e := newEntity(t, "good\x1b]0;title\x07", nil)
+	if got := keyring(t, e).Primaries()[0].UserID; strings.ContainsFunc(got, unicode.IsControl) || !strings.HasPrefix(got, "good?]0;title? ") {
+		t.Errorf("got %q", got)
 	}
 }
 

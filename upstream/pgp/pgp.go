@@ -45,7 +45,7 @@ func (e *Error) Error() string { return string(e.Reason) + ": " + e.Detail }
 type Signature struct {
 	Fingerprint    string // of the primary key, upper-case hex
 	KeyFingerprint string // of the key or subkey that signed, upper-case hex
-	UserID         string // the key's primary user ID, as its owner wrote it
+	UserID         string // the key's primary user ID, as its owner wrote it but for control characters
 	Created        time.Time
 	Hash           string // "SHA256", "SHA384" or "SHA512"
 	Algorithm      string // "RSA-4096", "Ed25519", "P-256" and so on
