@@ -24,12 +24,12 @@ func loadAccess(c *config.Config) (*proxy.Access, error) {
 	if c.Serve.Cert == "" {
 		return nil, fmt.Errorf("%s: there is no [serve] table", c.Path)
 	}
-	if err := pki.CheckKeyFile(c.Serve.Key); err != nil {
-		return nil, fmt.Errorf("loading the server certificate: %w", err)
-	}
 	certificate, err := tls.LoadX509KeyPair(c.Serve.Cert, c.Serve.Key)
 	if err != nil {
 		return nil, fmt.Errorf("loading the server certificate: %s: %w", c.Serve.Cert, err)
+	}
+	if err := pki.CheckKeyFile(c.Serve.Key); err != nil {
+		return nil, fmt.Errorf("loading the server certificate: %w", err)
 	}
 	trust, err := site.Trust(c.Serve)
 	if err != nil {
