@@ -36,10 +36,12 @@ type guard struct {
 	pools    map[string]*Pool
 	private  map[name]int32 // the first version of a pool that may replace archives'
 	archives map[name]int32 // the first version of an archive
+	taken    map[name]int32 // the first version of an archive that has or provides what a pool's provides
+	parts    []string       // of reserved names
 }
 
 func newGuard(s *Set) *guard {
-	g := &guard{set: s, pools: map[string]*Pool{}}
+	g := &guard{set: s, pools: map[string]*Pool{}, parts: reservedParts(s.Pools)}
 	for i := range s.Pools {
 		g.pools[s.Pools[i].Name] = &s.Pools[i]
 	}
@@ -50,6 +52,7 @@ func newGuard(s *Set) *guard {
 	for i := range s.Packages {
 		g.note(int32(i))
 	}
+	g.noteProvided()
 	return g
 }
 
@@ -81,13 +84,15 @@ func (g *guard) mayShadow(p *Package) bool {
 	return pool != nil && anyGlob(pool.Shadows, p.Name)
 }
 
-// reserved reports whether the name belongs to pools, and p's input is none of
-// them.
-func (g *guard) reserved(p *Package) bool {
+func (g *guard) reserved(p *Package) bool { return g.set.reservedElsewhere(p, p.Name) }
+
+// reservedElsewhere reports whether a name belongs to pools, and p's input is
+// none of them.
+func (s *Set) reservedElsewhere(p *Package, name string) bool {
 	found := false
-	for i := range g.set.Pools {
-		pool := &g.set.Pools[i]
-		if !anyGlob(pool.Names, p.Name) {
+	for i := range s.Pools {
+		pool := &s.Pools[i]
+		if !anyGlob(pool.Names, name) {
 			continue
 		}
 		if p.Input.Pool && p.Input.Archive == pool.Name {
@@ -115,10 +120,14 @@ func (g *guard) verdict(i int32) Verdict {
 		if other, ok := g.archives[key]; ok && !g.mayShadow(p) {
 			return Verdict{Reason: Shadowing, Rule: -1, Through: other}
 		}
+		if p.Essential && p.Kind == Deb && !g.mayShadow(p) {
+			return Verdict{Reason: Imposing, Rule: -1, Through: -1}
+		}
 	} else if other, ok := g.private[key]; ok {
 		return Verdict{Reason: Shadowed, Rule: -1, Through: other}
 	}
-	return Verdict{Reason: Undecided, Rule: -1, Through: -1}
+	reason, through := g.standsFor(p)
+	return Verdict{Reason: reason, Rule: -1, Through: through}
 }
 
 // Conflict is one version that two inputs offer with different bytes.

@@ -121,8 +121,12 @@ type Pool struct {
 	// Names are reserved: only this pool supplies them. Like Shadows, they may
 	// have * and ? for any text and any character.
 	Names []string
-	// Shadows are names of archives' packages that this pool replaces.
+	// Shadows are names of archives' packages that this pool replaces, and of its
+	// packages that may be essential.
 	Shadows []string
+	// Provides are names that archives' packages have or provide, and that this
+	// pool's may provide as well.
+	Provides []string
 }
 
 // provider is a version that stands for a name, and in which version; "" if

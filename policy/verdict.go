@@ -11,19 +11,22 @@ type Reason uint8
 
 // The reasons, those that take a version away last.
 const (
-	NoPolicy   Reason = iota // the suite has none: everything is allowed
-	Allowed                  // an allow rule
-	Needed                   // a version that is allowed `with dependencies` needs it: Through
-	Essential                // essential to every system, beside an allow `with dependencies`
-	Built                    // a source from which the selected version Through is built
-	Denied                   // a deny rule
-	Undecided                // no rule decided
-	Held                     // a hold rule, until Until
-	Superseded               // a keep rule; Through is the oldest version that stays
-	NotBuilt                 // a source whose binaries, such as Through, are all taken away
-	Reserved                 // the name is reserved for a pool, and this is from elsewhere
-	Shadowing                // a pool's package that has the name of an archive's, Through
-	Shadowed                 // an archive's package that a pool's, Through, replaces
+	NoPolicy         Reason = iota // the suite has none: everything is allowed
+	Allowed                        // an allow rule
+	Needed                         // a version that is allowed `with dependencies` needs it: Through
+	Essential                      // essential to every system, beside an allow `with dependencies`
+	Built                          // a source from which the selected version Through is built
+	Denied                         // a deny rule
+	Undecided                      // no rule decided
+	Held                           // a hold rule, until Until
+	Superseded                     // a keep rule; Through is the oldest version that stays
+	NotBuilt                       // a source whose binaries, such as Through, are all taken away
+	Reserved                       // the name is reserved for a pool, and this is from elsewhere
+	Shadowing                      // a pool's package that has the name of an archive's, Through
+	Shadowed                       // an archive's package that a pool's, Through, replaces
+	ProvidesReserved               // it provides a name that is reserved for a pool, and this is from elsewhere
+	Providing                      // a pool's package that provides a name of an archive's, Through
+	Imposing                       // a pool's package that every machine would install by itself
 )
 
 // Verdict is what became of one version in one input.
@@ -67,7 +70,7 @@ func (d *Decision) Rule(v Verdict) *Rule {
 // rule, its place, and its comment.
 func (d *Decision) Explain(i int) string {
 	v := d.Verdicts[i]
-	text := d.reason(v)
+	text := d.reason(i)
 	if r := d.Rule(v); r != nil {
 		text += fmt.Sprintf(": %s:%d `%s`", d.Policy.File, r.Line, r.Text)
 		if r.Comment != "" {
@@ -77,8 +80,8 @@ func (d *Decision) Explain(i int) string {
 	return text
 }
 
-func (d *Decision) reason(v Verdict) string {
-	switch v.Reason {
+func (d *Decision) reason(i int) string {
+	switch v := d.Verdicts[i]; v.Reason {
 	case NoPolicy:
 		return "allowed, the suite has no policy"
 	case Allowed:
@@ -100,10 +103,11 @@ func (d *Decision) reason(v Verdict) string {
 	case NotBuilt:
 		return "denied, none of the packages built from it is allowed" + d.suchAs(v)
 	}
-	return d.confusion(v)
+	return d.confusion(i)
 }
 
-func (d *Decision) confusion(v Verdict) string {
+func (d *Decision) confusion(i int) string {
+	v := d.Verdicts[i]
 	switch v.Reason {
 	case Reserved:
 		return "refused, its name is reserved for another pool"
@@ -111,6 +115,12 @@ func (d *Decision) confusion(v Verdict) string {
 		return "refused, it would shadow " + d.through(v, "an archive's package") + "; name it in `shadows` of the pool to replace that"
 	case Shadowed:
 		return "refused, " + d.through(v, "a pool's package") + " replaces it"
+	case ProvidesReserved:
+		return "refused, it provides " + d.stolen(i) + ", which is reserved for another pool"
+	case Providing:
+		return "refused, it provides " + d.stolen(i) + " in the place of " + d.through(v, "an archive's package") + "; name that in `provides` of the pool to allow it"
+	case Imposing:
+		return "refused, it is essential, so that every machine would install it; name it in `shadows` of the pool to allow that"
 	}
 	return fmt.Sprintf("reason %d", v.Reason)
 }
@@ -141,4 +151,5 @@ func (r Reason) String() string {
 }
 
 var reasonNames = strings.Fields(`no-policy allowed needed essential built
-	denied undecided held superseded not-built reserved shadowing shadowed`)
+	denied undecided held superseded not-built reserved shadowing shadowed
+	provides-reserved providing imposing`)

@@ -43,7 +43,10 @@ func (d *Deb) parse() error {
 	if err := d.parseNames(); err != nil {
 		return err
 	}
-	if err := checkRelations(s); err != nil {
+	if err := d.parseRelations(s); err != nil {
+		return err
+	}
+	if err := d.parseFlags(s); err != nil {
 		return err
 	}
 	if f, ok := s.Lookup("Multi-Arch"); ok && !slices.Contains(multiArch, strings.ToLower(string(f.Value))) {
@@ -129,7 +132,25 @@ func (d *Deb) parseSource(s *deb822.Stanza) error {
 	return checkPolicy(d.Source)
 }
 
-func checkRelations(s *deb822.Stanza) error {
+// flags are the fields that dpkg takes yes and no for, and nothing else; apt would take more for yes.
+var flags = []string{"Essential", "Protected", "Important"}
+
+func (d *Deb) parseFlags(s *deb822.Stanza) error {
+	for _, name := range flags {
+		f, ok := s.Lookup(name)
+		if !ok {
+			continue
+		}
+		yes := strings.EqualFold(string(f.Value), "yes")
+		if !yes && !strings.EqualFold(string(f.Value), "no") {
+			return fmt.Errorf("line %d: %s is %q, neither yes nor no", f.Line, name, f.Value)
+		}
+		d.Essential = d.Essential || yes && name == "Essential"
+	}
+	return nil
+}
+
+func (d *Deb) parseRelations(s *deb822.Stanza) error {
 	for name, alternatives := range relations {
 		f, ok := s.Lookup(name)
 		if !ok {
@@ -146,6 +167,9 @@ func checkRelations(s *deb822.Stanza) error {
 			for _, r := range group {
 				if n := max(len(r.Name), len(r.Qualifier), len(r.Version)); n > maxWord {
 					return fmt.Errorf("line %d: %s: a word of %d bytes, more than %d", f.Line, name, n, maxWord)
+				}
+				if name == "Provides" {
+					d.Provides = append(d.Provides, r.Name)
 				}
 				if r.Architectures != nil || r.Profiles != nil {
 					return fmt.Errorf("line %d: %s: %s has a condition, which only source packages may have", f.Line, name, r)

@@ -57,6 +57,9 @@ type Deb struct {
 	Arch    string
 	Source  string // the source package's name, which is Name where the field is not there
 	Section string // "" without the field
+	// Provides are the names in the field, and Essential says that every machine has to have the package.
+	Provides  []string
+	Essential bool
 	// Paths are the files that it installs, in order, each with a newline; folders and what no line can hold are left out.
 	Paths []byte
 

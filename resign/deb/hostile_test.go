@@ -250,6 +250,8 @@ func TestHostileControlFiles(t *testing.T) {
 		{"a profile", hello + "Recommends: x <!nocheck>\n", "condition"},
 		{"alternatives", hello + "Conflicts: x | y\n", "alternatives"},
 		{"Multi-Arch", hello + "Multi-Arch: sometimes\n", "Multi-Arch"},
+		{"a flag that apt takes for yes and dpkg does not", hello + "Essential: true\n", "neither yes nor no"},
+		{"another", hello + "Protected: with\n", "neither yes nor no"},
 		{"Source", hello + "Source: ../x\n", "no source package"},
 		{"sources", hello + "Source: x, y\n", "no source package"},
 		{"a long version", strings.Replace(hello, "1.0-1", strings.Repeat("0", maxWord)+":1", 1), "Version has"},

@@ -44,10 +44,16 @@ type Config struct {
 	Uploaders *pgp.Keyring
 	// Guard says why a file may not be in this pool, such as a name that another has reserved, or a
 	// *catalog.PoolConflictError with another pool. Nil lets everything in.
-	Guard func(catalog.PoolFile) error
+	Guard func(catalog.PoolFile, Claims) error
 	Cache *cache.Cache
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
+}
+
+// Claims are what a binary package says that it is for machines, beside its name.
+type Claims struct {
+	Provides  []string // names, without versions
+	Essential bool
 }
 
 // Pool is one pool. Its methods may be called from many goroutines.
@@ -109,6 +115,7 @@ func (p *Pool) Add(ctx context.Context, by string, files ...File) (Added, error)
 type offer struct {
 	catalog.PoolFile
 	file   File
+	claims Claims
 	stanza []byte // of which Stanza is the digest
 	paths  []byte // of which Paths is the digest; nil without one
 }
@@ -129,7 +136,7 @@ func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh 
 			continue
 		}
 		if p.Guard != nil {
-			if err := p.Guard(o.PoolFile); err != nil {
+			if err := p.Guard(o.PoolFile, o.claims); err != nil {
 				return Added{}, nil, &Error{guarded(err), o.file.Name, err}
 			}
 		}

@@ -163,7 +163,7 @@ func TestAllOrNone(t *testing.T) {
 
 func TestGuard(t *testing.T) {
 	p := newPool(t, func(c *Config) {
-		c.Guard = func(f catalog.PoolFile) error {
+		c.Guard = func(f catalog.PoolFile, _ Claims) error {
 			if f.Package == "libc6" {
 				return errors.New("the name is the archive's")
 			}

@@ -115,7 +115,7 @@ func (s *set) readDeb(f File) ([]offer, error) {
 	if err != nil {
 		return nil, &Error{Malformed, f.Name, err}
 	}
-	o := offer{file: f, stanza: d.Control, PoolFile: catalog.PoolFile{Component: component, Package: d.Name, Version: d.Version, Architecture: d.Arch,
+	o := offer{file: f, claims: Claims{d.Provides, d.Essential}, stanza: d.Control, PoolFile: catalog.PoolFile{Component: component, Package: d.Name, Version: d.Version, Architecture: d.Arch,
 		Digest: s.digests[f.Name], Size: f.Size, Stanza: blob.Sum(d.Control), Signer: signer, Kind: catalog.PoolDeb}}
 	suffix := ".deb"
 	if strings.HasSuffix(f.Name, ".udeb") {

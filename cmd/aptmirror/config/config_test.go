@@ -88,6 +88,7 @@ component = "local"
 signed_by = ["keys/uploaders.gpg"]
 names     = ["corp-*"]
 shadows   = ["nginx"]
+provides  = ["mail-transport-agent"]
 
 [[key]]
 name       = "site"
@@ -229,7 +230,7 @@ func fullConfig() *Config {
 		}},
 		Pools: []Pool{{
 			Name: "internal", Incoming: "/srv/incoming", Component: "local", SignedBy: []string{"/etc/aptmirror/keys/uploaders.gpg"},
-			Names: []string{"corp-*"}, Shadows: []string{"nginx"},
+			Names: []string{"corp-*"}, Shadows: []string{"nginx"}, Provides: []string{"mail-transport-agent"},
 		}},
 		Keys: []Key{
 			{Name: "site", Private: "/etc/aptmirror/keys/site.asc", Passphrase: "file:/etc/aptmirror/keys/passphrase"},

@@ -155,6 +155,7 @@ var poolSection = section{
 		{name: "signed_by", about: "Keyring files: what comes must be signed by one of their keys. Default: no signature is asked for.", example: `["keys/uploaders.gpg"]`},
 		{name: "names", about: "Patterns of package names that nobody but this pool supplies. Default: none.", example: `["corp-*"]`},
 		{name: "shadows", about: "Patterns of package names of archives that the pool may replace. Default: none.", example: `["nginx"]`},
+		{name: "provides", about: "Patterns of names of archives' packages, also virtual ones, that packages of the pool may have in Provides. Default: none.", example: `["mail-transport-agent"]`},
 	},
 }
 

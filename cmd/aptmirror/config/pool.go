@@ -20,6 +20,9 @@ type Pool struct {
 	Names []string
 	// Shadows are patterns of package names of archives that the pool may replace. Others are refused.
 	Shadows []string
+	// Provides are patterns of names that archives' packages have or provide, and that packages of the pool may
+	// provide as well. Others are refused.
+	Provides []string
 }
 
 // namePatternForm is a Debian package name with wildcards.
@@ -40,6 +43,7 @@ func (d *decoder) pool(t *table) Pool {
 		SignedBy:  d.list(t, "signed_by", d.signer),
 		Names:     d.list(t, "names", cleanNamePattern),
 		Shadows:   d.list(t, "shadows", cleanNamePattern),
+		Provides:  d.list(t, "provides", cleanNamePattern),
 	}
 	if p.Component == "" {
 		p.Component = DefaultComponent
@@ -58,5 +62,6 @@ func (f *formatter) poolValues(p Pool) values {
 		"signed_by": f.signers(p.SignedBy),
 		"names":     quoteList(p.Names),
 		"shadows":   quoteList(p.Shadows),
+		"provides":  quoteList(p.Provides),
 	}
 }

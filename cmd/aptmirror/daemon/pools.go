@@ -34,31 +34,56 @@ func (d *Daemon) openPools() error {
 
 // guard keeps out of a pool what would be refused, or keep a suite from being
 // built, once it is in.
-func (d *Daemon) guard(name string) func(catalog.PoolFile) error {
-	return func(f catalog.PoolFile) error {
+func (d *Daemon) guard(name string) func(catalog.PoolFile, pool.Claims) error {
+	return func(f catalog.PoolFile, claims pool.Claims) error {
 		if f.Kind == catalog.PoolSourceFile {
 			return nil
 		}
-		if err := d.reserved(name, f); err != nil {
+		if err := d.reserved(name, "the name", f.Package); err != nil {
+			return err
+		}
+		if err := d.claimed(name, f, claims); err != nil {
 			return err
 		}
 		return d.elsewhere(name, f)
 	}
 }
 
-// reserved keeps names out of a pool that another pool has for itself.
-func (d *Daemon) reserved(name string, f catalog.PoolFile) error {
+// reserved keeps names out of a pool that another pool has for itself; what says
+// how a package comes to use the name.
+func (d *Daemon) reserved(name, what, used string) error {
 	for _, other := range d.config.Pools {
-		if other.Name == name {
-			continue
-		}
-		for _, pattern := range other.Names {
-			if match, _ := path.Match(pattern, f.Package); match { // config saw that it is a pattern
-				return fmt.Errorf("the name %s is reserved for pool %s (names = %q)", f.Package, other.Name, pattern)
-			}
+		if pattern := matching(other.Names, used); pattern != "" && other.Name != name {
+			return fmt.Errorf("%s %s is reserved for pool %s (names = %q)", what, used, other.Name, pattern)
 		}
 	}
 	return nil
+}
+
+// claimed keeps packages out that every machine would install by itself, and
+// those that provide the names of another pool. What they provide of archives'
+// names is looked at when a suite is built.
+func (d *Daemon) claimed(name string, f catalog.PoolFile, claims pool.Claims) error {
+	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == name })
+	if claims.Essential && f.Kind == catalog.PoolDeb && i >= 0 && matching(d.config.Pools[i].Shadows, f.Package) == "" {
+		return fmt.Errorf("%s says Essential: yes, so that every machine would install it; if it shall, name it in shadows of pool %s", f.Package, name)
+	}
+	for _, provided := range claims.Provides {
+		if err := d.reserved(name, "it provides a name of others, and", provided); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matching gives the first pattern that a name matches, "" for none.
+func matching(patterns []string, name string) string {
+	for _, pattern := range patterns {
+		if match, _ := path.Match(pattern, name); match { // config saw that it is a pattern
+			return pattern
+		}
+	}
+	return ""
 }
 
 // elsewhere refuses other bytes for a version that another pool of the same

@@ -84,7 +84,7 @@ func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[st
 // a repository's keyring package comes from nowhere else.
 func poolsOf(c *config.Config) (pools []policy.Pool) {
 	for _, p := range c.Pools {
-		pools = append(pools, policy.Pool{Name: p.Name, Names: p.Names, Shadows: p.Shadows})
+		pools = append(pools, policy.Pool{Name: p.Name, Names: p.Names, Shadows: p.Shadows, Provides: p.Provides})
 	}
 	for _, r := range c.Repositories {
 		if r.Built() {

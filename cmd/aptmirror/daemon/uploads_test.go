@@ -21,6 +21,7 @@ import (
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/identity"
 	"aptmirror/resign/deb"
+	"aptmirror/resign/pool"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -30,9 +31,13 @@ type upload struct {
 	data []byte
 }
 
-func newDeb(t *testing.T, name, version string) upload {
+// newDeb makes a package with further lines in its control file.
+func newDeb(t *testing.T, name, version string, lines ...string) upload {
 	t.Helper()
 	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\nDescription: for tests\n", name, version)
+	for _, line := range lines {
+		control += line + "\n"
+	}
 	p := deb.Package{Control: []byte(control), Time: time.Unix(1_700_000_000, 0), Files: []deb.File{{Path: "usr/share/doc/x", Mode: 0o644, Data: []byte(name)}}}
 	var out bytes.Buffer
 	if err := p.Write(&out); err != nil {
@@ -143,6 +148,27 @@ func TestUploads(t *testing.T) {
 	}
 	if got := d.poolHas(t, ""); !slices.Equal(got, []string{"hello 1 by dns:a"}) {
 		t.Errorf("the pools have %q", got)
+	}
+}
+
+func TestWhatAPackageClaimsIsGuarded(t *testing.T) {
+	d := poolSite(t, func(c *config.Config) {
+		c.Pools = append(c.Pools, config.Pool{Name: "lab", Component: "main", Shadows: []string{"init*"}})
+	})
+	for _, c := range []struct {
+		file upload
+		want string // "" for taken
+	}{
+		{newDeb(t, "lab-app", "1", "Provides: mail-api, lab-api (= 2)", "Essential: no"), ""},
+		{newDeb(t, "lab-fake", "1", "Provides: lab-api, corp-tool (= 99)"), "it provides a name of others, and corp-tool is reserved for pool internal"},
+		{newDeb(t, "lab-all", "1", "Essential: yes"), "name it in shadows of pool lab"},
+		{newDeb(t, "lab-maybe", "1", "Essential: 1"), "neither yes nor no"},
+		{newDeb(t, "init-lab", "1", "Essential: Yes"), ""},
+	} {
+		_, err := d.pools["lab"].Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.file.name, err, c.want)
+		}
 	}
 }
 
