@@ -117,7 +117,9 @@ func suiteConcern(x admin.SuiteStatus, now time.Time) (concern, bool) {
 	switch {
 	case x.Held != nil && x.Reason != damaged:
 		c.What, c.Since, c.Lead = "Waits for somebody to accept it: "+x.Held.What, x.Held.Since, "since"
-		c.Command = "aptmirror archive accept " + x.Archive + " " + x.Suite
+		if x.Archive != "" { // otherwise the advice names it
+			c.Command = "aptmirror archive accept " + x.Archive + " " + x.Suite
+		}
 	case x.Error != "":
 		c.What = x.Error
 		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several

@@ -41,16 +41,21 @@ func newBuiltSite(t *testing.T, a *upstreamtest.Archive, text string) *builtSite
 	c := newSite(t, a, "stable")
 	s := &builtSite{t: t, archive: a, now: time.Now(), file: c.Path}
 	s.write(text)
-	var err error
-	if c, err = config.Load(c.Path); err != nil {
-		t.Fatal(err)
-	}
-	s.Daemon, err = Open(t.Context(), c, Options{Version: "test", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s.open()
 	return s
+}
+
+func (s *builtSite) open() {
+	s.t.Helper()
+	c, err := config.Load(s.file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Daemon, err = Open(s.t.Context(), c, Options{Version: "test", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return s.now }})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { s.Close() })
 }
 
 // write adds text to the configuration.

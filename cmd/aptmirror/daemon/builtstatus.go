@@ -20,6 +20,9 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		return s, err
 	}
 	s.Checked, s.CheckedOK, s.Error, s.HeldBack, s.Unmet = last.At, last.OK, last.Error, last.Held, last.Unmet
+	if err := d.addInputs(ctx, &s); err != nil {
+		return s, err
+	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
 		if _, of, ok := d.makings.Load().suite(repository, suite); ok && of.Ring() {

@@ -81,7 +81,7 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	switch {
 	case s.Held != nil:
 		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
-			fmt.Sprintf("%s archive accept %s %s", d.Program, s.Archive, s.Suite))
+			d.accept(s))
 	case s.Generation == 0 && s.Error == "" && !s.Built && s.Checked.IsZero():
 		f.bad(name, "nothing verified yet, so that clients get nothing: the first look at the archive has not ended", d.Program+" sync "+s.Archive+" waits for it")
 	case s.Generation == 0:
@@ -93,6 +93,15 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	default:
 		f.ok(name, fmt.Sprintf("generation %d dated %s", s.Generation, minute(s.Date)))
 	}
+}
+
+// accept is what lets a held Release in; of a suite that is built, the advice
+// names the archive.
+func (d *Doctor) accept(s admin.SuiteStatus) string {
+	if s.Archive == "" {
+		return s.Advice
+	}
+	return fmt.Sprintf("%s archive accept %s %s", d.Program, s.Archive, s.Suite)
 }
 
 func firstOf(a, b string) string {
