@@ -92,8 +92,7 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 // buildSuites leaves out suites that rest. One build runs at a time: each takes
 // the memory of an architecture's packages.
 func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
-	m := d.makings.Load()
-	if len(m.built()) == 0 {
+	if len(d.makings.Load().built()) == 0 {
 		return nil
 	}
 	free, err := takeSlot(ctx, d.building)
@@ -101,6 +100,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSu
 		return []admin.SuiteResult{{Error: err.Error()}}
 	}
 	defer free()
+	m := d.makings.Load() // others may have come, and been built with, while this waited
 	for _, b := range m.order() {
 		if resting[b] {
 			continue
@@ -121,13 +121,15 @@ func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by
 	result, began := admin.SuiteResult{Repository: b.repository, Suite: b.suite}, d.Now()
 	defer func() { d.rests.note(b, began, d.Now()) }()
 	r, s, _ := m.suite(b.repository, b.suite)
-	ends := resign.ValidUntil(time.Time{}, 0, d.inputEnds(m, s)...)
+	before, ends := d.lastBuild(b).Ends, resign.ValidUntil(time.Time{}, 0, d.inputEnds(m, s)...)
 	built, err := d.build(ctx, m, r, s)
 	if err == nil {
 		err = d.noteEnds(b, ends)
 	}
 	if err == nil {
-		result.New, err = d.publishBuilt(ctx, b, built, by)
+		if result.New, err = d.publishBuilt(ctx, b, built, by); err != nil {
+			err = errors.Join(err, d.noteEnds(b, before)) // clients still have what ends then
+		}
 	}
 	if err == nil {
 		// Told at once, and not only when it is time to sign again.

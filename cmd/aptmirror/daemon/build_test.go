@@ -305,6 +305,30 @@ func TestASuiteThatCannotBeBuiltEndsWithItsOldInputs(t *testing.T) {
 	}
 }
 
+// Nor must what is not built anew yet, because its suite rests.
+func TestASuiteThatRestsEndsWithItsOldInputs(t *testing.T) {
+	a := games(t)
+	a.Suite.ValidFor = 3 * 24 * time.Hour
+	a.Publish()
+	s := newBuiltSite(t, a, siteRepository)
+	s.sync("site", "stable")
+	before, _ := s.release("site", "stable")
+	s.now = s.now.Add(2 * 24 * time.Hour)
+	a.AddPackage(upstreamtest.Package{Name: "more"})
+	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
+	if r := s.refreshSuite(t.Context(), s.upstream.Archive("debian"), "stable", nobody); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	s.buildSuites(t.Context(), "test", map[builtSuiteKey]bool{{"site", "stable"}: true}, nobody)
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(before.ValidUntil) {
+		t.Errorf("valid until %v, which is not that of what it was made from, %v", r.ValidUntil, before.ValidUntil)
+	}
+	s.buildSuites(t.Context(), "test", nil, nobody)
+	if r, _ := s.release("site", "stable"); !r.ValidUntil.After(before.ValidUntil) {
+		t.Errorf("valid until %v although it is built anew", r.ValidUntil)
+	}
+}
+
 func TestAFailedBuildLeavesWhatWasServed(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")
@@ -492,5 +516,23 @@ func TestMovesAtOnce(t *testing.T) {
 	group.Wait()
 	if _, after := s.release("site", "stable"); after.Signed.Date.Sub(s.now) > 3*time.Second || !after.Published.After(p.Published) {
 		t.Errorf("signed at %v, published at %v", after.Signed.Date, after.Published)
+	}
+}
+
+func TestStatusTellsOfADateToCome(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	right := s.now
+	s.now = right.Add(5 * time.Hour)
+	s.sync("site", "stable")
+	s.now = right
+	for _, at := range []struct {
+		now  time.Time
+		want bool
+	}{{right, true}, {right.Add(5 * time.Hour), false}} {
+		s.now = at.now
+		x, err := s.builtStatus(t.Context(), "site", "stable")
+		if err != nil || strings.Contains(x.Warning, "clock") != at.want {
+			t.Errorf("at %v: %q, %v", at.now, x.Warning, err)
+		}
 	}
 }

@@ -42,8 +42,11 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		for _, k := range p.Signed.Signers {
 			s.Signers = append(s.Signers, admin.Signer(k))
 		}
-		if end := s.ValidUntil; !end.IsZero() && d.Now().After(end) {
+		switch end := s.ValidUntil; {
+		case !end.IsZero() && d.Now().After(end):
 			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", stamp(end))
+		case s.Date.Sub(d.Now()) >= longestWait:
+			s.Warning = fmt.Sprintf("clients refuse it before %s: it was signed while the clock of this machine was ahead, and each Date has to be later than the one before", stamp(s.Date))
 		}
 	}
 	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)

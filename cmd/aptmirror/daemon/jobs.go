@@ -13,7 +13,8 @@ import (
 func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) (summary string, err error)) error {
 	d.jobs.Add(1)
 	defer d.jobs.Done()
-	j.Started = d.Now().UTC()
+	began := d.Now()
+	j.Started = began.UTC()
 	j, err := d.cache.Catalog.StartJob(j)
 	if err != nil {
 		return fmt.Errorf("recording a job: %w", err)
@@ -24,12 +25,13 @@ func (d *Daemon) run(j catalog.Job, do func(ctx context.Context, number uint64) 
 	d.working.begin(j)
 	summary, err := do(d.life, j.Number)
 	d.working.end(j.Number)
-	j.Finished, j.Summary = d.Now().UTC(), summary
+	ended := d.Now()
+	j.Finished, j.Summary = ended.UTC(), summary
 	if err != nil {
 		j.Error = err.Error()
 	}
 	if b := d.board.Load(); b != nil {
-		b.JobDone(j.Kind, j.Finished.Sub(j.Started), err)
+		b.JobDone(j.Kind, ended.Sub(began), err) // by the monotonic clock: that of the wall may have been set
 	}
 	if recordErr := d.cache.Catalog.FinishJob(j); recordErr != nil {
 		d.Log.Error("recording the end of a job failed", "job", j.Number, "error", recordErr)

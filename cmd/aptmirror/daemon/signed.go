@@ -130,18 +130,14 @@ func keyFaults(keys []*resign.Key, now time.Time) error {
 }
 
 // ends are when what a live suite was made from is no longer good. Where it
-// cannot be built from what the archives have now, it still has what they had
-// before, and ends with that. A ring and what is made from it stand still on
-// purpose.
+// cannot be built from what the archives have now, or was not yet, it still has
+// what they had before, and ends with that. A ring and what is made from it stand
+// still on purpose.
 func (d *Daemon) ends(m *makings, b builtSuiteKey, s config.Suite) []time.Time {
 	if s.Ring() {
 		return nil
 	}
-	all := d.inputEnds(m, s)
-	if last := d.lastBuild(b); last.Error != "" {
-		all = append(all, last.Ends)
-	}
-	return all
+	return append(d.inputEnds(m, s), d.lastBuild(b).Ends)
 }
 
 // inputEnds are when archives say that what they have now is no longer good.
