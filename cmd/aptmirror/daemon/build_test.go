@@ -229,6 +229,27 @@ func TestAHoldEndsByItself(t *testing.T) {
 	}
 }
 
+// A machine that begins in 1970 must not take what is new for old.
+func TestAHoldDoesNotBeginBeforeItsRelease(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	right := s.now
+	s.archive.AddPackage(upstreamtest.Package{Name: "hello", Version: "2.0"})
+	s.archive.Publish()
+	if _, err := s.upstream.Refresh(t.Context(), s.upstream.Archive("debian"), "stable"); err != nil {
+		t.Fatal(err)
+	}
+	s.now = time.Unix(60, 0)
+	if _, err := s.inputOf(t.Context(), config.Source{Kind: config.FromArchive, Name: "debian", Suite: "stable"}); err != nil {
+		t.Fatal(err)
+	}
+	s.now = right
+	s.sync("site", "stable")
+	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
+		t.Errorf("clients see %v", got)
+	}
+}
+
 func TestSignaturesAreRenewed(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")

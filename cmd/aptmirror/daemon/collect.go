@@ -64,7 +64,7 @@ func (d *Daemon) collectForever(ctx context.Context) error {
 	for wait(ctx, collectLook) {
 		var last time.Time
 		err := d.cache.Catalog.Note(collectNote, &last)
-		if err == nil && d.Now().Sub(last) < collectEvery {
+		if err == nil && !overdue(last, d.Now(), collectEvery) {
 			continue
 		}
 		if err == nil || errors.Is(err, catalog.ErrNotFound) {
@@ -75,6 +75,12 @@ func (d *Daemon) collectForever(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// overdue says whether it is time to do again what was done last at a time. One
+// that is to come was noted while the clock was wrong.
+func overdue(last, now time.Time, every time.Duration) bool {
+	return last.After(now) || now.Sub(last) >= every
 }
 
 // takeSlot takes the one slot of a channel, which free gives back.

@@ -101,8 +101,8 @@ func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string))
 func (d *Daemon) scrubForever(ctx context.Context) error {
 	for pause := scrubRetry; wait(ctx, pause); {
 		s, err := d.cache.Scrubbed()
-		if err == nil && s.Next == (blob.Digest{}) && d.Now().Sub(s.Finished) < scrubEvery {
-			pause = scrubEvery - d.Now().Sub(s.Finished)
+		if now := d.Now(); err == nil && s.Next == (blob.Digest{}) && !overdue(s.Finished, now, scrubEvery) {
+			pause = scrubEvery - now.Sub(s.Finished)
 			continue
 		}
 		if err == nil {

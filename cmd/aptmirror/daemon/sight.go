@@ -8,7 +8,8 @@ import (
 	"aptmirror/cache/catalog"
 )
 
-// sight records when packages of a generation were first seen, once.
+// sight records when packages of a generation were first seen, once. That was not
+// before the archive had them, whatever a clock says that was not set yet.
 func (d *Daemon) sight(ctx context.Context, g catalog.Generation) error {
 	note := "sighted " + g.Archive + " " + g.Suite
 	var last uint64
@@ -20,7 +21,11 @@ func (d *Daemon) sight(ctx context.Context, g catalog.Generation) error {
 	}
 	keys, err := d.builder.SightKeys(ctx, g, len(d.makings.Load().built()) > 0)
 	if err == nil {
-		err = d.cache.Catalog.Sight(ctx, g.Archive, g.Suite, keys, d.Now())
+		now := d.Now()
+		if g.Date.After(now) {
+			now = g.Date
+		}
+		err = d.cache.Catalog.Sight(ctx, g.Archive, g.Suite, keys, now)
 	}
 	if err != nil {
 		return fmt.Errorf("recording what is new in archive %s, suite %s: %w", g.Archive, g.Suite, err)

@@ -65,15 +65,17 @@ func (d *Daemon) isConfigured(p catalog.Pin) bool {
 }
 
 // keepSchedule makes the snapshot that is due, if it was not made yet, and
-// applies what is to be kept.
+// applies what is to be kept. One that was made while the clock was ahead is left
+// alone until its time has come.
 func (d *Daemon) keepSchedule(ctx context.Context, s config.Snapshot) error {
 	due := lastDue(s, d.Now())
+	ahead := func(x catalog.Snapshot) bool { return x.Created.After(d.Now()) }
 	name := scheduledName(s, due)
 	made, err := d.madeBy(ctx, s)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(made, func(x catalog.Snapshot) bool { return x.Name == name || !x.Created.Before(due) }) {
+	if !slices.ContainsFunc(made, func(x catalog.Snapshot) bool { return x.Name == name || !x.Created.Before(due) && !ahead(x) }) {
 		x := catalog.Snapshot{Name: name, By: bySchedule, Schedule: s.Name, Complete: s.Complete}
 		if err := d.createSnapshot(x, s.Repositories, func(admin.Event) {}); err != nil {
 			return err
@@ -83,7 +85,7 @@ func (d *Daemon) keepSchedule(ctx context.Context, s config.Snapshot) error {
 		}
 	}
 	var faults []error
-	for _, x := range superfluous(s, made) {
+	for _, x := range superfluous(s, slices.DeleteFunc(made, ahead)) {
 		faults = append(faults, d.forget(ctx, x))
 	}
 	return errors.Join(faults...)

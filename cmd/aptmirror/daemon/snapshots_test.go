@@ -113,6 +113,39 @@ func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
 	}
 }
 
+// A machine without a battery may begin in another year.
+func TestAScheduleGoesOnWhenTheClockIsSetBack(t *testing.T) {
+	a := upstreamtest.New(t)
+	d, clock := openDaemonAt(t, a, "stable")
+	history(t, d, a, clock, 1)
+	hourly := config.Snapshot{Name: "hourly", Repositories: []string{"debian"}, Every: config.Hourly, Keep: 1}
+	right := clock.now.Truncate(time.Hour)
+	for _, c := range []struct {
+		now  time.Time
+		want int
+	}{{right.AddDate(2, 0, 0), 1}, {right, 2}, {right.Add(time.Minute), 2}, {right.Add(time.Hour), 2}} {
+		clock.now = c.now
+		if err := d.keepSchedule(t.Context(), hourly); err != nil {
+			t.Fatal(err)
+		}
+		list, err := d.Snapshots(t.Context())
+		if err != nil || len(list.Snapshots) != c.want || c.want == 2 && list.Snapshots[1].Name != scheduledName(hourly, lastDue(hourly, c.now)) {
+			t.Errorf("at %v: %+v, %v", c.now, list, err)
+		}
+	}
+}
+
+func TestWhatWasDoneInTheFutureIsOverdue(t *testing.T) {
+	now := time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
+	for last, want := range map[time.Time]bool{
+		{}: true, now.AddDate(1, 0, 0): true, now: false, now.Add(-time.Hour + 1): false, now.Add(-time.Hour): true,
+	} {
+		if got := overdue(last, now, time.Hour); got != want {
+			t.Errorf("last at %v: %v, want %v", last, got, want)
+		}
+	}
+}
+
 func TestAScheduledSnapshotThatARingServesStays(t *testing.T) {
 	s := newBuiltSite(t, games(t), withRing)
 	s.sync("site", "stable")
