@@ -71,6 +71,18 @@ func (s *states) pinsAt(repository string, t time.Time) (pins []catalog.Pin, beg
 	return pins, began, nil
 }
 
+// isWhole reports whether the suites that are published of a moment are all that
+// there were.
+func (s *states) isWhole(served string, suites []string) bool {
+	repository, id, _ := catalog.CutSnapshotRepository(served)
+	t, err := time.Parse(momentFormat, id)
+	if err != nil {
+		return false
+	}
+	pins, _, err := s.pinsAt(repository, t)
+	return err == nil && !slices.ContainsFunc(pins, func(p catalog.Pin) bool { return !slices.Contains(suites, p.Suite) })
+}
+
 // oldest tells from when on there is something.
 func (s *states) oldest(repository string) string {
 	var first time.Time

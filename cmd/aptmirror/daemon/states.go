@@ -131,7 +131,8 @@ func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string)
 }
 
 // serveStates serves again what was published of snapshots and moments before
-// the daemon was started.
+// the daemon was started. A moment of which not all was published when it ended
+// is made ready when somebody asks for it; see serveUnserved for snapshots.
 func (d *Daemon) serveStates(ctx context.Context) error {
 	publications, err := d.cache.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
@@ -144,7 +145,9 @@ func (d *Daemon) serveStates(ctx context.Context) error {
 		}
 	}
 	for name, of := range suites {
-		d.cache.Catalog.ServeRepository(name, of)
+		if !isMoment(name) || d.states.isWhole(name, of) {
+			d.cache.Catalog.ServeRepository(name, of)
+		}
 	}
 	return nil
 }

@@ -74,6 +74,40 @@ func TestMomentsAreServedAsTheStateThen(t *testing.T) {
 	}
 }
 
+// The daemon may end between two suites of a moment.
+func TestAMomentThatWasCutShortIsServedWhole(t *testing.T) {
+	a := published(t)
+	a.AddSuite("updates")
+	a.AddPackage(upstreamtest.Package{Name: "newer", Suite: "updates"})
+	a.Publish()
+	site := newSite(t, a, "stable", "updates")
+	d := openDaemon(t, site)
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	pins, began, err := d.states.pinsAt("debian", now)
+	if err != nil || len(pins) != 2 {
+		t.Fatal(pins, err)
+	}
+	if err := d.publishState(t.Context(), pins[0], began.UTC().Format(momentFormat), "test"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once made ready, it is served at once
+		d.Close()
+		d = openDaemon(t, site)
+		served, err := d.states.Find(t.Context(), "debian", now.UTC().Format(momentFormat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, suite := range []string{"stable", "updates"} {
+			if _, err := d.cache.Catalog.Resolve(served, "dists/"+suite+"/InRelease", func(string) bool { return true }); err != nil {
+				t.Errorf("suite %s: %v", suite, err)
+			}
+		}
+	}
+}
+
 func servedNumber(t *testing.T, d *Daemon, repository string) uint64 {
 	t.Helper()
 	if _, err := d.cache.Catalog.Resolve(repository, "dists/stable/InRelease", func(string) bool { return true }); err != nil {
