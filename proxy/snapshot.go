@@ -37,7 +37,7 @@ func cutSnapshot(name string) (id, rest string, ok bool) {
 // address is about. Where it is not ok, the request has been answered.
 func (s *Server) stateOf(e *entry, repository, name string) (served, path string, ok bool) {
 	id, rest, ok := cutSnapshot(name)
-	if !ok || s.Snapshots == nil {
+	if !ok || s.Snapshots == nil || !s.Catalog.HasRepository(repository) {
 		return repository, name, true
 	}
 	served, err := s.Snapshots.Find(e.request.Context(), repository, id)

@@ -131,8 +131,9 @@ func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string)
 }
 
 // serveStates serves again what was published of snapshots and moments before
-// the daemon was started. A moment of which not all was published when it ended
-// is made ready when somebody asks for it; see serveUnserved for snapshots.
+// the daemon was started, of what is still configured. A moment of which not all
+// was published when it ended is made ready when somebody asks for it; see
+// serveUnserved for snapshots.
 func (d *Daemon) serveStates(ctx context.Context) error {
 	publications, err := d.cache.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
@@ -140,7 +141,7 @@ func (d *Daemon) serveStates(ctx context.Context) error {
 	}
 	suites := map[string][]string{}
 	for _, p := range publications {
-		if _, _, ok := catalog.CutSnapshotRepository(p.Repository); ok {
+		if of, _, ok := catalog.CutSnapshotRepository(p.Repository); ok && d.isConfigured(catalog.Pin{Repository: of, Suite: p.Suite}) {
 			suites[p.Repository] = append(suites[p.Repository], p.Suite)
 		}
 	}

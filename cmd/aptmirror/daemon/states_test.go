@@ -180,6 +180,23 @@ func TestSnapshotsAreFoundByNameAlsoAfterARestart(t *testing.T) {
 	}
 }
 
+// What was taken out of the configuration is not served under old names either.
+func TestSnapshotsEndWithTheirSuites(t *testing.T) {
+	a := published(t)
+	site := newSite(t, a, "stable")
+	d := openDaemon(t, site)
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	create(t, d, "june")
+	d.Close()
+	site.Repositories[0].Name = "renamed"
+	d = openDaemon(t, site)
+	if served, err := newStates(d).Find(t.Context(), "debian", "june"); err == nil || d.cache.Catalog.HasRepository(catalog.SnapshotRepository("debian", "june")) {
+		t.Errorf("%q is served", served)
+	}
+}
+
 func TestMomentsMakeRoomForOthers(t *testing.T) {
 	a := upstreamtest.New(t)
 	d, c := openDaemonAt(t, a, "stable")
