@@ -136,7 +136,7 @@ func caller() []slog.Attr {
 	return who
 }
 
-// write records one act, done or failed.
+// write records one act, done or failed; client is "" for one on the site itself.
 func (a *auditLog) write(act, client string, failed error, attrs ...slog.Attr) error {
 	if a.file == nil {
 		return nil
@@ -146,7 +146,9 @@ func (a *auditLog) write(act, client string, failed error, attrs ...slog.Attr) e
 		level, attrs = slog.LevelError, append(attrs, slog.String("error", failed.Error()))
 	}
 	r := slog.NewRecord(clock(), level, act, 0)
-	r.AddAttrs(slog.String("client", client))
+	if client != "" {
+		r.AddAttrs(slog.String("client", client))
+	}
 	r.AddAttrs(append(attrs, a.caller...)...)
 	err := slog.NewJSONHandler(a.file, nil).Handle(context.Background(), r)
 	if err := errors.Join(err, a.file.Sync()); err != nil {

@@ -150,6 +150,8 @@ func (n namer) named(kind string, before []string) []candidate {
 		return slices.Clone(anyFile)
 	case "LEVEL":
 		return called("level", []string{"debug", "info", "warn", "error"})
+	case "CERTIFICATE":
+		return called("certificate", certificateNames)
 	case "SHELL":
 		return called("shell", shellNames())
 	case "SNAPSHOT":

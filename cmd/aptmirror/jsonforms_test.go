@@ -21,18 +21,20 @@ var update = flag.Bool("update", false, "write the files that tests compare with
 // jsonForms is what each command prints with --json. Programs rely on it: a name
 // may be added, none may be changed or taken away.
 var jsonForms = map[string]any{
-	"archive accept": admin.AcceptResult{},
-	"client add":     issuedRow{},
-	"client kit":     kitRow{},
-	"client list":    []clientRow{},
-	"client renew":   issuedRow{},
-	"client revoke":  revokedRow{},
-	"client show":    clientReport{},
-	"client sign":    issuedRow{},
-	"config check":   checkReport{},
-	"config import":  importReport{},
-	"doctor":         doctor.Report{},
-	"export":         exported{},
+	"archive accept":    admin.AcceptResult{},
+	"certificate list":  []certificateRow{},
+	"certificate renew": renewedRow{},
+	"client add":        issuedRow{},
+	"client kit":        kitRow{},
+	"client list":       []clientRow{},
+	"client renew":      issuedRow{},
+	"client revoke":     revokedRow{},
+	"client show":       clientReport{},
+	"client sign":       issuedRow{},
+	"config check":      checkReport{},
+	"config import":     importReport{},
+	"doctor":            doctor.Report{},
+	"export":            exported{},
 	"export --tree": struct {
 		bundle.TreeWritten
 		Suites []bundle.TreeCount `json:"suites"`

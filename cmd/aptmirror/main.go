@@ -166,6 +166,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			verifyCommand(),
 			gcCommand(),
 			clientCommand(),
+			certificateCommand(),
 			versionCommand(),
 			completionCommand(),
 			doctorCommand(),

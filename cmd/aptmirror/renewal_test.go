@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"aptmirror/proxy/admin"
 )
 
 // A revocation is in force when the command has returned, on open connections
@@ -52,6 +57,56 @@ func TestRevocationAndRenewalCountAtOnce(t *testing.T) {
 	}
 	if out, ok := c.apt("apt-get", "update"); ok || !strings.Contains(out, "403  client certificate was revoked on") {
 		t.Errorf("apt with the new one: %v\n%s", ok, out)
+	}
+}
+
+// What the site has of its own is renewed while it serves: connections go on, and
+// machines with an old kit do not notice.
+func TestTheSitesOwnCertificatesAreRenewedUnderWay(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	h := newHost(t, a)
+	c := h.client("client")
+	h.must("sync")
+	h.serve()
+	open := c.http()
+	serial := func(client *http.Client) (serial string, reused bool) {
+		t.Helper()
+		trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }}
+		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, "https://localhost:"+h.port+"/debian/dists/stable/InRelease", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s", resp.Status)
+		}
+		return resp.TLS.PeerCertificates[0].SerialNumber.Text(16), reused
+	}
+	before, _ := serial(open)
+	for _, what := range certificateNames {
+		r := h.must("certificate", "renew", what)
+		if !strings.Contains(r.stdout, "; the daemon uses it from now on\n") {
+			t.Errorf("renew %s says %q", what, r.stdout)
+		}
+	}
+	if after, reused := serial(open); after != before || !reused {
+		t.Errorf("the open connection: %s after %s, reused %v", after, before, reused)
+	}
+	if after, _ := serial(c.http()); after == before {
+		t.Error("a new connection has the old certificate")
+	}
+	c.update()
+	c.download(hello)
+	newer := h.client("newer")
+	newer.update()
+	if access := data[admin.Status](h, "status").Access; len(access.Warnings) > 0 || access.Problem != "" {
+		t.Errorf("status: %q, %s", access.Warnings, access.Problem)
 	}
 }
 

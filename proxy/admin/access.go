@@ -16,9 +16,13 @@ type Access struct {
 	// Warnings are about what will be wrong soon.
 	Warnings    []string         `json:"warnings,omitempty"`
 	Certificate Certificate      `json:"certificate"`
-	Authorities []Certificate    `json:"authorities"` // of clients
+	ServerCA    []Certificate    `json:"server_ca,omitempty"` // as kits have it
+	Authorities []Certificate    `json:"authorities"`         // of clients
 	CRLs        []RevocationList `json:"crls"`
 	Grants      int              `json:"grants"`
+	// ClientsEnding are clients on record whose certificates end soon, the soonest
+	// first; not all where there are many.
+	ClientsEnding []Certificate `json:"clients_ending,omitempty"`
 }
 
 // Certificate is one of those in force.

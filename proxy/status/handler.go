@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -98,7 +99,7 @@ func (b *Board) state(ctx context.Context) (*State, error) {
 		return nil, err
 	}
 	own := *s
-	if name, end := b.clients.soonest(b.Now().Add(-30 * day)); !end.IsZero() {
+	if name, end := b.clients.soonest(b.Now().Add(-30 * day)); !end.IsZero() && !slices.ContainsFunc(s.Expiries, func(x Expiry) bool { return x.Kind == ClientCertificate && x.Name == name }) {
 		own.Expiries = append(own.Expiries[:len(own.Expiries):len(own.Expiries)], Expiry{ClientCertificate, name, end})
 	}
 	return &own, nil

@@ -174,7 +174,7 @@ func accessConcerns(a *admin.Access) (all []concern) {
 }
 
 // soon is how long before its end something is worth a word.
-const soon = 14 * day
+const soon = 30 * day
 
 // expiryConcerns are about what the daemon's own warnings leave out.
 func expiryConcerns(expiries []Expiry, now time.Time) (all []concern) {
@@ -203,7 +203,7 @@ func plainName(identity string) string {
 }
 
 var kindNames = map[string]string{
-	ServerCertificate: "Server certificate", ClientCA: "Client CA", RevocationList: "Revocation list",
+	ServerCertificate: "Server certificate", ServerCA: "Server CA", ClientCA: "Client CA", RevocationList: "Revocation list",
 	ClientCertificate: "Client certificate", SiteKey: "Site key", ArchiveKey: "Archive key",
 }
 

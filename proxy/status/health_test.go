@@ -64,7 +64,7 @@ func TestConcernsAreTheWorstFirstAndNameCommands(t *testing.T) {
 
 func TestConcernsAboutEnds(t *testing.T) {
 	s := &State{Expiries: []Expiry{
-		{SiteKey, "site", noon.Add(13 * day)}, {SiteKey, "far", noon.Add(15 * day)}, {ArchiveKey, "debian", ago(day)},
+		{SiteKey, "site", noon.Add(29 * day)}, {SiteKey, "far", noon.Add(31 * day)}, {ArchiveKey, "debian", ago(day)},
 		{ClientCertificate, "dns:a.example.org", noon.Add(day)}, {ServerCertificate, "told elsewhere", noon},
 	}}
 	type line struct{ Level, Subject, What, Command string }
@@ -73,7 +73,7 @@ func TestConcernsAboutEnds(t *testing.T) {
 		got = append(got, line{c.Level.String(), c.Subject, c.What, c.Command})
 	}
 	want := []line{
-		{"warn", "Site key site", "Ends on 2026-03-28 12:07 UTC", ""},
+		{"warn", "Site key site", "Ends on 2026-04-13 12:07 UTC", ""},
 		{"warn", "Archive key debian", "Ended on 2026-03-14 12:07 UTC", ""},
 		{"note", "Client certificate dns:a.example.org", "Ends on 2026-03-16 12:07 UTC", "aptmirror client renew a.example.org"},
 	}

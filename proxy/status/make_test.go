@@ -205,7 +205,7 @@ func rhythm(at time.Time) float64 {
 
 func request(i int, at time.Time) Request {
 	r := Request{
-		Identity: identity.Identity{Name: fmt.Sprintf("dns:host%02d.branch.example.org", i%47), Serial: fmt.Sprintf("%x", 4096+i), NotAfter: noon.Add(time.Duration(19+i%47*8) * day)},
+		Identity: identity.Identity{Name: fmt.Sprintf("dns:host%02d.branch.example.org", i%47), Serial: fmt.Sprintf("%x", 4096+i), NotAfter: noon.Add(time.Duration(39+i%47*8) * day)},
 		Peer:     "192.0.2.1:4711", Class: PackageClass, Outcome: Hit, Bytes: int64(1+i%13) * 3_000_000, Duration: 20 * time.Millisecond,
 	}
 	if (i+at.Minute()/15)%11 == 0 {

@@ -59,9 +59,10 @@ type Expiry struct {
 // Kinds of what ends.
 const (
 	ServerCertificate = "server-certificate"
+	ServerCA          = "server-ca"
 	ClientCA          = "client-ca"
 	RevocationList    = "crl"
-	ClientCertificate = "client-certificate" // the soonest of those seen, which Board adds
+	ClientCertificate = "client-certificate" // those of clients on record that end soon; Board adds the soonest of those seen
 	SiteKey           = "site-key"
 	ArchiveKey        = "archive-key"
 )

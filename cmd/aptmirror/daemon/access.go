@@ -14,7 +14,6 @@ import (
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
-	"aptmirror/proxy/identity"
 	"aptmirror/proxy/pki"
 )
 
@@ -124,31 +123,6 @@ func certificate(c *x509.Certificate) admin.Certificate {
 		name = c.DNSNames[0]
 	}
 	return admin.Certificate{Name: name, NotAfter: c.NotAfter}
-}
-
-// soon is how long before its end a certificate is worth a warning: time
-// enough for a person to renew it.
-const soon = 14 * 24 * time.Hour
-
-// warnings are about what ends soon, or has ended and only counts for a grace.
-func warnings(a admin.Access, trust identity.Config, now time.Time) (lines []string) {
-	add := func(what string, c admin.Certificate, effect string) {
-		if left := c.NotAfter.Sub(now); left < 0 {
-			lines = append(lines, fmt.Sprintf("%s %q ended on %s: %s", what, c.Name, day(c.NotAfter), effect))
-		} else if left < soon {
-			lines = append(lines, fmt.Sprintf("%s %q ends on %s: then %s", what, c.Name, day(c.NotAfter), effect))
-		}
-	}
-	add("the server certificate", a.Certificate, "no client connects any more")
-	for _, c := range a.Authorities {
-		add("the client CA", c, "its clients are refused")
-	}
-	for _, l := range a.CRLs {
-		if end := l.NextUpdate.Add(trust.CRLGrace); now.After(l.NextUpdate) {
-			lines = append(lines, fmt.Sprintf("the revocation list of %q ran out on %s: from %s on, all clients of this CA are refused", l.Issuer, minute(l.NextUpdate), minute(end)))
-		}
-	}
-	return lines
 }
 
 func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }

@@ -11,6 +11,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
 )
@@ -24,8 +25,8 @@ const (
 	// retryInterval is the pause after files could not be used and have not
 	// changed since: the reason may be elsewhere.
 	retryInterval = 10 * time.Minute
-	// refreshInterval is how often the built-in CA's list is looked at; its
-	// life is days.
+	// refreshInterval is how often the built-in CA's list and the server's
+	// certificate are looked at; their lives are days.
 	refreshInterval = time.Hour
 )
 
@@ -46,12 +47,14 @@ type reloader struct {
 	tried    time.Time
 	access   admin.Access // without warnings
 	crl      error        // of keeping the built-in CA's list fresh
+	renewal  error        // of the server's certificate
+	record   record
 }
 
 // newReloader reads everything for the first time.
 func (d *Daemon) newReloader() (*reloader, error) {
 	r := &reloader{daemon: d, config: d.config}
-	r.refreshCRL()
+	r.keepFresh()
 	r.seen = stamps(watchedFiles(d.config))
 	var err error
 	if r.loaded, err = loadAccess(d.config); err != nil {
@@ -90,7 +93,7 @@ func (r *reloader) watch(ctx context.Context) error {
 		case <-r.daemon.Hangup:
 			r.reload("SIGHUP") // the log has the error
 		case <-refresh.C:
-			r.refreshCRL()
+			r.keepFresh()
 		case <-look.C:
 			if why := r.reason(); why != "" {
 				r.reload(why) // likewise
@@ -192,12 +195,21 @@ func (r *reloader) tell(state string) {
 	}
 }
 
-// refreshCRL keeps the built-in CA's list fresh; watch sees the new one.
-func (r *reloader) refreshCRL() {
+// keepFresh signs what the site's own CAs have signed anew before it ends; watch sees
+// the new files.
+func (r *reloader) keepFresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.crl = refreshCRL(r.config, r.daemon.Now()); r.crl != nil {
-		r.daemon.Log.Error("keeping the revocation list fresh failed; when it ends, all clients are refused", "error", r.crl)
+	log, now := r.daemon.Log, r.daemon.Now()
+	if r.crl = refreshCRL(r.config, now); r.crl != nil {
+		log.Error("keeping the revocation list fresh failed; when it ends, all clients are refused", "error", r.crl)
+	}
+	renewed, err := site.RenewInTime(r.config, now)
+	if r.renewal = err; err != nil {
+		log.Error("renewing the server certificate failed; when it ends, no client connects any more", "error", err)
+	}
+	if renewed != nil {
+		log.Info("renewed the server certificate", "file", r.config.Serve.Cert, "until", renewed.NotAfter)
 	}
 }
 
@@ -205,10 +217,22 @@ func (r *reloader) refreshCRL() {
 func (r *reloader) state() *admin.Access {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := r.access
-	out.Warnings = warnings(out, r.loaded.Trust.Config(), r.daemon.Now())
+	out, now := r.access, r.daemon.Now()
+	for _, c := range serverCAs(r.config) {
+		out.ServerCA = append(out.ServerCA, certificate(c))
+	}
+	out.Warnings = warnings(r.config, r.loaded, now)
 	if r.crl != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the revocation list cannot be kept fresh: %v", r.crl))
 	}
+	if r.renewal != nil {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the server certificate cannot be renewed: %v", r.renewal))
+	}
+	ending, err := r.record.ending(r.config, now)
+	if err != nil && r.crl == nil {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("the certificates of clients cannot be looked at: %v", err))
+	}
+	out.Warnings = append(out.Warnings, endingLine(ending)...)
+	out.ClientsEnding = ending[:min(len(ending), maxEnding)]
 	return &out
 }

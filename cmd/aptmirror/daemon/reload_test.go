@@ -332,23 +332,116 @@ func TestChangesAreSeen(t *testing.T) {
 
 func TestWarningsAreInTime(t *testing.T) {
 	s := serve(t)
-	a := s.reload()
-	at := func(when time.Time) string {
-		return strings.Join(warnings(*a, s.d.reloading().loaded.Trust.Config(), when), "\n")
-	}
+	a, r := s.reload(), s.d.reloading()
+	const d = 24 * time.Hour
+	authority := a.Authorities[0].NotAfter
 	for _, test := range []struct {
 		when time.Time
 		want string // "": none
 	}{
 		{time.Now(), ""},
+		{a.CRLs[0].NextUpdate.Add(-8 * d), ""},
+		{a.CRLs[0].NextUpdate.Add(-7 * d), fmt.Sprintf("the revocation list of %q runs out on", "aptmirror client CA")},
 		{a.CRLs[0].NextUpdate.Add(time.Hour), fmt.Sprintf("the revocation list of %q ran out on", "aptmirror client CA")},
-		{a.Certificate.NotAfter.Add(-soon + time.Hour), `the server certificate "localhost" ends on`},
+		{a.Certificate.NotAfter.Add(-29 * d), `the server certificate "localhost" ends on`},
 		{a.Certificate.NotAfter.Add(time.Hour), `the server certificate "localhost" ended on`},
-		{a.Authorities[0].NotAfter.Add(-time.Hour), `the client CA "aptmirror client CA" ends on`},
+		{authority.Add(-364 * d), `the client CA "aptmirror client CA" ends on`},
+		{authority.Add(-364 * d), "aptmirror certificate renew client-ca"},
+		{authority.Add(-364 * d), `the server CA "aptmirror server CA of localhost" ends on`},
 	} {
-		if got := at(test.when); (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+		got := strings.Join(warnings(r.config, r.loaded, test.when), "\n")
+		if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
 			t.Errorf("at %s: %q, want %q", test.when, got, test.want)
 		}
+	}
+	stranger := *r.config
+	stranger.Clients = config.Clients{}
+	if got := strings.Join(warnings(&stranger, r.loaded, authority.Add(-364*d)), "\n"); strings.Contains(got, "the client CA") {
+		t.Errorf("of a CA that is not the site's own: %q", got)
+	}
+}
+
+// Clients on record are named in time, but for those that have another certificate
+// already or have lost theirs.
+func TestClientsThatEndSoonAreNamed(t *testing.T) {
+	s := serve(t)
+	clients, err := site.Clients(s.d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	add := func(name string, days int) *pki.Issued {
+		t.Helper()
+		issued, err := clients.Add(name, pki.Leaf{Days: days}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return issued
+	}
+	add("far", 397)
+	add("renewed", 10)
+	lost := add("lost", 10)
+	add("later", 12)
+	add("sooner", 11)
+	if _, err := clients.Renew("renewed", pki.Leaf{}, nil, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := clients.Revoke(lost.Cert.SerialNumber, now); err != nil {
+		t.Fatal(err)
+	}
+	r := &record{}
+	named := func(days int) (names string) {
+		t.Helper()
+		ending, err := r.ending(s.d.config, now.AddDate(0, 0, days))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range ending {
+			names += c.Name + " "
+		}
+		return names
+	}
+	for days, want := range map[int]string{0: "", 9: "sooner later ", 11: "later ", 20: "", 380: "far host renewed "} {
+		if got := named(days); got != want {
+			t.Errorf("after %d days: %q, want %q", days, got, want)
+		}
+	}
+	if _, err := clients.Renew("sooner", pki.Leaf{}, nil, now); err != nil {
+		t.Fatal(err)
+	}
+	if got := named(9); got != "later " {
+		t.Errorf("after a renewal: %q", got)
+	}
+}
+
+// The daemon renews the server's certificate itself, long before anybody is warned.
+func TestTheServerCertificateIsRenewedInTime(t *testing.T) {
+	s := serve(t)
+	r := s.d.reloading()
+	before, err := site.ServerCertificate(s.d.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := s.d.Now
+	defer func() { s.d.Now = clock }()
+	s.d.Now = func() time.Time { return before.NotAfter.AddDate(0, 0, -59) }
+	r.keepFresh()
+	after, err := site.ServerCertificate(s.d.config)
+	if err != nil || !after.NotAfter.After(before.NotAfter) || r.renewal != nil {
+		t.Fatalf("it ends on %s as before: %v, %v", after.NotAfter, err, r.renewal)
+	}
+	if err := r.reload("the test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.state(); !got.Certificate.NotAfter.Equal(after.NotAfter) || strings.Contains(strings.Join(got.Warnings, "\n"), "server certificate") {
+		t.Errorf("%s, %q", got.Certificate.NotAfter, got.Warnings)
+	}
+	if err := os.WriteFile(strings.TrimSuffix(s.d.config.Serve.ServerCA, ".crt")+".key", []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.keepFresh()
+	if got := strings.Join(r.state().Warnings, "\n"); !strings.Contains(got, "the server certificate cannot be renewed: ") {
+		t.Errorf("warnings: %q", got)
 	}
 }
 

@@ -160,19 +160,28 @@ func accessEnds(a *admin.Access) (ends []status.Expiry) {
 	if a == nil {
 		return nil
 	}
-	ends = append(ends, status.Expiry{Kind: status.ServerCertificate, Name: a.Certificate.Name, End: a.Certificate.NotAfter})
-	seen := map[status.Expiry]bool{}
-	add := func(e status.Expiry) {
-		if !seen[e] && !e.End.IsZero() {
-			seen[e] = true
-			ends = append(ends, e)
+	add := func(kind, name string, end time.Time) {
+		i := slices.IndexFunc(ends, func(e status.Expiry) bool { return e.Kind == kind && e.Name == name })
+		switch {
+		case end.IsZero():
+		case i < 0:
+			ends = append(ends, status.Expiry{Kind: kind, Name: name, End: end})
+		case end.After(ends[i].End): // one follows the other under the same name
+			ends[i].End = end
 		}
 	}
+	add(status.ServerCertificate, a.Certificate.Name, a.Certificate.NotAfter)
+	for _, c := range a.ServerCA {
+		add(status.ServerCA, c.Name, c.NotAfter)
+	}
 	for _, c := range a.Authorities {
-		add(status.Expiry{Kind: status.ClientCA, Name: c.Name, End: c.NotAfter})
+		add(status.ClientCA, c.Name, c.NotAfter)
 	}
 	for _, l := range a.CRLs {
-		add(status.Expiry{Kind: status.RevocationList, Name: l.Issuer, End: l.NextUpdate})
+		add(status.RevocationList, l.Issuer, l.NextUpdate)
+	}
+	for _, c := range a.ClientsEnding {
+		add(status.ClientCertificate, "dns:"+c.Name, c.NotAfter)
 	}
 	return ends
 }

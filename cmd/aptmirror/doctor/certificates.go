@@ -13,11 +13,13 @@ import (
 	"aptmirror/proxy/pki"
 )
 
-// soon is how long before its end a certificate or a key is worth a warning.
-const soon = 30 * 24 * time.Hour
+// expiry judges the end of a certificate.
+func (d *Doctor) expiry(f *findings, subject, what string, c *x509.Certificate, mend string) {
+	d.ending(f, subject, what, c.NotAfter, min(site.Soon, c.NotAfter.Sub(c.NotBefore)/4), mend)
+}
 
-// expiry judges an end.
-func (d *Doctor) expiry(f *findings, subject, what string, end time.Time, mend string) {
+// ending judges an end that is worth a warning soon before.
+func (d *Doctor) ending(f *findings, subject, what string, end time.Time, soon time.Duration, mend string) {
 	switch left := end.Sub(d.Now()); {
 	case left < 0:
 		f.bad(subject, fmt.Sprintf("%s ended on %s", what, day(end)), mend)
@@ -41,7 +43,7 @@ func (d *Doctor) serverCertificate(context.Context) []Finding {
 		f.bad(s.Cert, "cannot be used with serve.key: "+err.Error(), accessMend(err, "put a certificate and the key that belongs to it there; they are taken up by themselves"))
 		return f.list
 	}
-	d.expiry(f, s.Cert, "the certificate", pair.Leaf.NotAfter, "have a new one issued for the same names, and put it into this file: it is taken up by itself")
+	d.expiry(f, s.Cert, "the certificate", pair.Leaf, d.serverMend(pair.Leaf))
 	host := d.publicHost()
 	if host == "" {
 		f.warn(s.Cert, "serve.public_url is not set: client kits cannot be made", "set serve.public_url to the address that clients use")
@@ -52,6 +54,14 @@ func (d *Doctor) serverCertificate(context.Context) []Finding {
 	}
 	d.serverChain(f, pair)
 	return f.list
+}
+
+// serverMend is what renews the server's certificate. A running daemon has tried that.
+func (d *Doctor) serverMend(leaf *x509.Certificate) string {
+	if a, err := site.ServerAuthority(d.Config); err == nil && a.Issued(leaf) {
+		return d.Program + " certificate renew server"
+	}
+	return "have a new one issued for the same names, and put it into this file: it is taken up by itself"
 }
 
 func (d *Doctor) serverChain(f *findings, pair tls.Certificate) {
@@ -68,7 +78,11 @@ func (d *Doctor) serverChain(f *findings, pair tls.Certificate) {
 	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: d.Now()}
 	for _, r := range roots {
 		options.Roots.AddCert(r)
-		d.expiry(f, s.ServerCA, fmt.Sprintf("the CA %q", r.Subject.CommonName), r.NotAfter, "make new client kits with the CA that follows it")
+		mend := "make new client kits with the CA that follows it"
+		if a, err := site.ServerAuthority(d.Config); err == nil && a.Certificate().Equal(r) {
+			mend = d.Program + " certificate renew server-ca, and make new client kits before the old one ends"
+		}
+		d.ending(f, s.ServerCA, fmt.Sprintf("the CA %q", r.Subject.CommonName), r.NotAfter, min(site.AuthoritySoon, r.NotAfter.Sub(r.NotBefore)/4), mend)
 	}
 	for _, der := range pair.Certificate[1:] {
 		if c, err := x509.ParseCertificate(der); err == nil {
@@ -102,7 +116,7 @@ func (d *Doctor) clientAuthorities(context.Context) []Finding {
 		return f.list
 	}
 	for _, c := range trust.Config().Authorities {
-		d.expiry(f, c.Subject.CommonName, "the certificate", c.NotAfter, "add the CA that follows it to serve.client_ca, and issue new certificates")
+		d.clientAuthority(f, c)
 	}
 	for _, l := range trust.Config().CRLs {
 		d.aboutList(f, l)
@@ -111,6 +125,15 @@ func (d *Doctor) clientAuthorities(context.Context) []Finding {
 		f.note("", "there is no revocation list: a certificate that was lost is good until it ends")
 	}
 	return f.list
+}
+
+// clientAuthority judges the site's own CA earlier: what it issues ends with it.
+func (d *Doctor) clientAuthority(f *findings, c *x509.Certificate) {
+	if clients, err := site.Clients(d.Config); err == nil && clients.Authority.Certificate().Equal(c) {
+		d.ending(f, c.Subject.CommonName, "the certificate", c.NotAfter, site.AuthoritySoon, d.Program+" certificate renew client-ca")
+		return
+	}
+	d.expiry(f, c.Subject.CommonName, "the certificate", c, "add the CA that follows it to serve.client_ca, and issue new certificates")
 }
 
 func (d *Doctor) aboutList(f *findings, l *pki.CRL) {
@@ -124,6 +147,8 @@ func (d *Doctor) aboutList(f *findings, l *pki.CRL) {
 		f.bad(name, fmt.Sprintf("the revocation list ran out on %s: all clients of this CA are refused", minute(l.NextUpdate)), mend)
 	case d.Now().After(l.NextUpdate):
 		f.warn(name, fmt.Sprintf("the revocation list ran out on %s: from %s on, all clients of this CA are refused", minute(l.NextUpdate), minute(end)), mend)
+	case site.EndsSoon(l.ThisUpdate, l.NextUpdate, d.Now()):
+		f.warn(name, fmt.Sprintf("the revocation list ends on %s, and no newer one is there: when it has ended, all clients of this CA are refused", minute(l.NextUpdate)), mend)
 	default:
 		f.ok(name, fmt.Sprintf("the revocation list counts until %s and names %d certificates", minute(l.NextUpdate), l.Len()))
 	}
@@ -150,12 +175,12 @@ func (d *Doctor) clients(context.Context) []Finding {
 		if !c.RevokedAt.IsZero() || c.Retired {
 			continue
 		}
-		if left := c.Cert.NotAfter.Sub(d.Now()); left > soon {
+		if !site.EndsSoon(c.Cert.NotBefore, c.Cert.NotAfter, d.Now()) {
 			good++
 			continue
 		}
-		d.expiry(f, c.Name, "the certificate", c.Cert.NotAfter, strings.Join([]string{d.Program, "client renew", c.Name}, " "))
+		d.expiry(f, c.Name, "the certificate", c.Cert, strings.Join([]string{d.Program, "client renew", c.Name}, " "))
 	}
-	f.ok("", fmt.Sprintf("%d certificates are good for at least %d days", good, int(soon.Hours()/24)))
+	f.ok("", fmt.Sprintf("%d certificates do not end soon", good))
 	return f.list
 }

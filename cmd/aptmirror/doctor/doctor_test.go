@@ -93,8 +93,17 @@ func TestFaultsOfFiles(t *testing.T) {
 		}, Fault, "the incoming folder of pool internal does not exist", "install -d -o "},
 
 		{"server certificate", serverCertificate, nothing, "", "", ""},
-		{"ends soon", serverCertificate, years(5), Warning, "the certificate ends on ", "taken up by itself"},
-		{"ended", serverCertificate, years(6), Fault, "the certificate ended on ", "taken up by itself"},
+		{"ends soon", serverCertificate, years(5), Warning, "the certificate ends on ", "aptmirror certificate renew server"},
+		{"ended", serverCertificate, years(6), Fault, "the certificate ended on ", "aptmirror certificate renew server"},
+		{"ends soon, of elsewhere", serverCertificate, func(t *testing.T, d *Doctor) {
+			if err := os.Remove(strings.TrimSuffix(d.Config.Serve.ServerCA, ".crt") + ".key"); err != nil {
+				t.Fatal(err)
+			}
+			years(5)(t, d)
+		}, Warning, "the certificate ends on ", "taken up by itself"},
+		{"server CA ends", serverCertificate, lateInTheLifeOfCAs, Warning, "the CA \"aptmirror server CA of localhost\" ends on ", "aptmirror certificate renew server-ca"},
+		{"client CA ends", clientAuthorities, lateInTheLifeOfCAs, Warning, "aptmirror client CA: the certificate ends on ", "aptmirror certificate renew client-ca"},
+		{"list ends", clientAuthorities, later(23 * 24 * time.Hour), Warning, "the revocation list ends on ", "start the daemon"},
 		{"key of another", serverCertificate, func(_ *testing.T, d *Doctor) { d.Config.Serve.Key = d.Config.Clients.CAKey }, Fault, "cannot be used with serve.key", "put a certificate"},
 		{"key missing", serverCertificate, func(_ *testing.T, d *Doctor) { d.Config.Serve.Key += ".none" }, Fault, "no such file", ""},
 		{"other name", serverCertificate, func(_ *testing.T, d *Doctor) { d.Config.Serve.PublicURL = "https://mirror.example.org" }, Fault, "clients reach the server as mirror.example.org", "have a certificate issued for mirror.example.org"},
@@ -113,7 +122,7 @@ func TestFaultsOfFiles(t *testing.T) {
 		{"no PEM", clientAuthorities, func(t *testing.T, d *Doctor) { replace(t, d.Config.Serve.ClientCA[0], []byte("x"), 0o644) }, Fault, "loading client_ca", "mend the file"},
 
 		{"clients", clients, nothing, "", "", ""},
-		{"client ends", clients, func(t *testing.T, d *Doctor) { addClient(t, d, 20) }, Warning, "host: the certificate ends on", "aptmirror client renew host"},
+		{"client ends", clients, func(t *testing.T, d *Doctor) { addClient(t, d, 100); later(80*24*time.Hour)(t, d) }, Warning, "host: the certificate ends on", "aptmirror client renew host"},
 		{"client ended", clients, func(t *testing.T, d *Doctor) { addClient(t, d, 20); later(21*24*time.Hour)(t, d) }, Fault, "host: the certificate ended on", "aptmirror client renew host"},
 		{"CA key missing", clients, func(_ *testing.T, d *Doctor) { d.Config.Clients.CAKey += ".none" }, Fault, "opening the client CA", "put clients.ca_cert"},
 
@@ -162,6 +171,23 @@ func nothing(*testing.T, *Doctor) {}
 
 func later(by time.Duration) func(*testing.T, *Doctor) {
 	return func(_ *testing.T, d *Doctor) { d.Now = func() time.Time { return time.Now().Add(by) } }
+}
+
+// lateInTheLifeOfCAs is a site that went on without trouble until the last year
+// of its CAs.
+func lateInTheLifeOfCAs(t *testing.T, d *Doctor) {
+	later(9*365*24*time.Hour+120*time.Hour)(t, d)
+	_, err := site.RenewServer(d.Config, nil, 0, d.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := site.Clients(d.Config)
+	if err == nil {
+		err = c.Refresh(d.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func chmod(t *testing.T, file string, mode os.FileMode) {

@@ -79,7 +79,7 @@ func (d *Doctor) aboutKeyring(f *findings, subject string, keys []pgp.Key) {
 	switch {
 	case good == 0:
 		f.bad(subject, fmt.Sprintf("all %d keys have ended or were revoked", len(keys)), mend)
-	case !endless && last.Sub(d.Now()) < soon:
+	case !endless && last.Sub(d.Now()) < site.Soon:
 		f.warn(subject, fmt.Sprintf("the last of its keys ends on %s", day(last)), mend)
 	default:
 		f.ok(subject, fmt.Sprintf("%d of %d keys count", good, len(keys)))
@@ -112,7 +112,7 @@ func (d *Doctor) signingKeys(context.Context) []Finding {
 			continue
 		}
 		if end := keys[0].Expires(); !end.IsZero() {
-			d.expiry(f, entry, "the key", end, "make another key, let clients have it, and sign with both for a while")
+			d.ending(f, entry, "the key", end, site.Soon, "make another key, let clients have it, and sign with both for a while")
 			continue
 		}
 		f.ok(entry, "can sign: "+keys[0].Fingerprint())

@@ -19,7 +19,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -147,18 +146,10 @@ func (p Plan) serverCertificate(c *config.Config, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := ca.Save(c.Serve.ServerCA, strings.TrimSuffix(c.Serve.ServerCA, ".crt")+".key"); err != nil {
+	if err := ca.Save(c.Serve.ServerCA, serverCAKey(c)); err != nil {
 		return err
 	}
-	leaf := pki.Leaf{Days: serverDays}
-	for _, h := range p.Hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			leaf.IPs = append(leaf.IPs, ip)
-		} else {
-			leaf.Names = append(leaf.Names, h)
-		}
-	}
-	issued, err := ca.IssueServer(leaf, now)
+	issued, err := ca.IssueServer(leafFor(p.Hosts, serverDays), now)
 	if err != nil {
 		return err
 	}
