@@ -11,6 +11,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/resign/pool"
 )
 
 // folder is a drop folder with a clock of its own.
@@ -20,7 +21,7 @@ type folder struct {
 	now time.Time
 }
 
-func newFolder(t *testing.T, pool string) *folder {
+func newFolder(t *testing.T, name string) *folder {
 	t.Helper()
 	f := &folder{t: t, now: time.Now()}
 	d := poolSite(t, func(c *config.Config) {
@@ -29,7 +30,7 @@ func newFolder(t *testing.T, pool string) *folder {
 		}
 	})
 	d.Now = func() time.Time { return f.now }
-	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == pool })
+	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == name })
 	f.dropFolder = d.dropFolder(d.config.Pools[i])
 	return f
 }
@@ -259,11 +260,11 @@ func TestFilesThatAreReplacedStay(t *testing.T) {
 		}
 	}
 	guard := f.pool.Guard
-	f.pool.Guard = func(p catalog.PoolFile) error {
+	f.pool.Guard = func(p catalog.PoolFile, claims pool.Claims) error {
 		if p.Version == "1" {
 			replace()
 		}
-		return guard(p)
+		return guard(p, claims)
 	}
 	f.put(upload{name, first.data})
 	f.looks(2)
