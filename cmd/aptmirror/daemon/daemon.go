@@ -132,6 +132,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()
+	d.publishFound(ctx)
 	d.jobs.Go(func() { store.Maintain(d.life, d.maintenanceFailed) })
 	return d, nil
 }
@@ -225,4 +226,28 @@ func (d *Daemon) publish(ctx context.Context, g catalog.Generation) error {
 		d.Log.Info("published", "repository", r.Name, "suite", g.Suite, "generation", g.Number, "date", g.Date)
 	}
 	return nil
+}
+
+// publishFound begins repositories that are new in the configuration with what
+// their archive has already: its mirrors may be down, and it has none where
+// imports alone feed it.
+func (d *Daemon) publishFound(ctx context.Context) {
+	for _, r := range d.config.Repositories {
+		if r.Archive == "" {
+			continue
+		}
+		for _, suite := range d.config.SuitesOf(r) {
+			_, err := d.cache.Catalog.Publication(r.Name, suite)
+			if !errors.Is(err, catalog.ErrNotFound) {
+				continue
+			}
+			g, err := d.cache.Catalog.Latest(ctx, r.Archive, suite)
+			if err == nil {
+				err = d.publish(ctx, g)
+			}
+			if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+				d.Log.Warn("publishing what an archive has already failed", "repository", r.Name, "suite", suite, "error", err)
+			}
+		}
+	}
 }

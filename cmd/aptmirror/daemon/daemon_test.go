@@ -185,3 +185,25 @@ func TestStatusBeforeTheFirstSync(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// Nothing but another bundle would ever publish there.
+func TestANewRepositoryBeginsWithWhatItsArchiveHas(t *testing.T) {
+	a := published(t)
+	c := newSite(t, a, "stable")
+	d := openDaemon(t, c)
+	if _, _, err := syncOnce(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, d)
+	c.Archives[0].URIs = nil
+	c.Repositories = append(c.Repositories, config.Repository{Name: "again", Archive: "debian"})
+	d = openDaemon(t, c)
+	for _, r := range []string{"debian", "again"} {
+		if p, err := d.cache.Catalog.Publication(r, "stable"); err != nil || p.Current.Number != 1 {
+			t.Errorf("repository %s has %v, %v", r, p.Current, err)
+		}
+		if _, err := d.cache.Catalog.Resolve(r, "dists/stable/InRelease", func(string) bool { return true }); err != nil {
+			t.Errorf("repository %s: %v", r, err)
+		}
+	}
+}
