@@ -65,8 +65,10 @@ type Daemon struct {
 	pools   map[string]*pool.Pool
 	spool   *spool
 	uploads *uploads
-	// examining has examinedAtOnce slots, for who looks into packages.
+	// examining has examinedAtOnce slots, for who looks into packages, after
+	// what they brought before.
 	examining chan struct{}
+	uploaders turns
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working

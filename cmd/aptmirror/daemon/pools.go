@@ -130,7 +130,8 @@ func (d *Daemon) pool(name string) (*pool.Pool, error) {
 }
 
 // examinedAtOnce is how many sets are unpacked at a time: each may take the
-// dictionaries of its compressors, 128 MB, and a processor for minutes.
+// dictionaries of its compressors, 128 MB, and a processor for minutes. Of one
+// uploader it is one, so that nobody keeps the others out.
 const examinedAtOnce = 2
 
 // addSpooled adds files to a pool, all or none, and has built what is made from it.
@@ -152,6 +153,11 @@ func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files 
 }
 
 func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, files []pool.File) (pool.Added, error) {
+	own, err := d.uploaders.take(ctx, by)
+	if err != nil {
+		return pool.Added{}, err
+	}
+	defer own()
 	free, err := takeSlot(ctx, d.examining)
 	if err != nil {
 		return pool.Added{}, err

@@ -311,6 +311,31 @@ func TestUploadsAreExaminedInTurn(t *testing.T) {
 	}
 }
 
+// Somebody with many packages leaves room to others.
+func TestUploadersAreExaminedOneAtATime(t *testing.T) {
+	d := poolSite(t, nil)
+	busy, err := d.uploaders.take(t.Context(), "dns:busy.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(ctx context.Context, by string) error {
+		one := newDeb(t, "one", "1")
+		return d.uploads.Upload(ctx, proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := send(ctx, "dns:busy.example.org"); !errors.Is(err, context.DeadlineExceeded) || len(d.examining) > 0 {
+		t.Errorf("a second of one uploader: %v, %d are examined", err, len(d.examining))
+	}
+	if err := send(t.Context(), "dns:other.example.org"); err != nil {
+		t.Errorf("another uploader: %v", err)
+	}
+	busy()
+	if err := send(t.Context(), "dns:busy.example.org"); err != nil || len(d.uploaders.of) > 0 {
+		t.Errorf("got %v, and %v are kept", err, d.uploaders.of)
+	}
+}
+
 // What waits of one uploader keeps no other out, and each file counts once.
 func TestNobodyTakesAllTheRoom(t *testing.T) {
 	d := poolSite(t, nil)
