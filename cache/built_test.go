@@ -413,7 +413,7 @@ func TestWhatTheSiteOwnsIsNeitherEvictedNorCollected(t *testing.T) {
 	b.record()
 	b.publishIn("site", catalog.Move{})
 	// One is no longer in the pool, but the publication has it.
-	if err := f.Catalog.RemovePoolFiles(t.Context(), "internal", []string{"main/gone"}); err != nil {
+	if err := f.Catalog.RemovePoolFiles(t.Context(), "internal", []string{"main/gone"}, "uid 0", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	owned := []blob.Digest{b.pool[0].Digest, b.pool[1].Digest, b.pool[0].Stanza, b.g.Fields, b.g.Manifest, b.listed[builtIndex+".gz"].digest}

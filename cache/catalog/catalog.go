@@ -22,6 +22,7 @@
 //	"h" repository NUL suite NUL unix Moved: what was published at a time, in seconds
 //	"t" name                          Snapshot
 //	"o" pool NUL path                 PoolFile
+//	"x" pool NUL package NUL path     RemovedPoolFile, for as long as there is the catalog
 //	"f" archive NUL byte              when packages were first seen, see sight.go
 //	"F" archive NUL suite             nothing: the packages of the suite have been seen once
 //	"s" archive NUL suite             Check: the last look at upstream, and what was last accepted

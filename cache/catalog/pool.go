@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -70,8 +69,9 @@ func (e *PoolConflictError) Error() string {
 
 // AddPoolFiles adds files to a pool, all or none; their blobs and stanzas are
 // in the store and held (cache.Hold) until it returns. A file that the pool has
-// already stays as it is. The error is a *PoolConflictError where the pool, or
-// another of the files, has other bytes for the same.
+// already stays as it is; one that was removed is there again, and no longer
+// among the RemovedPoolFiles. The error is a *PoolConflictError where the pool,
+// or another of the files, has other bytes for the same.
 func (c *Catalog) AddPoolFiles(ctx context.Context, pool string, files []PoolFile) error {
 	if err := c.addPoolFiles(ctx, pool, files); err != nil {
 		return fmt.Errorf("adding files to pool %s: %w", pool, err)
@@ -103,6 +103,9 @@ func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFil
 			if err := set(txn, key('o', pool, f.Path), f); err != nil {
 				return err
 			}
+			if err := txn.Delete(key('x', pool, f.Package, f.Path)); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -114,7 +117,7 @@ func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFil
 }
 
 func (c *Catalog) checkPoolFile(pool string, f PoolFile) error {
-	if err := checkNames(pool, f.Path); err != nil {
+	if err := checkNames(pool, f.Package, f.Path); err != nil {
 		return err
 	}
 	if f.Pool != pool {
@@ -190,31 +193,3 @@ func (c *Catalog) PoolFiles(ctx context.Context, pool string) ([]PoolFile, error
 // PoolChanges counts what was added to pools and removed from them since the
 // catalog was opened: as long as it is the same, so is PoolFiles.
 func (c *Catalog) PoolChanges() uint64 { return c.poolChanges.Load() }
-
-// RemovePoolFiles removes files from a pool, all or none; the error is
-// ErrNotFound where one of them is not there. What publications contain of them
-// stays in the store until they are no longer retained.
-func (c *Catalog) RemovePoolFiles(ctx context.Context, pool string, paths []string) error {
-	if len(paths) > maxPoolFiles {
-		return fmt.Errorf("removing files from pool %s: %d at once are too many, remove at most %d", pool, len(paths), maxPoolFiles)
-	}
-	c.numbering.Lock()
-	defer c.numbering.Unlock()
-	err := c.update(func(txn *badger.Txn) error {
-		for _, path := range paths {
-			k := key('o', pool, path)
-			if err := get(txn, k, &PoolFile{}); errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			if err := txn.Delete(k); err != nil {
-				return err
-			}
-		}
-		return context.Cause(ctx)
-	})
-	c.poolChanges.Add(1)
-	if err != nil {
-		return fmt.Errorf("removing files from pool %s: %w", pool, err)
-	}
-	return nil
-}

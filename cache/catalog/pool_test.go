@@ -115,13 +115,13 @@ func TestPoolFilesAreRemovedAllOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes := f.PoolChanges()
-	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path, "main/x"}); !errors.Is(err, ErrNotFound) {
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path, "main/x"}, "uid 0", testTime); !errors.Is(err, ErrNotFound) {
 		t.Errorf("removing what is not there: %v", err)
 	}
 	if paths := f.poolPaths(); len(paths) != 2 {
 		t.Errorf("left are %v", paths)
 	}
-	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path}); err != nil {
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path}, "uid 0", testTime); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{two.Path}, f.poolPaths()); diff != "" {
@@ -129,5 +129,52 @@ func TestPoolFilesAreRemovedAllOrNone(t *testing.T) {
 	}
 	if f.PoolChanges() == changes {
 		t.Error("the change is not counted")
+	}
+}
+
+func TestWhatWasRemovedIsRemembered(t *testing.T) {
+	f := newFixture(t)
+	one, two := f.poolFile("one", "1", "first"), f.poolFile("one-more", "1", "second")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one, two}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path, two.Path}, "uid 7", testTime); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	gone, err := f.RemovedPoolFiles(t.Context(), "internal", "one")
+	if diff := cmp.Diff([]RemovedPoolFile{{one, testTime, "uid 7"}}, gone); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	again := f.poolFile("one", "1", "other bytes")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{again}); err != nil {
+		t.Fatal(err)
+	}
+	for pool, want := range map[string]int{"internal": 0, "other": 0} {
+		if gone, err := f.RemovedPoolFiles(t.Context(), pool, "one"); len(gone) != want || err != nil {
+			t.Errorf("pool %s: %v, %v", pool, gone, err)
+		}
+	}
+	if gone, err := f.RemovedPoolFiles(t.Context(), "internal", "one-more"); len(gone) != 1 || err != nil {
+		t.Errorf("the other one: %v, %v", gone, err)
+	}
+}
+
+func TestManyPoolFilesAreRemovedAtOnce(t *testing.T) {
+	f := newFixture(t)
+	var files []PoolFile
+	var paths []string
+	for n := range maxPoolFiles {
+		files = append(files, f.poolFile("tool", fmt.Sprintf("1.%d", n), "bytes"))
+		paths = append(paths, files[n].Path)
+	}
+	if err := f.AddPoolFiles(t.Context(), "internal", files); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RemovePoolFiles(t.Context(), "internal", paths, "uid 0", testTime); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := f.RemovedPoolFiles(t.Context(), "internal", "tool"); len(gone) != maxPoolFiles || err != nil {
+		t.Errorf("%d, %v", len(gone), err)
 	}
 }

@@ -25,9 +25,10 @@ func packageCommand() *cli.Command {
 				Name: "add", Usage: "add packages to a pool: .deb, .udeb, a .dsc with its files, or all that a .changes lists", ArgsUsage: "POOL FILE...",
 				Description: "All files are added or none. Those that a .changes lists are looked for beside it. A package\n" +
 					"that the pool has already is nothing new; other content under the same name, version and\n" +
-					"architecture is refused. Where the pool has signed_by, an uploader's key has to vouch for\n" +
+					"architecture is refused, and so is what was removed from the pool. Where the pool has signed_by, an uploader's key has to vouch for\n" +
 					"each package: a signed .changes, a signed .dsc, or debsigs --sign=origin.",
 				UsageText: "aptmirror package add internal hello_1.0-1_amd64.deb\naptmirror package add internal hello_1.0-1_amd64.changes",
+				Flags:     []cli.Flag{&cli.BoolFlag{Name: "again", Usage: "take also what was removed from the pool, even with other content"}},
 				Action:    packageAdd,
 			},
 			{
@@ -36,8 +37,9 @@ func packageCommand() *cli.Command {
 			},
 			{
 				Name: "remove", Usage: "remove packages from a pool, binary and source, in one version or in all", ArgsUsage: "POOL NAME[=VERSION]...",
-				Description: "Clients that saw the package can fetch it for as long as what they saw is kept.",
-				UsageText:   "aptmirror package remove internal hello=1.0-1\naptmirror package remove internal hello", Action: packageRemove,
+				Description: "Clients that saw the package can fetch it for as long as what they saw is kept. What was\n" +
+					"removed is remembered: it comes back by package add --again alone.",
+				UsageText: "aptmirror package remove internal hello=1.0-1\naptmirror package remove internal hello", Action: packageRemove,
 			},
 		},
 		Action: unknownSubcommand,
@@ -60,7 +62,7 @@ func packageAdd(c *cli.Context) error {
 	defer closeFiles()
 	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 		var result admin.AddedPackages
-		request := admin.AddPackagesRequest{Pool: c.Args().First(), Files: files}
+		request := admin.AddPackagesRequest{Pool: c.Args().First(), Files: files, Again: c.Bool("again")}
 		err := client.CallWith(ctx, "packages/add", request, files, func(admin.Event) {}, &result)
 		if err != nil {
 			return err

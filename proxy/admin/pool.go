@@ -18,6 +18,8 @@ type Pools interface {
 type AddPackagesRequest struct {
 	Pool  string       `json:"pool"`
 	Files []Attachment `json:"files"`
+	// Again takes also what was removed from the pool, and other bytes for that.
+	Again bool `json:"again,omitempty"`
 }
 
 // AddedPackages is what became of a set of files.

@@ -6,7 +6,8 @@
 // the pool already is nothing new; other bytes for the same name, version and architecture are refused.
 //
 // A file lies where Debian's archive would have it, COMPONENT/PREFIX/SOURCE/FILE, under the name that its content gives
-// it, whatever it was called when it came. Several versions lie side by side.
+// it, whatever it was called when it came. Several versions lie side by side. What was removed does not come back by
+// itself, nor do other bytes for it.
 //
 // The package decides nothing about what clients see: that is the business of built repositories. It fetches nothing and
 // reads no folder. No byte gets into the store before the whole set was accepted.
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"sync"
 	"time"
 
@@ -91,6 +93,15 @@ type Added struct {
 // Add adds files, all or none; by says for the record who brought them. What the one who brought them can mend is an
 // *Error.
 func (p *Pool) Add(ctx context.Context, by string, files ...File) (Added, error) {
+	return p.add(ctx, by, false, files)
+}
+
+// AddAgain is Add for an administrator: it also takes what was removed from the pool, and other bytes for that.
+func (p *Pool) AddAgain(ctx context.Context, by string, files ...File) (Added, error) {
+	return p.add(ctx, by, true, files)
+}
+
+func (p *Pool) add(ctx context.Context, by string, again bool, files []File) (Added, error) {
 	offers, err := p.examine(ctx, files)
 	if err != nil {
 		return Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
@@ -101,7 +112,7 @@ func (p *Pool) Add(ctx context.Context, by string, files ...File) (Added, error)
 	}
 	p.adding.Lock()
 	defer p.adding.Unlock()
-	added, fresh, err := p.compare(ctx, offers)
+	added, fresh, err := p.compare(ctx, again, offers)
 	if err == nil && len(fresh) > 0 {
 		err = p.keep(ctx, fresh, now)
 	}
@@ -120,8 +131,9 @@ type offer struct {
 	paths  []byte // of which Paths is the digest; nil without one
 }
 
-// compare parts what the pool has from what is new to it. The second result has the new ones.
-func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh []offer, err error) {
+// compare parts what the pool has from what is new to it. The second result has the new ones. Without again, what was
+// removed is refused.
+func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added Added, fresh []offer, err error) {
 	have, err := p.List(ctx)
 	if err != nil {
 		return Added{}, nil, err
@@ -135,6 +147,11 @@ func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh 
 			added.Known = append(added.Known, same)
 			continue
 		}
+		if !again {
+			if err := p.checkRemoved(ctx, o); err != nil {
+				return Added{}, nil, err
+			}
+		}
 		if p.Guard != nil {
 			if err := p.Guard(o.PoolFile, o.claims); err != nil {
 				return Added{}, nil, &Error{guarded(err), o.file.Name, err}
@@ -145,6 +162,29 @@ func (p *Pool) compare(ctx context.Context, offers []offer) (added Added, fresh 
 	}
 	return added, fresh, nil
 }
+
+// checkRemoved keeps what was removed from coming back: machines that have it would see other bytes under its version,
+// and whoever kept a signed .changes could bring back a version that was taken away for its faults. Of source packages
+// the same parts may come with a new version.
+func (p *Pool) checkRemoved(ctx context.Context, o offer) error {
+	gone, err := p.Cache.Catalog.RemovedPoolFiles(ctx, p.Name, o.Package)
+	if err != nil {
+		return err
+	}
+	for _, g := range gone {
+		_, same, conflict := lookUp([]catalog.PoolFile{g.PoolFile}, o.PoolFile)
+		what := fmt.Sprintf("%s, which was removed from pool %s on %s by %s", path.Base(g.Path), p.Name, g.Removed.Format(time.RFC3339), g.RemovedBy)
+		switch {
+		case conflict != nil:
+			return refuse(Removed, o.file.Name, "has other bytes than %s: build a new version. "+onlyAgain, what, p.Name)
+		case same && o.Kind != catalog.PoolSourceFile:
+			return refuse(Removed, o.file.Name, "is %s. "+onlyAgain, what, p.Name)
+		}
+	}
+	return nil
+}
+
+const onlyAgain = "If it shall be so, an administrator can add it with: aptmirror package add --again %s FILE"
 
 // guarded is the reason why a guard refuses.
 func guarded(err error) Reason {

@@ -178,7 +178,7 @@ func TestRemove(t *testing.T) {
 	p := newPool(t, nil)
 	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),
 		named("c.deb", newDeb(t, control("hello", "2.0-0", "amd64", ""), "")), named("d.deb", newDeb(t, control("world", "1.0", "all", ""), "")))
-	removed, err := p.Remove(t.Context(), "hello", "2.0")
+	removed, err := p.Remove(t.Context(), "uid 7", "hello", "2.0")
 	if err != nil || len(removed) != 2 {
 		t.Errorf("removed %v, %v", removed, err)
 	}
@@ -186,7 +186,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, version := range []string{"2.0", "", "9"} {
-		_, err := p.Remove(t.Context(), "hello", version)
+		_, err := p.Remove(t.Context(), "uid 7", "hello", version)
 		if want := version == ""; (err == nil) != want || err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("%q: %v", version, err)
 		}
@@ -196,19 +196,52 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+func TestWhatWasRemovedDoesNotComeBackByItself(t *testing.T) {
+	p := newPool(t, nil)
+	one, two := newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0", "all", ""), ""))
+	orig, debian := file("tool_1.0.orig.tar.xz", "orig"), file("tool_1.0-1.debian.tar.xz", "one")
+	source := newSource(t, "tool", "1.0-1", orig, debian)
+	add(t, p, one, two)
+	add(t, p, source, orig, debian)
+	for _, name := range []string{"hello", "tool"} {
+		if _, err := p.Remove(t.Context(), "uid 7", name, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := newDeb(t, control("hello", "1.0-0", "all", "Section: contrib/net\n"), "other bytes of an equal version")
+	refused(t, p, Removed, "is hello_1.0_all.deb, which was removed from pool internal on ", one)
+	refused(t, p, Removed, " by uid 7. If it shall be so, an administrator can add it with: aptmirror package add --again internal FILE", newDeb(t, control("other", "1", "all", ""), ""), two)
+	refused(t, p, Removed, "has other bytes than hello_1.0_all.deb", other)
+	refused(t, p, Removed, "is tool_1.0-1.dsc", source, orig, debian)
+	refused(t, p, Removed, "has other bytes than tool_1.0.orig.tar.xz", newSource(t, "tool", "1.0-2", file("tool_1.0.orig.tar.xz", "changed"), file("tool_1.0-2.debian.tar.xz", "two")),
+		file("tool_1.0.orig.tar.xz", "changed"), file("tool_1.0-2.debian.tar.xz", "two"))
+	next := file("tool_1.0-2.debian.tar.xz", "two")
+	add(t, p, newSource(t, "tool", "1.0-2", orig, next), orig, next)
+	add(t, p, named("c.deb", newDeb(t, control("hello", "3.0", "all", ""), "")))
+
+	for _, f := range []File{two, other} {
+		if added, err := p.AddAgain(t.Context(), "uid 0", f); err != nil || len(added.New) != 1 {
+			t.Errorf("%s: %v, %v", f.Name, added, err)
+		}
+	}
+	if added := add(t, p, two); len(added.Known) != 1 {
+		t.Errorf("what is there again is %v", added)
+	}
+}
+
 func TestSourceFilesGoWithTheLastThatNamesThem(t *testing.T) {
 	p := newPool(t, nil)
 	orig, one, two := file("hello_1.0.orig.tar.xz", "orig"), file("hello_1.0-1.debian.tar.xz", "one"), file("hello_1.0-2.debian.tar.xz", "two")
 	add(t, p, newSource(t, "hello", "1.0-1", orig, one), orig, one)
 	add(t, p, newSource(t, "hello", "1.0-2", orig, two), two)
-	if _, err := p.Remove(t.Context(), "hello", "1.0-1"); err != nil {
+	if _, err := p.Remove(t.Context(), "uid 7", "hello", "1.0-1"); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"main/h/hello/hello_1.0-2.debian.tar.xz", "main/h/hello/hello_1.0-2.dsc", "main/h/hello/hello_1.0.orig.tar.xz"}
 	if diff := cmp.Diff(want, list(t, p)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := p.Remove(t.Context(), "hello", ""); err != nil {
+	if _, err := p.Remove(t.Context(), "uid 7", "hello", ""); err != nil {
 		t.Fatal(err)
 	}
 	if left := list(t, p); len(left) > 0 {

@@ -11,6 +11,7 @@ const (
 	Signature  Reason = "signature"  // no uploader's key vouches for a package
 	Conflict   Reason = "conflict"   // the pool has other bytes for it
 	Reserved   Reason = "reserved"   // the name may not be in this pool
+	Removed    Reason = "removed"    // the pool had it, and it was removed
 )
 
 // Error refuses a set because of one file.

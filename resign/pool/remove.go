@@ -4,23 +4,25 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/upstream/debian"
 )
 
 // Remove takes out the packages of that name, binary and source, in one version or, where that is empty, in all, and
-// returns what it removed. The files that a source package shares with another stay. The error is catalog.ErrNotFound
-// where there is no such package.
-func (p *Pool) Remove(ctx context.Context, name, version string) ([]catalog.PoolFile, error) {
-	removed, err := p.remove(ctx, name, version)
+// returns what it removed; by says for the record who asks. The files that a source package shares with another stay.
+// What was removed is remembered: it does not come back by Add. The error is catalog.ErrNotFound where there is no such
+// package.
+func (p *Pool) Remove(ctx context.Context, by, name, version string) ([]catalog.PoolFile, error) {
+	removed, err := p.remove(ctx, by, name, version)
 	if err != nil {
 		return nil, fmt.Errorf("removing %s from pool %s: %w", name, p.Name, err)
 	}
 	return removed, nil
 }
 
-func (p *Pool) remove(ctx context.Context, name, version string) ([]catalog.PoolFile, error) {
+func (p *Pool) remove(ctx context.Context, by, name, version string) ([]catalog.PoolFile, error) {
 	p.adding.Lock()
 	defer p.adding.Unlock()
 	have, err := p.List(ctx)
@@ -47,7 +49,7 @@ func (p *Pool) remove(ctx context.Context, name, version string) ([]catalog.Pool
 	for _, f := range removed {
 		paths = append(paths, f.Path)
 	}
-	return removed, p.Cache.Catalog.RemovePoolFiles(ctx, p.Name, paths)
+	return removed, p.Cache.Catalog.RemovePoolFiles(ctx, p.Name, paths, by, p.Now().UTC().Truncate(time.Second))
 }
 
 // unneeded gives the files of source packages that none of the others names.

@@ -134,13 +134,14 @@ func (d *Daemon) pool(name string) (*pool.Pool, error) {
 // uploader it is one, so that nobody keeps the others out.
 const examinedAtOnce = 2
 
-// addSpooled adds files to a pool, all or none, and has built what is made from it.
-func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files []*spooled) (pool.Added, error) {
+// addSpooled adds files to a pool, all or none, and has built what is made from it. Again says that an administrator
+// wants what was removed.
+func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, again bool, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
 	}
-	added, err := d.addInTurn(ctx, p, by, offered)
+	added, err := d.addInTurn(ctx, p, by, again, offered)
 	if err != nil {
 		d.Log.Warn("files for a pool were refused", "pool", p.Name, "by", by, "files", namesOf(files), "error", err)
 		return added, err
@@ -152,7 +153,7 @@ func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, files 
 	return added, nil
 }
 
-func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, files []pool.File) (pool.Added, error) {
+func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, again bool, files []pool.File) (pool.Added, error) {
 	own, err := d.uploaders.take(ctx, by)
 	if err != nil {
 		return pool.Added{}, err
@@ -163,6 +164,9 @@ func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, files [
 		return pool.Added{}, err
 	}
 	defer free()
+	if again {
+		return p.AddAgain(ctx, by, files...)
+	}
 	return p.Add(ctx, by, files...)
 }
 
@@ -208,7 +212,7 @@ func (d *Daemon) AddPackages(ctx context.Context, by admin.Caller, r admin.AddPa
 		}
 		files = append(files, s)
 	}
-	added, err := d.addSpooled(ctx, p, by.String(), files)
+	added, err := d.addSpooled(ctx, p, by.String(), r.Again, files)
 	if refusal := (*pool.Error)(nil); errors.As(err, &refusal) {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitRefused}
 	}
@@ -239,7 +243,7 @@ func (d *Daemon) RemovePackages(ctx context.Context, by admin.Caller, r admin.Re
 	if err != nil {
 		return nil, err
 	}
-	removed, err := p.Remove(ctx, r.Package, r.Version)
+	removed, err := p.Remove(ctx, by.String(), r.Package, r.Version)
 	if errors.Is(err, catalog.ErrNotFound) {
 		err = &admin.Error{Text: fmt.Sprintf("pool %s has no package %s; aptmirror package list %[1]s shows what it has", r.Pool, strings.TrimRight(r.Package+" "+r.Version, " ")), Exit: admin.ExitFailed}
 	}
