@@ -19,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/proxy/admin"
 )
 
@@ -50,6 +51,7 @@ const exitInterrupted = 130
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	hangups.end(stop)
 	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -103,7 +105,10 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(ctx context.Context, err error) int {
 	var fault *admin.Error
 	var usage usageError
+	var stop *daemon.StopError
 	switch {
+	case errors.As(err, &stop):
+		return admin.ExitFailed
 	case ctx.Err() != nil:
 		return exitInterrupted
 	case errors.As(err, &usage):

@@ -3,10 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +17,7 @@ func serveCommand() *cli.Command {
 		Usage: "run the daemon: serve clients and keep the archives up to date",
 		Description: "Runs in the foreground until SIGTERM or SIGINT, and logs to standard error.\n" +
 			"SIGHUP does what the command reload does.\n" +
-			"Requests under way may finish; stopping takes less than ten seconds.",
+			"Requests under way may finish; stopping takes less than ten seconds, and twenty where the disk does not answer.",
 		UsageText: "aptmirror serve\naptmirror serve --config site/aptmirror.toml --log-format json --verbose",
 		Flags: []cli.Flag{&cli.StringFlag{
 			Name: "log-format", Usage: "`FORMAT` of the log: text; json, one object a line; journal, for systemd's, which has time and priority itself",
@@ -54,14 +51,15 @@ func serve(c *cli.Context, loaded *config.Config, o daemon.Options) (err error) 
 	if loaded.Serve.Cert == "" {
 		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
 	}
-	hangup := make(chan os.Signal, 1) // a second one before the first was seen asks for the same
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	o.Hangup = hangup
+	o.Hangup = hangups.take()
 	if o.Sockets, err = daemon.ActivatedSockets(); err != nil {
 		return err
 	}
 	d, err := daemon.Open(c.Context, loaded, o)
+	if err != nil && c.Context.Err() != nil {
+		o.Log.Info("stopped before it was ready")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -21,6 +23,14 @@ const stopBound = 10 * time.Second
 // stopInTime stops the daemon and wants it to end well within the bound.
 func stopInTime(t *testing.T, p *process, s os.Signal) {
 	t.Helper()
+	if code := endsInTime(t, p, s); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// endsInTime gives the exit code.
+func endsInTime(t *testing.T, p *process, s os.Signal) int {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), stopBound)
 	defer cancel()
 	p.cmd.Process.Signal(s) // it runs
@@ -31,11 +41,82 @@ func stopInTime(t *testing.T, p *process, s os.Signal) {
 		<-p.done
 		t.Fatalf("not stopped after %s", stopBound)
 	}
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
 	if strings.Contains(p.String(), "panic") || strings.Contains(p.String(), "fatal error") {
 		t.Errorf("the daemon said\n%s", p.String())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// A daemon whose store was taken away under it ends, and says so.
+func TestStopWithoutItsState(t *testing.T) {
+	t.Parallel()
+	for name, take := range map[string]func(state string) error{
+		"removed": os.RemoveAll,
+		"replaced": func(state string) error {
+			return errors.Join(os.Rename(state, state+".away"), os.MkdirAll(state+"/blobs", 0o700), os.MkdirAll(state+"/catalog", 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _, _ := sample(t)
+			h := newHost(t, a)
+			h.must("sync")
+			p := h.serve()
+			if err := take(h.dir + "/site/state"); err != nil {
+				t.Fatal(err)
+			}
+			if code := endsInTime(t, p, syscall.SIGTERM); code != 1 || !strings.Contains(p.String(), "/state was removed or replaced while the store in it was open") {
+				t.Errorf("it ends with %d:\n%s", code, p.String())
+			}
+		})
+	}
+}
+
+// A command whose terminal goes away ends as with Ctrl-C, but under nohup; the
+// daemon reads its files again.
+func TestHangup(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	h := newHost(t, a)
+	h.must("sync")
+	p := h.serve()
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	eventually(t, "the daemon has read its files again", func() bool { return strings.Contains(p.String(), "by=SIGHUP") })
+	stopInTime(t, p, syscall.SIGTERM)
+
+	for _, nohup := range []bool{false, true} {
+		begun, proceed := make(chan struct{}, 10), make(chan struct{})
+		a.AddPackage(upstreamtest.Package{Name: fmt.Sprint("more-", nohup)})
+		a.Publish()
+		a.Fault("dists/stable/main/*/by-hash/SHA256/*", func(w http.ResponseWriter, r *http.Request, f upstreamtest.File) {
+			begun <- struct{}{}
+			select {
+			case <-proceed:
+				w.Write(f.Data)
+			case <-r.Context().Done():
+			}
+		})
+		command, want := []string{h.program, "sync"}, 130
+		if nohup {
+			command, want = append([]string{"nohup"}, command...), 0
+		}
+		cmd := h.command(t.Context(), command[0], command[1:]...)
+		out := newOutput()
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-begun
+		cmd.Process.Signal(syscall.SIGHUP)
+		if nohup {
+			close(proceed)
+		}
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != want {
+			t.Errorf("nohup %v: exit code %d\n%s", nohup, code, out)
+		}
+		a.ClearFaults()
+		h.checkStore()
 	}
 }
 

@@ -56,6 +56,11 @@ type Daemon struct {
 	life context.Context
 	end  context.CancelCauseFunc
 	jobs sync.WaitGroup
+	// asked is closed when the daemon is told to stop.
+	asked <-chan struct{}
+	place place
+	stuck bool // something did not end; of the goroutine that serves and closes
+
 	// suites has one slot for each archive and suite, taken while it is
 	// refreshed; it is not changed after Open.
 	suites map[suiteKey]chan struct{}
@@ -107,7 +112,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := cache.OpenWith(c.State, cache.Options{MaxSize: c.Cache.MaxSize, Log: o.Log, Now: o.Now})
+	store, err := openStore(ctx, c, cache.Options{MaxSize: c.Cache.MaxSize, Log: o.Log, Now: o.Now})
 	if errors.Is(err, blob.ErrLocked) {
 		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
 	}
@@ -121,6 +126,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	d.makings.Store(loadMakings(c))
 	d.states = newStates(d)
 	d.life, d.end = context.WithCancelCause(ctx)
+	d.asked, d.place = ctx.Done(), placeOf(c.State)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
@@ -141,17 +147,6 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 
 func (d *Daemon) maintenanceFailed(err error) {
 	d.Log.Warn("maintaining the store failed, it is tried again", "error", err)
-}
-
-var errClosing = errors.New("aptmirror is stopping")
-
-// Close ends jobs and fills, waits for them and closes the store.
-func (d *Daemon) Close() error {
-	d.end(errClosing)
-	d.jobs.Wait()
-	d.uploads.close()
-	d.upstream.Close()
-	return d.cache.Close()
 }
 
 // served names the suites of every repository.
