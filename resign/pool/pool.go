@@ -157,6 +157,9 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 				return Added{}, nil, &Error{guarded(err), o.file.Name, err}
 			}
 		}
+		if err := checkBreadth(have, o.PoolFile); err != nil {
+			return Added{}, nil, &Error{Malformed, o.file.Name, err}
+		}
 		have, fresh = append(have, o.PoolFile), append(fresh, o)
 		added.New = append(added.New, o.PoolFile)
 	}

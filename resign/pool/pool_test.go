@@ -174,6 +174,25 @@ func TestGuard(t *testing.T) {
 	add(t, p, newDeb(t, control("hello", "1", "all", ""), ""))
 }
 
+// Every component and architecture of a pool costs each suite with it an index more.
+func TestPoolsAreNotMadeBroad(t *testing.T) {
+	p := newPool(t, nil)
+	var files []File
+	for i := range maxArchitectures {
+		files = append(files, named(fmt.Sprint(i, ".deb"), newDeb(t, control("xx", "1", fmt.Sprint("a", i), ""), "x")))
+	}
+	add(t, p, files...)
+	refused(t, p, Malformed, "the architecture other into the pool, which has 32", newDeb(t, control("xx", "1", "other", ""), "x"))
+	add(t, p, newDeb(t, control("xx", "2", "a0", ""), "x"))
+	files = nil
+	for i := range maxComponents - 1 {
+		files = append(files, named(fmt.Sprint(i, ".deb"), newDeb(t, control(fmt.Sprint("xx", i), "1", "a0", fmt.Sprintf("Section: c%d/net\n", i)), "x")))
+	}
+	add(t, p, files...)
+	refused(t, p, Malformed, "the component other into the pool, which has 64", newDeb(t, control("yy", "1", "a0", "Section: other/net\n"), "x"))
+	add(t, p, newDeb(t, control("yy", "1", "a0", "Section: c7/net\n"), "x"))
+}
+
 func TestRemove(t *testing.T) {
 	p := newPool(t, nil)
 	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),
