@@ -48,8 +48,7 @@ func ReadChangelog(ctx context.Context, r io.ReaderAt, size int64, name string) 
 	if err := d.checkMembers(); err != nil {
 		return nil, modified, err
 	}
-	u := d.open(d.find("data.tar"), maxSearched)
-	u.packed = interruptible{ctx, u.packed}
+	u := d.open(ctx, d.find("data.tar"), maxSearched)
 	best := found{rank: 2 * len(changelogNames)}
 	if err := best.search(u, name); err != nil {
 		return nil, modified, fmt.Errorf("looking for a changelog: %w", err)

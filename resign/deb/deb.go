@@ -1,10 +1,11 @@
 // Package deb reads and writes binary packages, .deb and .udeb, in the format of deb(5).
 //
-// Reading is in memory and for strangers' files: nothing is unpacked to disk, every size, count and depth is bounded,
-// and what dpkg and apt could take differently is refused: members in another order, twice or under other names, bytes
-// that no member owns, anything but plain files in control.tar, paths that lead out of the root. Everything is read to
-// its end, so that a package with a damaged data.tar is refused here and not by dpkg on every machine. control.tar may
-// be plain, gz, xz or zst as for dpkg; data.tar also bz2, but not lzma, which nothing has written for years.
+// Reading is in memory and for strangers' files: nothing is unpacked to disk, every size, count and depth is bounded, also
+// in proportion to the file, and what dpkg and apt could take differently is refused: members in another order, twice or
+// under other names, bytes that no member owns, anything but plain files in control.tar, paths that lead out of the root.
+// Everything is read to its end, so that a package with a damaged data.tar is refused here and not by dpkg on every
+// machine. control.tar may be plain, gz, xz or zst as for dpkg; data.tar also bz2, but not lzma, which nothing has written
+// for years.
 //
 // The control file is one stanza of UTF-8 that goes into an index as it stands: its names and relations are well formed
 // as dpkg has it, and it has no field that only an index or a status file may have.
@@ -38,6 +39,10 @@ const (
 	maxFields = 512
 	// maxDataTar is the size in bytes of an unpacked data.tar above which a package is refused.
 	maxDataTar = 32 << 30
+	// freeUnpacked is how many bytes any member may unpack to, and maxRatio how many times its own size beyond that; of
+	// Debian's packages none has 100. A bomb of a few bytes would otherwise keep a processor busy for minutes.
+	freeUnpacked = 512 << 20
+	maxRatio     = 200
 	// maxEntries is the number of files of a package above which it is refused; Debian's largest have about 100,000.
 	maxEntries = 2 << 20
 	// maxPath is the size in bytes of a path above which a package is refused; Linux takes none longer than 4096.
@@ -78,13 +83,13 @@ func Read(ctx context.Context, r io.ReaderAt, size int64) (*Deb, error) {
 		return nil, err
 	}
 	control, data := d.find("control.tar"), d.find("data.tar")
-	if d.Control, err = readControl(d.open(control, maxControlTar)); err != nil {
+	if d.Control, err = readControl(d.open(ctx, control, maxControlTar)); err != nil {
 		return nil, fmt.Errorf("%s: %w", control.name, err)
 	}
 	if err := d.parse(); err != nil {
 		return nil, fmt.Errorf("control file: %w", err)
 	}
-	if d.Paths, err = readData(ctx, d.open(data, maxDataTar)); err != nil {
+	if d.Paths, err = readData(d.open(ctx, data, maxDataTar)); err != nil {
 		return nil, fmt.Errorf("%s: %w", data.name, err)
 	}
 	return d, nil
@@ -100,7 +105,7 @@ func ReadPaths(ctx context.Context, r io.ReaderAt, size int64) ([]byte, error) {
 	if err := d.checkMembers(); err != nil {
 		return nil, err
 	}
-	return readData(ctx, d.open(d.find("data.tar"), maxDataTar))
+	return readData(d.open(ctx, d.find("data.tar"), maxDataTar))
 }
 
 // checkMembers wants the three members of deb(5) in their order, and others only as deb(5) foresees them.
@@ -162,10 +167,10 @@ func (d *Deb) find(name string) member {
 	return member{}
 }
 
-// open unpacks a member as far as the limit.
-func (d *Deb) open(m member, limit int64) unpacked {
+// open unpacks a member as far as the limit and its size allow.
+func (d *Deb) open(ctx context.Context, m member, limit int64) unpacked {
 	_, format := compress.FormatOf(m.name)
-	return unpacked{packed: io.NewSectionReader(d.from, m.offset, m.size), format: format, limit: limit}
+	return unpacked{ctx: ctx, packed: io.NewSectionReader(d.from, m.offset, m.size), format: format, limit: min(limit, freeUnpacked+maxRatio*m.size)}
 }
 
 // Origin gives the signature by the package's origin that debsigs(1) adds, and what it covers: the bytes of the three

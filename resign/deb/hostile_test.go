@@ -3,7 +3,9 @@ package deb
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -265,6 +267,64 @@ func TestHostileControlFiles(t *testing.T) {
 			d, err := read(t, debOf(t, c.control))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, %v; want an error with %q", d, err, c.want)
+			}
+		})
+	}
+}
+
+// zstZeros is a zstd frame of pieces of 128 KiB of zeros, four bytes each.
+func zstZeros(pieces int) []byte {
+	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3} // a window of 128 KiB, no size
+	for n := range pieces {
+		header := 1<<1 | 128<<10<<3 // one byte that is repeated
+		if n == pieces-1 {
+			header |= 1
+		}
+		frame = append(frame, byte(header), byte(header>>8), byte(header>>16), 0)
+	}
+	return frame
+}
+
+func TestASmallPackageDoesNotUnpackToMuch(t *testing.T) {
+	control := part{name: "control.tar", data: tarOf(t, entry("control", hello))}
+	for pieces, want := range map[int]string{4000: "", 4200: "unpacks to more than 540"} {
+		_, err := read(t, ar(binaryPart, control, part{name: "data.tar.zst", data: zstZeros(pieces)}))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d pieces: %v, want %q", pieces, err, want)
+		}
+	}
+}
+
+// cancelling ends a context as soon as what lies behind an offset is read.
+type cancelling struct {
+	*bytes.Reader
+	at     int64
+	cancel func()
+}
+
+func (c cancelling) ReadAt(p []byte, at int64) (int, error) {
+	if at >= c.at {
+		c.cancel()
+	}
+	return c.Reader.ReadAt(p, at)
+}
+
+func TestUnpackingEndsWithItsContext(t *testing.T) {
+	stop := errors.New("it takes too long")
+	plain := part{name: "control.tar", data: tarOf(t, entry("control", hello))}
+	for name, parts := range map[string][2]part{
+		"data":    {plain, {name: "data.tar.zst", data: zstZeros(1000)}},
+		"control": {{name: "control.tar.zst", data: zstZeros(100)}, {name: "data.tar", data: tarOf(t)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			file := ar(binaryPart, parts[0], parts[1])
+			at := int64(len(ar(binaryPart)) + headerSize)
+			if name == "data" {
+				at = int64(len(ar(binaryPart, parts[0])) + headerSize)
+			}
+			if _, err := Read(ctx, cancelling{bytes.NewReader(file), at, func() { cancel(stop) }}, int64(len(file))); !errors.Is(err, stop) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}

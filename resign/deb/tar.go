@@ -17,6 +17,7 @@ import (
 
 // unpacked is a compressed tar archive and how much may come out of it.
 type unpacked struct {
+	ctx    context.Context // reading ends with it
 	packed io.Reader
 	format compress.Format
 	limit  int64
@@ -24,11 +25,12 @@ type unpacked struct {
 
 // walk calls visit with every entry, and reads on to the end, where compressors have their checksums.
 func (u unpacked) walk(visit func(*tar.Header, io.Reader) error) error {
-	plain, err := compress.NewReader(u.format, u.packed, u.limit)
+	decompressed, err := compress.NewReader(u.format, interruptible{u.ctx, u.packed}, u.limit)
 	if err != nil {
 		return err
 	}
-	defer plain.Close()
+	defer decompressed.Close()
+	plain := interruptible{u.ctx, decompressed} // a few bytes may take long to unpack
 	entries := tar.NewReader(plain)
 	for n := 0; ; n++ {
 		h, err := entries.Next()
@@ -120,8 +122,7 @@ func trimLines(text []byte) []byte {
 
 // readData reads all of data.tar, and gives its Paths. What dpkg makes of its files is left to dpkg, but for paths out of
 // the root.
-func readData(ctx context.Context, u unpacked) ([]byte, error) {
-	u.packed = interruptible{ctx, u.packed}
+func readData(u unpacked) ([]byte, error) {
 	var paths pathList
 	err := u.walk(func(h *tar.Header, _ io.Reader) error {
 		switch h.Typeflag {
@@ -135,10 +136,7 @@ func readData(ctx context.Context, u unpacked) ([]byte, error) {
 		if leadsOut(h.Name) || h.Typeflag == tar.TypeLink && leadsOut(h.Linkname) {
 			return errors.New("leads out of the package's root")
 		}
-		if err := paths.add(h); err != nil {
-			return err
-		}
-		return ctx.Err()
+		return paths.add(h)
 	})
 	if err != nil {
 		return nil, err
@@ -187,8 +185,8 @@ type interruptible struct {
 }
 
 func (i interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
+	if i.ctx.Err() != nil {
+		return 0, context.Cause(i.ctx)
 	}
 	return i.Reader.Read(p)
 }

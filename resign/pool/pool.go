@@ -102,7 +102,7 @@ func (p *Pool) AddAgain(ctx context.Context, by string, files ...File) (Added, e
 }
 
 func (p *Pool) add(ctx context.Context, by string, again bool, files []File) (Added, error) {
-	offers, err := p.examine(ctx, files)
+	offers, err := p.examine(ctx, files, allowed(files))
 	if err != nil {
 		return Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
 	}

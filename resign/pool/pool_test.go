@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -274,6 +275,20 @@ func TestAddingEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := p.Add(ctx, "", newDeb(t, control("hello", "1", "all", ""), "")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestExaminingHasATime(t *testing.T) {
+	p := newPool(t, nil)
+	f := newDeb(t, control("hello", "1", "all", ""), "")
+	var refusal *Error
+	if _, err := p.examine(t.Context(), []File{f}, 0); !errors.As(err, &refusal) || refusal.Reason != Malformed || !strings.Contains(err.Error(), "as-it-came.deb: reading and unpacking takes more than the 0s") {
+		t.Errorf("got %v", err)
+	}
+	for size, want := range map[int64]time.Duration{0: 30 * time.Second, 1 << 20: 30 * time.Second, 1 << 30: 30*time.Second + 512*time.Second} {
+		if got := allowed([]File{{Size: size / 2}, {Size: size / 2}}); got != want {
+			t.Errorf("%d bytes may take %v, want %v", size, got, want)
+		}
 	}
 }
 

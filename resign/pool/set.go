@@ -2,11 +2,13 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
@@ -16,6 +18,24 @@ import (
 // maxTextBytes is the size of a .changes or .dsc above which it is refused.
 const maxTextBytes = 2 << 20
 
+const (
+	// examineTime and, beyond that, examineRate in bytes a second are how fast a set has to be read and unpacked, on a slow
+	// machine as well; what takes longer was made to. Few sets are examined at a time, and others wait.
+	examineTime = 30 * time.Second
+	examineRate = 2 << 20
+)
+
+var errTooSlow = errors.New("it takes too long")
+
+// allowed is how long examining the files may take.
+func allowed(files []File) time.Duration {
+	size := int64(0)
+	for _, f := range files {
+		size += f.Size
+	}
+	return examineTime + time.Duration(size/examineRate)*time.Second
+}
+
 // nameForm is what names of files may consist of.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_%:-]{0,254}$`)
 
@@ -23,6 +43,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_%:-]{0,254}$`)
 type set struct {
 	pool    *Pool
 	ctx     context.Context // of the examination
+	at      string          // the file that is read
 	files   map[string]File
 	order   []string
 	digests map[string]blob.Digest
@@ -30,9 +51,19 @@ type set struct {
 	claimed map[string]bool // files that belong to a source package
 }
 
-// examine reads everything and gives what is to be added. Nothing is stored.
-func (p *Pool) examine(ctx context.Context, files []File) (offers []offer, err error) {
+// examine reads everything within the time that it may take, and gives what is to be added. Nothing is stored.
+func (p *Pool) examine(ctx context.Context, files []File, within time.Duration) ([]offer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, errTooSlow)
+	defer cancel()
 	s := &set{pool: p, ctx: ctx, files: map[string]File{}, digests: map[string]blob.Digest{}, claimed: map[string]bool{}}
+	offers, err := s.examine(files)
+	if errors.Is(err, errTooSlow) {
+		return nil, refuse(Malformed, s.at, "reading and unpacking takes more than the %v that are enough for files of this size; if the mirror is only busy, send it again later", within)
+	}
+	return offers, err
+}
+
+func (s *set) examine(files []File) (offers []offer, err error) {
 	if err := s.collect(files); err != nil {
 		return nil, err
 	}
@@ -44,6 +75,7 @@ func (p *Pool) examine(ctx context.Context, files []File) (offers []offer, err e
 		read   func(File) ([]offer, error)
 	}{{".deb", s.readDeb}, {".udeb", s.readDeb}, {".dsc", s.readSource}} {
 		for _, name := range s.named(kind.suffix) {
+			s.at = name
 			more, err := kind.read(s.files[name])
 			if err != nil {
 				return nil, err
@@ -66,6 +98,7 @@ func (s *set) collect(files []File) error {
 			return refuse(Malformed, f.Name, "twice in one set")
 		}
 		s.files[f.Name], s.order = f, append(s.order, f.Name)
+		s.at = f.Name
 		d, err := f.digest(s.ctx)
 		if err != nil {
 			return err

@@ -130,8 +130,8 @@ func (d *Daemon) pool(name string) (*pool.Pool, error) {
 }
 
 // examinedAtOnce is how many sets are unpacked at a time: each may take the
-// dictionaries of its compressors, 128 MB, and a processor for minutes. Of one
-// uploader it is one, so that nobody keeps the others out.
+// dictionaries of its compressors, 128 MB, and a processor for as long as package
+// pool has it. Of one uploader it is one, so that nobody keeps the others out.
 const examinedAtOnce = 2
 
 // addSpooled adds files to a pool, all or none, and has built what is made from it. Again says that an administrator
