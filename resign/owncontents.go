@@ -69,9 +69,9 @@ func (r *remains) ownContents(has func(indexName) bool) map[indexName][]ownPacka
 
 const (
 	// maxOwnPaths and maxOwnLines are the bytes and the lines of one contents that packages of pools may take; twice the
-	// bytes, and 48 more for each line, are in memory while it is written.
-	maxOwnPaths = 256 << 20
-	maxOwnLines = 8 << 20
+	// bytes, and some 64 more for each line, are in memory while it is written.
+	maxOwnPaths = 128 << 20
+	maxOwnLines = 2 << 20
 )
 
 // ownLine is a file that a package of a pool installs.

@@ -61,7 +61,8 @@ type Claims struct {
 // Pool is one pool. Its methods may be called from many goroutines.
 type Pool struct {
 	Config
-	adding sync.Mutex // from looking what the pool has until the set is added
+	maxStanzas int64      // maxStanzas, smaller in tests
+	adding     sync.Mutex // from looking what the pool has until the set is added
 }
 
 // New makes a pool of what the catalog has under its name. The configuration must not change afterwards.
@@ -72,7 +73,7 @@ func New(c Config) *Pool {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Pool{Config: c}
+	return &Pool{Config: c, maxStanzas: maxStanzas}
 }
 
 // File is a file that is offered. Its bytes must not change while it is.
@@ -138,6 +139,7 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 	if err != nil {
 		return Added{}, nil, err
 	}
+	before := have[:len(have):len(have)]
 	for _, o := range offers {
 		same, known, err := lookUp(have, o.PoolFile)
 		if err != nil {
@@ -163,7 +165,7 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 		have, fresh = append(have, o.PoolFile), append(fresh, o)
 		added.New = append(added.New, o.PoolFile)
 	}
-	return added, fresh, nil
+	return added, fresh, p.checkStanzas(before, fresh)
 }
 
 // checkRemoved keeps what was removed from coming back: machines that have it would see other bytes under its version,

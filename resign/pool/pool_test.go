@@ -194,6 +194,17 @@ func TestPoolsAreNotMadeBroad(t *testing.T) {
 	add(t, p, newDeb(t, control("yy", "1", "a0", "Section: c7/net\n"), "x"))
 }
 
+func TestStanzasOfAPoolAreBounded(t *testing.T) {
+	p := newPool(t, nil)
+	one, two := newDeb(t, control("one", "1", "all", ""), "x"), newDeb(t, control("two", "1", "all", ""), "x")
+	p.maxStanzas = int64(len(control("one", "1", "all", "")) * 3 / 2)
+	add(t, p, one)
+	refused(t, p, Malformed, "remove some first", two)
+	add(t, p, one)
+	p.maxStanzas *= 2
+	add(t, p, two)
+}
+
 func TestRemove(t *testing.T) {
 	p := newPool(t, nil)
 	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),
