@@ -46,7 +46,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		case !end.IsZero() && d.Now().After(end):
 			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", stamp(end))
 		case s.Date.Sub(d.Now()) >= longestWait:
-			s.Warning = fmt.Sprintf("clients refuse it before %s: it was signed while the clock of this machine was ahead, and each Date has to be later than the one before", stamp(s.Date))
+			s.Warning = fmt.Sprintf("it is dated %s, which is to come: clients refuse it until then, if the clock of this machine is right now and was ahead when it was signed", stamp(s.Date))
 		}
 	}
 	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
