@@ -62,6 +62,7 @@ type Claims struct {
 type Pool struct {
 	Config
 	maxStanzas int64      // maxStanzas, smaller in tests
+	maxHeld    int64      // maxHeld, likewise
 	adding     sync.Mutex // from looking what the pool has until the set is added
 }
 
@@ -73,7 +74,7 @@ func New(c Config) *Pool {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Pool{Config: c, maxStanzas: maxStanzas}
+	return &Pool{Config: c, maxStanzas: maxStanzas, maxHeld: maxHeld}
 }
 
 // File is a file that is offered. Its bytes must not change while it is.

@@ -205,6 +205,16 @@ func TestStanzasOfAPoolAreBounded(t *testing.T) {
 	add(t, p, two)
 }
 
+func TestWhatASetHoldsInMemoryIsBounded(t *testing.T) {
+	p := newPool(t, nil)
+	one, two := newDeb(t, control("one", "1", "all", ""), "x"), newDeb(t, control("two", "1", "all", ""), "x")
+	const paths = "usr/share/doc/x/data\n"
+	p.maxHeld = int64(2*len(control("one", "1", "all", "")+paths)) - 1
+	refused(t, p, Malformed, "two.deb: with it, the control files", named("one.deb", one), named("two.deb", two))
+	add(t, p, one)
+	add(t, p, two)
+}
+
 func TestRemove(t *testing.T) {
 	p := newPool(t, nil)
 	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),

@@ -49,6 +49,7 @@ type set struct {
 	digests map[string]blob.Digest
 	changes *changes        // nil where there is none
 	claimed map[string]bool // files that belong to a source package
+	held    int64           // bytes of what offers have in memory
 }
 
 // examine reads everything within the time that it may take, and gives what is to be added. Nothing is stored.
@@ -81,9 +82,26 @@ func (s *set) examine(files []File) (offers []offer, err error) {
 				return nil, err
 			}
 			offers = append(offers, more...)
+			if err := s.count(more); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return offers, s.checkRest()
+}
+
+// maxHeld is how many bytes of control files and paths the packages of a set may have together: they are in memory until
+// the set is stored.
+const maxHeld = 128 << 20
+
+func (s *set) count(offers []offer) error {
+	for _, o := range offers {
+		s.held += int64(len(o.stanza) + len(o.paths))
+	}
+	if s.held > s.pool.maxHeld {
+		return refuse(Malformed, s.at, "with it, the control files and paths of the set have more than %d bytes: add fewer packages at once", s.pool.maxHeld)
+	}
+	return nil
 }
 
 func (s *set) collect(files []File) error {
