@@ -136,8 +136,8 @@ func TestGrantsDecideWhatIsSeen(t *testing.T) {
 		{"a.example.org", "/nowhere/" + inRelease, 403, "may not read nowhere"},
 		{"a.example.org", "/", 403, "may not read"},
 		{"nobody.example.org", "/debian/" + inRelease, 403, "dns:nobody.example.org may not read debian"},
-		{"root.example.org", "/nowhere/" + inRelease, 404, "no such repository"},
-		{"root.example.org", "/", 404, "no such repository"},
+		{"root.example.org", "/nowhere/" + inRelease, 404, `404 this mirror has no repository "nowhere", it has debian, gone, mixed, secret`},
+		{"root.example.org", "/", 404, `this mirror has no repository ""`},
 		{"root.example.org", "/debian", 404, "no such file"},
 		{"root.example.org", "/debian/dists/bookworm/", 404, "no such file"},
 
@@ -146,6 +146,9 @@ func TestGrantsDecideWhatIsSeen(t *testing.T) {
 		{"c.example.org", "/mixed/dists/shut/nothing", 403, "may not read mixed/shut,"},
 		{"c.example.org", "/mixed/dists/shut/updates/InRelease", 200, "shut/updates"},
 		{"c.example.org", "/mixed/dists/shut/updates/nothing", 404, "no such file"},
+		{"c.example.org", "/mixed/dists/trixie/InRelease", 404, `404 mixed has no suite "trixie" here, it has open, shut/updates`},
+		{"c.example.org", "/mixed/dists/trixie/main/binary-amd64/Packages", 404, "no such file"},
+
 		{"c.example.org", "/mixed/pool/open.deb", 200, "package of open"},
 		{"c.example.org", "/mixed/pool/shut.deb", 404, "no such file"},
 
@@ -156,7 +159,7 @@ func TestGrantsDecideWhatIsSeen(t *testing.T) {
 		if a.code != test.code || !strings.Contains(a.status+a.body, test.text) {
 			t.Errorf("%s asks for %s: got %s\n%s\nwant %d and %q", test.client, test.path, a.status, a.body, test.code, test.text)
 		}
-		if a.closes != (test.code == 403 || test.code == 503) {
+		if a.closes != (test.code == 403 || test.code == 503 || strings.Contains(test.text, " no repository") || strings.Contains(test.text, " no suite")) {
 			t.Errorf("%s asks for %s, %s: closes the connection: %v", test.client, test.path, a.status, a.closes)
 		}
 		if test.code == 503 && (a.header.Get("Retry-After") != "30" || a.header.Get("Content-Length") == "0") {

@@ -19,6 +19,7 @@ type entry struct {
 	server   *Server
 	request  *http.Request
 	started  time.Time
+	access   *inForce          // by which it was judged last
 	identity identity.Identity // zero: refused
 	status   int
 	sent     bool   // status and header are out

@@ -17,19 +17,30 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := s.begin(w, r)
 	defer e.end()
-	a := s.access.Load()
-	grant, err := a.authorise(r, s.Now())
-	if err != nil {
-		e.refuse(http.StatusForbidden, err)
-		return
-	}
-	e.identity = grant.Identity
-	if !s.admit(e, grant) {
+	grant, ok := s.authorise(e)
+	if !ok || !s.admit(e, grant) {
 		return
 	}
 	defer s.dismiss(e)
-	if a.Origins != nil && r.URL.Host != "" {
-		s.forward(e, grant, a.Origins)
+	s.serve(e, grant)
+}
+
+// authorise judges a request by what is in force now. Where it is not ok, the
+// request has been answered.
+func (s *Server) authorise(e *entry) (grant identity.Grant, ok bool) {
+	e.access = s.access.Load()
+	grant, err := e.access.authorise(e.request, s.Now())
+	if err != nil {
+		e.refuse(http.StatusForbidden, err)
+		return grant, false
+	}
+	e.identity = grant.Identity
+	return grant, true
+}
+
+func (s *Server) serve(e *entry, grant identity.Grant) {
+	if o := e.access.Origins; o != nil && e.request.URL.Host != "" {
+		s.forward(e, grant, o)
 		return
 	}
 	s.route(e, grant)
@@ -127,11 +138,20 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.refuse(http.StatusForbidden, grant.Refusal("read "+printable(repository)))
 		return
 	}
+	if !s.Catalog.HasRepository(repository) {
+		e.err = catalog.ErrNoRepository
+		e.tell(http.StatusNotFound, s.noRepository(grant, repository)) // apt shows a person the status line alone
+		return
+	}
 	served, name, ok := s.stateOf(e, repository, name)
 	if !ok {
 		return
 	}
 	file, err := s.Catalog.Resolve(served, name, func(suite string) bool { return grant.MayRead(repository, suite) })
+	if e.access != s.access.Load() {
+		s.again(e)
+		return
+	}
 	if err == nil {
 		e.repository, e.suite, e.path, e.class = repository, file.Suite, file.Path, classOf(file.Kind)
 		s.serveFile(e, file)
@@ -149,7 +169,19 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.comeAgain("this suite has not been verified yet, try again later")
 		return
 	}
+	if why := s.noSuite(grant, repository, name); why != "" && served == repository {
+		e.tell(http.StatusNotFound, why)
+		return
+	}
 	e.plain(http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), err))
+}
+
+// again begins a request anew of which the grant is of one configuration, and
+// what was found perhaps of the next.
+func (s *Server) again(e *entry) {
+	if grant, ok := s.authorise(e); ok {
+		s.serve(e, grant)
+	}
 }
 
 // resolve looks into the suites that may be read.

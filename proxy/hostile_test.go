@@ -24,7 +24,7 @@ func TestPathsAreDecodedOnce(t *testing.T) {
 		"/../../debian/dists/bookworm/InRelease":                       200,
 		"/debian/dists/bookworm/InRelease?other=1":                     200,
 		"/debian/dists/bookworm/inrelease":                             404,
-		"/debian/dists/bookworm/%252e%252e/InRelease":                  404,
+		"/debian/dists/bookworm/%252e%252e/Packages":                   404,
 		"/debian/../../../../etc/passwd":                               403,
 	} {
 		if code == 403 {

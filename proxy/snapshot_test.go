@@ -54,7 +54,7 @@ func TestSnapshotsAreServedToWhoMayReadTheRepository(t *testing.T) {
 		"/debian/snapshot/june":                {404, "no such file"},
 		"/debian/snapshot/":                    {404, "no such file"},
 		"/debian/snapshot/june/nothing":        {404, "no such file"},
-		"/gone/snapshot/broken/" + inRelease:   {404, "no such repository"},
+		"/gone/snapshot/broken/" + inRelease:   {404, `no repository "gone"`},
 	} {
 		if a := s.dial(s.client("a.example.org")).get(path); a.code != want.code || !strings.Contains(a.body, want.text) {
 			t.Errorf("%s: %s %q, want %d %q", path, a.status, a.body, want.code, want.text)

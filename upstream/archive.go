@@ -27,7 +27,7 @@ import (
 	"aptmirror/upstream/pgp"
 )
 
-// Archive is one configured upstream. It is not changed after New.
+// Archive is one configured upstream. It is never changed: SetArchives puts another one in its place.
 type Archive struct {
 	// Name is the archive's name in the configuration and in messages.
 	Name string
@@ -69,7 +69,7 @@ func (a *Archive) scope() string {
 
 // Config is what an Upstream works with.
 type Config struct {
-	Archives []*Archive
+	Archives []*Archive // the first ones; see SetArchives
 	Blobs    *blob.Store
 	Catalog  *catalog.Catalog
 	// Room decides what is stored; nil stores everything.
@@ -92,12 +92,12 @@ type Config struct {
 // Upstream is all archives together. Its methods may be called concurrently.
 type Upstream struct {
 	Config
-	archives map[string]*Archive
-	health   health
-	resting  resting
+	health  health
+	resting resting
 
-	fills sync.WaitGroup // one for each running fill; Close waits for it
-	mu    sync.Mutex     // guards the fields below
+	fills    sync.WaitGroup // one for each running fill; Close waits for it
+	mu       sync.Mutex     // guards the fields below
+	archives map[string]*Archive
 	// running holds the fills under way, by what they bring.
 	running map[blob.Digest]*fill
 	// fetchers are made when an archive is first asked for something.
@@ -123,17 +123,36 @@ func New(c Config) *Upstream {
 		c.Fetched = func(string, int64, error) {}
 	}
 	u := &Upstream{
-		Config: c, archives: map[string]*Archive{}, running: map[blob.Digest]*fill{},
-		fetchers: map[*Archive]*fetcher{},
+		Config: c, running: map[blob.Digest]*fill{}, fetchers: map[*Archive]*fetcher{},
 	}
-	for _, a := range c.Archives {
-		u.archives[a.Name] = a
-	}
+	u.SetArchives(c.Archives)
 	return u
 }
 
+// SetArchives puts archives in the place of those there were. One that is the
+// same, by its pointer, keeps its connections. What is under way of the others
+// goes on until its context ends, and fills to their end.
+func (u *Upstream) SetArchives(archives []*Archive) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.archives = map[string]*Archive{}
+	for _, a := range archives {
+		u.archives[a.Name] = a
+	}
+	for a, f := range u.fetchers {
+		if u.archives[a.Name] != a { // who still needs it makes it anew
+			f.client.CloseIdleConnections()
+			delete(u.fetchers, a)
+		}
+	}
+}
+
 // Archive gives the archive of that name, or nil.
-func (u *Upstream) Archive(name string) *Archive { return u.archives[name] }
+func (u *Upstream) Archive(name string) *Archive {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.archives[name]
+}
 
 // Close stops the fills under way and waits for them.
 func (u *Upstream) Close() {

@@ -74,7 +74,7 @@ type fill struct {
 
 // origin gives the archive that a file can be fetched from.
 func (u *Upstream) origin(file catalog.File) (*Archive, error) {
-	a := u.archives[file.Archive]
+	a := u.Archive(file.Archive)
 	switch {
 	case a == nil || file.Kind == catalog.KindRelease:
 		return nil, fmt.Errorf("archive %s: %s is not in the store and cannot be fetched", file.Archive, file.Path)

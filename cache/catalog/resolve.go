@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"errors"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,6 +55,20 @@ func (c *Catalog) HasRepository(name string) bool {
 		_, ok = c.lazy.suitesOf(name)
 	}
 	return ok
+}
+
+// Repositories names those of Serve, sorted.
+func (c *Catalog) Repositories() []string {
+	return slices.Sorted(maps.Keys(c.view.Load().repositories))
+}
+
+// Suites names those of a repository of Serve, sorted; none for any other.
+func (c *Catalog) Suites(repository string) (names []string) {
+	for _, s := range c.view.Load().repositories[repository] {
+		names = append(names, s.suite)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Resolve tells what a clean path of a repository stands for, looking only

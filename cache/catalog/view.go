@@ -57,21 +57,54 @@ type Damage struct {
 // goes on serving files by hash and packages of the retained generations; a
 // damaged manifest is deleted, so that the next refresh makes it anew.
 func (c *Catalog) Serve(ctx context.Context, repositories map[string][]string) error {
+	return c.Replace(ctx, repositories, func() {})
+}
+
+// Replace is Serve in place of what is served. Where both have a suite, it is
+// served without a break. Between has its turn when everything is loaded: what
+// goes is served no longer then, and what comes is not served yet. With an error
+// it is not called, and nothing has changed. Nothing is published meanwhile, so it must be quick.
+func (c *Catalog) Replace(ctx context.Context, repositories map[string][]string, between func()) error {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
+	before := c.view.Load()
 	next := &view{repositories: map[string][]*suiteView{}}
 	for name, suites := range repositories {
 		next.repositories[name] = []*suiteView{}
 		for _, suite := range suites {
-			s, err := c.loadSuite(ctx, name, suite)
+			s, err := c.suiteAfter(ctx, before, name, suite)
 			if err != nil {
 				return fmt.Errorf("loading repository %s, suite %s: %w", name, suite, err)
 			}
 			next.repositories[name] = append(next.repositories[name], s)
 		}
 	}
+	c.view.Store(before.only(repositories))
+	between()
 	c.view.Store(next)
 	return nil
+}
+
+// only leaves out what repositories do not name.
+func (v *view) only(repositories map[string][]string) *view {
+	kept := &view{repositories: map[string][]*suiteView{}}
+	for name, suites := range v.repositories {
+		if _, ok := repositories[name]; ok {
+			kept.repositories[name] = slices.DeleteFunc(slices.Clone(suites), func(s *suiteView) bool { return !slices.Contains(repositories[name], s.suite) })
+		}
+	}
+	return kept
+}
+
+// suiteAfter loads a suite unless it is served already, and undamaged: each
+// publication has brought that up to date.
+func (c *Catalog) suiteAfter(ctx context.Context, before *view, repository, suite string) (*suiteView, error) {
+	for _, s := range before.repositories[repository] {
+		if s.suite == suite && len(s.damaged) == 0 {
+			return s, nil
+		}
+	}
+	return c.loadSuite(ctx, repository, suite)
 }
 
 // Damaged lists what Serve and Publish could not load, in the order of repositories.

@@ -15,11 +15,13 @@ import (
 func reloadCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "reload",
-		Usage:     "make the daemon read certificates, revocation lists and grants again",
+		Usage:     "make the daemon take up the configuration and the files that it names",
 		UsageText: "aptmirror reload\naptmirror reload --json | jq .restart",
-		Description: "No connection is dropped. What cannot be used leaves in force what was there before.\n" +
+		Description: "Archives, suites, repositories and pools come and go, and policies, grants, keyrings, keys, certificates and\n" +
+			"revocation lists are read again. No connection is dropped. Where something cannot be used, nothing\n" +
+			"of it counts, and what was in force before stays.\n" +
 			"The daemon does this by itself when these files or the configuration change, within seconds.\n" +
-			"Keys of the configuration that need a restart are named.",
+			"Keys that need a restart are named: state, cache, serve.listen, serve.max_connections, status.listen.",
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

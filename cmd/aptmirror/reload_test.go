@@ -102,7 +102,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("status does not say what needs a restart:\n%s", r.stdout)
 	}
 	h.edit(func(text string) string { return text + "nonsense = 1\n" })
-	want("a change of the files", "serving with certificates and grants of 2")
+	want("a change of the files", "serving with the configuration of 2")
 	if r := h.must("status"); !strings.Contains(r.stdout, "PROBLEM      since 2") || !strings.Contains(r.stdout, "unknown key") {
 		t.Errorf("status does not say what is wrong:\n%s", r.stdout)
 	}

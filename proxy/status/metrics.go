@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,8 +15,8 @@ import (
 const other = "other"
 
 // metrics are the counters, in a registry of their own. All series exist from
-// the start, so that the first refusal of a kind is seen as an increase; none
-// is added later, whatever clients and mirrors send.
+// the start, or from when an archive is configured, so that the first refusal of
+// a kind is seen as an increase; clients and mirrors add none, whatever they send.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -23,12 +24,19 @@ type metrics struct {
 	durations       []prometheus.Observer  // by place in outcomes
 	refusals        map[identity.Reason]prometheus.Counter
 
-	upstreamRefusals map[[3]string]prometheus.Counter // archive, suite, reason
-	fetches          map[[2]string]prometheus.Counter // archive, outcome
-	received         map[string]prometheus.Counter    // archive
+	refused, fetched, received *prometheus.CounterVec // of upstream
+	upstream                   atomic.Pointer[upstreamCounters]
 
 	jobs         map[[2]string]prometheus.Counter // kind, outcome
 	jobDurations map[string]prometheus.Observer   // kind
+}
+
+// upstreamCounters are those of the archives there are; they are replaced as a
+// whole.
+type upstreamCounters struct {
+	refusals map[[3]string]prometheus.Counter // archive, suite, reason
+	fetches  map[[2]string]prometheus.Counter // archive, outcome
+	received map[string]prometheus.Counter    // archive
 }
 
 // Buckets in seconds: a hit takes a millisecond, a DVD over a thin line hours.
@@ -81,20 +89,40 @@ func (m *metrics) addRequests() {
 }
 
 func (m *metrics) addUpstream(archives []Archive, reasons []string) {
-	refusals := m.counter("aptmirror_upstream_refusals_total", "What archives sent and was not accepted.", "archive", "suite", "reason")
-	fetches := m.counter("aptmirror_upstream_fetches_total", "Requests to mirrors of archives.", "archive", "outcome")
-	received := m.counter("aptmirror_upstream_received_bytes_total", "Bytes that came from mirrors of archives.", "archive")
-	m.upstreamRefusals, m.fetches = map[[3]string]prometheus.Counter{}, map[[2]string]prometheus.Counter{}
-	m.received = map[string]prometheus.Counter{}
+	m.refused = m.counter("aptmirror_upstream_refusals_total", "What archives sent and was not accepted.", "archive", "suite", "reason")
+	m.fetched = m.counter("aptmirror_upstream_fetches_total", "Requests to mirrors of archives.", "archive", "outcome")
+	m.received = m.counter("aptmirror_upstream_received_bytes_total", "Bytes that came from mirrors of archives.", "archive")
+	m.upstream.Store(&upstreamCounters{})
+	m.setArchives(archives, reasons)
+}
+
+// setArchives makes the series of archives that are new, and ends those of
+// archives and suites that are no more. Callers do not run at the same time.
+func (m *metrics) setArchives(archives []Archive, reasons []string) {
+	before := m.upstream.Load()
+	c := &upstreamCounters{refusals: map[[3]string]prometheus.Counter{}, fetches: map[[2]string]prometheus.Counter{}, received: map[string]prometheus.Counter{}}
 	for _, a := range append(slices.Clone(archives), Archive{Name: other}) {
-		m.received[a.Name] = received.WithLabelValues(a.Name)
+		c.received[a.Name] = m.received.WithLabelValues(a.Name)
 		for _, o := range []string{succeeded, failed} {
-			m.fetches[[2]string{a.Name, o}] = fetches.WithLabelValues(a.Name, o)
+			c.fetches[[2]string{a.Name, o}] = m.fetched.WithLabelValues(a.Name, o)
 		}
 		for _, s := range append(slices.Clone(a.Suites), other) {
 			for _, r := range append(slices.Clone(reasons), other) {
-				m.upstreamRefusals[[3]string{a.Name, s, r}] = refusals.WithLabelValues(a.Name, s, r)
+				c.refusals[[3]string{a.Name, s, r}] = m.refused.WithLabelValues(a.Name, s, r)
 			}
+		}
+	}
+	m.upstream.Store(c)
+	deleteOthers(m.refused, before.refusals, c.refusals, func(k [3]string) []string { return k[:] })
+	deleteOthers(m.fetched, before.fetches, c.fetches, func(k [2]string) []string { return k[:] })
+	deleteOthers(m.received, before.received, c.received, func(k string) []string { return []string{k} })
+}
+
+// deleteOthers ends the series that were and are no more.
+func deleteOthers[K comparable](vector *prometheus.CounterVec, before, after map[K]prometheus.Counter, labels func(K) []string) {
+	for k := range before {
+		if _, still := after[k]; !still {
+			vector.DeleteLabelValues(labels(k)...)
 		}
 	}
 }
@@ -142,18 +170,20 @@ func (m *metrics) observe(r Request) {
 func (m *metrics) clientRefused(r identity.Reason) { known(m.refusals, r, other).Inc() }
 
 func (m *metrics) upstreamRefused(archive, suite, reason string) {
-	if _, ok := m.received[archive]; !ok {
+	c := m.upstream.Load()
+	if _, ok := c.received[archive]; !ok {
 		archive = other
 	}
-	if _, ok := m.upstreamRefusals[[3]string{archive, suite, other}]; !ok {
+	if _, ok := c.refusals[[3]string{archive, suite, other}]; !ok {
 		suite = other
 	}
-	known(m.upstreamRefusals, [3]string{archive, suite, reason}, [3]string{archive, suite, other}).Inc()
+	known(c.refusals, [3]string{archive, suite, reason}, [3]string{archive, suite, other}).Inc()
 }
 
-func (m *metrics) fetched(archive string, bytes int64, err error) {
-	known(m.fetches, [2]string{archive, outcomeOf(err)}, [2]string{other, outcomeOf(err)}).Inc()
-	known(m.received, archive, other).Add(float64(max(bytes, 0)))
+func (m *metrics) upstreamFetched(archive string, bytes int64, err error) {
+	c := m.upstream.Load()
+	known(c.fetches, [2]string{archive, outcomeOf(err)}, [2]string{other, outcomeOf(err)}).Inc()
+	known(c.received, archive, other).Add(float64(max(bytes, 0)))
 }
 
 func (m *metrics) jobDone(kind string, took time.Duration, err error) {

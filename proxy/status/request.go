@@ -83,7 +83,7 @@ func (b *Board) UpstreamRefused(archive, suite, reason string) {
 
 // Fetched counts one answer of a mirror, and the bytes of it that came.
 func (b *Board) Fetched(archive string, bytes int64, err error) {
-	b.metrics.fetched(archive, bytes, err)
+	b.metrics.upstreamFetched(archive, bytes, err)
 	b.traffic.fetched(bytes, b.Now())
 }
 

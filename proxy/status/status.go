@@ -34,6 +34,7 @@ type Config struct {
 	// and the metrics, so it must be cheap.
 	State func(ctx context.Context) (*State, error)
 	// Archives are the configured ones: their counters exist from the start.
+	// See SetArchives.
 	Archives []Archive
 	// Reasons are the classes of refusals of what upstream sends, Kinds those
 	// of jobs. What is not among them counts as "other".
@@ -77,6 +78,10 @@ func New(c Config) *Board {
 	b.remember()
 	return b
 }
+
+// SetArchives puts archives in the place of those there were: counters begin and
+// end with them. One call follows the other.
+func (b *Board) SetArchives(archives []Archive) { b.metrics.setArchives(archives, b.Reasons) }
 
 // saveEvery is how often notes are written: what a crash may lose.
 const saveEvery = 10 * time.Minute

@@ -14,13 +14,14 @@ import (
 
 // Accept takes what is held of one suite for good and refreshes the suite.
 func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptRequest, news func(admin.Event)) (*admin.AcceptResult, error) {
-	a := d.upstream.Archive(r.Archive)
+	f := d.inForce.Load()
+	a := f.archive(r.Archive)
 	if a == nil || !slices.Contains(a.Suites, r.Suite) {
-		hint := config.DidYouMean(r.Archive, d.config.ArchiveNames())
+		hint := config.DidYouMean(r.Archive, f.config.ArchiveNames())
 		if a != nil {
 			hint = config.DidYouMean(r.Suite, a.Suites)
 		}
-		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s%s", r.Archive, r.Suite, d.config.Path, hint), Exit: admin.ExitUsage}
+		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s%s", r.Archive, r.Suite, f.config.Path, hint), Exit: admin.ExitUsage}
 	}
 	var result *admin.AcceptResult
 	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
@@ -36,7 +37,7 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 			tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: now import the bundle again", r.Archive, r.Suite)})
 			return "accepted that " + held.What, nil
 		}
-		result.Suite = d.refreshSuite(ctx, a, r.Suite, tell)
+		result.Suite = d.refreshSuite(ctx, suiteKey{r.Archive, r.Suite}, tell)
 		tell(eventOf(result.Suite))
 		return "accepted that " + held.What, outcome(ctx, []admin.SuiteResult{result.Suite})
 	})
@@ -44,7 +45,7 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 }
 
 func (d *Daemon) acceptHeld(ctx context.Context, k suiteKey) (catalog.Held, error) {
-	free, err := d.take(ctx, k)
+	free, err := d.takeSuite(ctx, k)
 	if err != nil {
 		return catalog.Held{}, err
 	}

@@ -66,9 +66,16 @@ func originsOf(c *config.Config) (*proxy.Origins, error) {
 	return proxy.NewOrigins(all)
 }
 
-// watchedFiles are those whose change makes a new Access or new makings.
+// watchedFiles are those whose change makes something else of a configuration.
 func watchedFiles(c *config.Config) []string {
-	return slices.Concat([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA, c.Serve.CRL, makingFiles(c))
+	files := slices.Concat([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA, c.Serve.CRL, makingFiles(c))
+	for _, a := range c.Archives {
+		files = append(files, archiveFiles(a)...)
+	}
+	for _, p := range c.Pools {
+		files = append(files, keyringFiles(p.SignedBy)...)
+	}
+	return files
 }
 
 // stamps tells whether files changed, in one line for each. The time of the

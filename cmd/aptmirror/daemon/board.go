@@ -22,10 +22,7 @@ var jobKinds = []string{"accept", "build", "export", "gc", "import", "publish", 
 
 // newBoard makes what shows the state of a serving daemon.
 func (d *Daemon) newBoard() *status.Board {
-	c := status.Config{State: d.state, Kinds: jobKinds, Notes: d.cache.Catalog, Log: d.Log, Now: d.Now}
-	for _, a := range d.config.Archives {
-		c.Archives = append(c.Archives, status.Archive{Name: a.Name, Suites: a.Suites})
-	}
+	c := status.Config{State: d.state, Archives: d.inForce.Load().boardArchives(), Kinds: jobKinds, Notes: d.cache.Catalog, Log: d.Log, Now: d.Now}
 	for _, r := range upstream.Reasons() {
 		c.Reasons = append(c.Reasons, string(r))
 	}
@@ -97,10 +94,10 @@ const pageTimeout = 30 * time.Second
 
 // pageListener listens for the status page; nil: it has no port of its own.
 func (d *Daemon) pageListener(ctx context.Context) (net.Listener, error) {
-	if d.config.Status.Listen == "" {
+	if d.began.Status.Listen == "" {
 		return nil, nil
 	}
-	l, err := listenOn(ctx, d.config.Status.Listen, "status.listen")
+	l, err := listenOn(ctx, d.began.Status.Listen, "status.listen")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the status page: %w", err)
 	}

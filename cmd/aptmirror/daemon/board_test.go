@@ -427,7 +427,7 @@ func TestRingsAndSnapshotsAreShown(t *testing.T) {
 		}
 	}
 	ring := config.Suite{Name: "stable", From: []config.Source{{Kind: config.FromRepository, Name: "debian", Suite: "stable"}}, Publish: config.Manual}
-	d.config.Repositories = append(d.config.Repositories, config.Repository{Name: "production", Suites: []config.Suite{ring}})
+	d.config().Repositories = append(d.config().Repositories, config.Repository{Name: "production", Suites: []config.Suite{ring}})
 	if _, page := shown(t, d, "/status"); !strings.Contains(page, "nothing published") {
 		t.Error("an empty ring is not told")
 	}
@@ -499,9 +499,9 @@ func TestBuiltSuitesAreShown(t *testing.T) {
 	if strings.Contains(metrics, `aptmirror_suite_checked_ok_timestamp_seconds{repository="site"`) {
 		t.Error("what is built is told as looked for")
 	}
-	m := *s.makings.Load()
+	m := *s.inForce.Load()
 	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
-	s.makings.Store(&m)
+	s.inForce.Store(&m)
 	s.archive.Publish()
 	s.sync("site", "stable")
 	if _, page := shown(t, s.Daemon, "/status"); !strings.Contains(page, "a rule is wrong") || !strings.Contains(page, "not built") || !strings.Contains(page, "holds 1 back") {

@@ -39,7 +39,7 @@ func (d *Daemon) rebuild(why string) {
 
 // due says why a build is needed although nothing was changed.
 func (d *Daemon) due(ctx context.Context) string {
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	for _, b := range m.order() {
 		g, err := d.cache.Catalog.Latest(ctx, catalog.BuiltBy(b.repository), b.suite)
 		if err == nil && !g.Next.IsZero() && !d.Now().Before(g.Next) {
@@ -60,7 +60,7 @@ func (d *Daemon) due(ctx context.Context) string {
 
 // buildJob builds and signs what has changed, but for suites that rest, as a job.
 func (d *Daemon) buildJob(ctx context.Context, why string, resting map[builtSuiteKey]bool) error {
-	if len(d.makings.Load().built()) == 0 {
+	if len(d.inForce.Load().built()) == 0 {
 		return nil
 	}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
@@ -74,7 +74,7 @@ func (d *Daemon) buildJob(ctx context.Context, why string, resting map[builtSuit
 }
 
 // built names all built repositories.
-func (m *makings) built() (names []string) {
+func (m *inForce) built() (names []string) {
 	for _, r := range m.config.Repositories {
 		if r.Built() {
 			names = append(names, r.Name)
@@ -89,26 +89,49 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 	return d.buildSuites(ctx, by, nil, tell)
 }
 
-// buildSuites leaves out suites that rest. One build runs at a time: each takes
-// the memory of an architecture's packages.
+// buildSuites leaves out suites that rest. Where the others are to be made in
+// another way meanwhile, it begins again.
 func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
-	if len(d.makings.Load().built()) == 0 {
-		return nil
+	for {
+		m := d.inForce.Load()
+		if len(m.built()) == 0 {
+			return nil
+		}
+		within, leave, err := m.making.enter(ctx)
+		if err == nil {
+			results = d.buildWith(within, by, resting, tell)
+			err = context.Cause(within)
+			leave()
+		} else {
+			results = []admin.SuiteResult{{Error: err.Error()}}
+		}
+		if !errors.Is(err, errReplaced) {
+			return results
+		}
 	}
+}
+
+// buildWith has one build run at a time: each takes the memory of an
+// architecture's packages.
+func (d *Daemon) buildWith(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	free, err := takeSlot(ctx, d.building)
 	if err != nil {
 		return []admin.SuiteResult{{Error: err.Error()}}
 	}
 	defer free()
-	m := d.makings.Load() // others may have come, and been built with, while this waited
+	m := d.inForce.Load() // others may have come, and been built with, while this waited
 	for _, b := range m.order() {
 		if resting[b] {
 			continue
 		}
-		results = append(results, d.buildSuite(ctx, m, b, by))
-		tell(eventOf(results[len(results)-1]))
+		r := d.buildSuite(ctx, m, b, by)
+		if context.Cause(ctx) == errReplaced {
+			return nil
+		}
+		results = append(results, r)
+		tell(eventOf(r))
 	}
-	if _, err := d.renewAll(ctx, by); err != nil {
+	if _, err := d.renewAll(ctx, by); err != nil && context.Cause(ctx) != errReplaced {
 		results = append(results, admin.SuiteResult{Error: err.Error()})
 		tell(eventOf(results[len(results)-1]))
 	}
@@ -117,7 +140,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSu
 
 // buildSuite brings one built suite up to date; on an error, what was served
 // before stays.
-func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by string) admin.SuiteResult {
+func (d *Daemon) buildSuite(ctx context.Context, m *inForce, b builtSuiteKey, by string) admin.SuiteResult {
 	result, began := admin.SuiteResult{Repository: b.repository, Suite: b.suite}, d.Now()
 	defer func() { d.rests.note(b, began, d.Now()) }()
 	r, s, _ := m.suite(b.repository, b.suite)
@@ -135,6 +158,9 @@ func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by
 		// Told at once, and not only when it is time to sign again.
 		_, err = d.header(m, b.repository, b.suite)
 	}
+	if context.Cause(ctx) == errReplaced {
+		return result
+	}
 	d.noteBuild(b, built, err)
 	if err != nil {
 		result.Error = err.Error()
@@ -146,7 +172,7 @@ func (d *Daemon) buildSuite(ctx context.Context, m *makings, b builtSuiteKey, by
 	return result
 }
 
-func (d *Daemon) build(ctx context.Context, m *makings, r config.Repository, s config.Suite) (resign.Built, error) {
+func (d *Daemon) build(ctx context.Context, m *inForce, r config.Repository, s config.Suite) (resign.Built, error) {
 	if err := m.faults[s.Policy]; err != nil {
 		return resign.Built{}, fmt.Errorf("building repository %s, suite %s: %w", r.Name, s.Name, err)
 	}

@@ -304,10 +304,10 @@ func TestASuiteThatCannotBeBuiltEndsWithItsOldInputs(t *testing.T) {
 	s := newBuiltSite(t, a, siteRepository)
 	s.sync("site", "stable")
 	before, _ := s.release("site", "stable")
-	good := s.makings.Load()
+	good := s.inForce.Load()
 	broken := *good
 	broken.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
-	s.makings.Store(&broken)
+	s.inForce.Store(&broken)
 	s.now = s.now.Add(2 * 24 * time.Hour)
 	a.AddPackage(upstreamtest.Package{Name: "more"})
 	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
@@ -317,7 +317,7 @@ func TestASuiteThatCannotBeBuiltEndsWithItsOldInputs(t *testing.T) {
 	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(before.ValidUntil) {
 		t.Errorf("valid until %v, which is not that of what it was made from, %v", r.ValidUntil, before.ValidUntil)
 	}
-	s.makings.Store(good)
+	s.inForce.Store(good)
 	s.now = s.now.Add(2 * 24 * time.Hour)
 	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
 	s.sync("site", "stable")
@@ -337,7 +337,7 @@ func TestASuiteThatRestsEndsWithItsOldInputs(t *testing.T) {
 	s.now = s.now.Add(2 * 24 * time.Hour)
 	a.AddPackage(upstreamtest.Package{Name: "more"})
 	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
-	if r := s.refreshSuite(t.Context(), s.upstream.Archive("debian"), "stable", nobody); r.Error != "" {
+	if r := s.refreshSuite(t.Context(), suiteKey{"debian", "stable"}, nobody); r.Error != "" {
 		t.Fatal(r.Error)
 	}
 	s.buildSuites(t.Context(), "test", map[builtSuiteKey]bool{{"site", "stable"}: true}, nobody)
@@ -353,9 +353,9 @@ func TestASuiteThatRestsEndsWithItsOldInputs(t *testing.T) {
 func TestAFailedBuildLeavesWhatWasServed(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")
-	m := *s.makings.Load()
+	m := *s.inForce.Load()
 	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
-	s.makings.Store(&m)
+	s.inForce.Store(&m)
 	s.archive.AddPackage(upstreamtest.Package{Name: "more"})
 	s.archive.Publish()
 	if r := s.sync("site", "stable"); !strings.Contains(r.Error, "a rule is wrong") || r.New {
@@ -435,11 +435,9 @@ func TestKeysAreRotated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := loadMakings(c)
-		if len(m.faults) > 0 {
+		if m := s.force(c); len(m.faults) > 0 {
 			t.Fatal(m.faults)
 		}
-		s.makings.Store(m)
 		if why := s.due(t.Context()); why != "other keys sign" {
 			t.Errorf("%s: %q is due", step.sign, why)
 		}
@@ -471,9 +469,9 @@ func TestStatusOfBuiltSuites(t *testing.T) {
 		!cmp.Equal(x.Inputs, []string{"generation 2 of archive debian, suite stable"}) || !x.CheckedOK.Equal(x.Checked) {
 		t.Errorf("%+v", x)
 	}
-	m := *s.makings.Load()
+	m := *s.inForce.Load()
 	m.faults = map[string]error{"repository site": errors.New("the key cannot be read")}
-	s.makings.Store(&m)
+	s.inForce.Store(&m)
 	s.now = s.now.Add(6 * 24 * time.Hour)
 	s.sync("site", "stable")
 	if x = find(); x.Generation != 1 || !strings.Contains(x.Error, "the key cannot be read") {

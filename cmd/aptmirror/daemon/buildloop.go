@@ -36,7 +36,7 @@ type buildLoop struct {
 func (d *Daemon) buildForever(ctx context.Context) error {
 	return (&buildLoop{
 		changes: d.changes, due: d.due, build: d.buildJob, rests: &d.rests, now: d.Now,
-		suites: func() []builtSuiteKey { return d.makings.Load().order() },
+		suites: func() []builtSuiteKey { return d.inForce.Load().order() },
 	}).run(ctx)
 }
 
@@ -92,6 +92,13 @@ func (r *rests) note(b builtSuiteKey, began, ended time.Time) {
 		r.until = map[builtSuiteKey]time.Time{}
 	}
 	r.until[b] = ended.Add(min(restShare*max(ended.Sub(began), 0), longestRest))
+}
+
+// end has no suite rest any more.
+func (r *rests) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.until)
 }
 
 // among gives the suites that rest, and until when the first of them does.

@@ -25,7 +25,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
-		if _, of, ok := d.makings.Load().suite(repository, suite); ok && of.Ring() {
+		if _, of, ok := d.inForce.Load().suite(repository, suite); ok && of.Ring() {
 			s.Advice = "it serves what is published to it: aptmirror publish SNAPSHOT " + repository
 		}
 		return s, nil
@@ -71,7 +71,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 // built.
 func (d *Daemon) siteKeyring(repository string) *pgp.Keyring {
 	var public bytes.Buffer
-	for _, k := range d.makings.Load().keys[repository] {
+	for _, k := range d.inForce.Load().keys[repository] {
 		if err := k.WritePublic(&public, false); err != nil {
 			return nil
 		}

@@ -37,12 +37,12 @@ func (d *Daemon) Close() error {
 	if d.stuck {
 		return nil // Serve has said so
 	}
-	return d.within(closeTimeout, "closing the store in "+d.config.State, d.closeAll)
+	return d.within(closeTimeout, "closing the store in "+d.began.State, d.closeAll)
 }
 
 func (d *Daemon) closeAll() error {
 	if d.place.gone() {
-		return &StopError{fmt.Sprintf("%s was removed or replaced while the store in it was open: put it back or restore a backup, else the next start makes a new store", d.config.State)}
+		return &StopError{fmt.Sprintf("%s was removed or replaced while the store in it was open: put it back or restore a backup, else the next start makes a new store", d.began.State)}
 	}
 	d.jobs.Wait()
 	d.uploads.close()

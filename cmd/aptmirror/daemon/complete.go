@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"aptmirror/cache/catalog"
-	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -76,9 +74,8 @@ func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum upstr
 // languagesOf are those of the translations that a mirrored generation is
 // wanted with. A built one has all of its translations in the store.
 func (d *Daemon) languagesOf(g catalog.Generation) []string {
-	i := slices.IndexFunc(d.config.Archives, func(a config.Archive) bool { return a.Name == g.Archive })
-	if i < 0 {
-		return nil
+	if a := d.inForce.Load().archive(g.Archive); a != nil {
+		return a.config.Languages
 	}
-	return d.config.Archives[i].Languages
+	return nil
 }

@@ -38,7 +38,7 @@ func (d *Daemon) count(ctx context.Context) error {
 		return err
 	}
 	suites := map[suiteKey]admin.SuiteStatus{}
-	for repository, names := range d.served() {
+	for repository, names := range d.inForce.Load().served() {
 		for _, suite := range names {
 			s := admin.SuiteStatus{}
 			if err := d.countSuite(ctx, repository, suite, stored, &s); err != nil {

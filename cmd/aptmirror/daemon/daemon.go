@@ -21,11 +21,9 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
 	"aptmirror/resign"
-	"aptmirror/resign/pool"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
 )
@@ -47,7 +45,7 @@ type Options struct {
 // Daemon holds the open store and everything that works on it.
 type Daemon struct {
 	Options
-	config   *config.Config
+	began    *config.Config // of the start, which decides what needs another one
 	cache    *cache.Cache
 	upstream *upstream.Upstream
 
@@ -61,13 +59,12 @@ type Daemon struct {
 	place place
 	stuck bool // something did not end; of the goroutine that serves and closes
 
-	// suites has one slot for each archive and suite, taken while it is
-	// refreshed; it is not changed after Open.
-	suites map[suiteKey]chan struct{}
+	// suites is taken in the name of an archive and suite while that is
+	// refreshed, adding in that of a pool.
+	suites, adding turns
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
-	// pools and what comes for them; not changed after Open.
-	pools   map[string]*pool.Pool
+	// What comes for pools; not changed after Open.
 	spool   *spool
 	uploads *uploads
 	// examining has examinedAtOnce slots, for who looks into packages, after
@@ -79,7 +76,8 @@ type Daemon struct {
 	working working
 	counted counted
 
-	makings  atomic.Pointer[makings]
+	inForce  atomic.Pointer[inForce] // not nil after Open
+	replaced chan struct{}           // inForce is another one, for who looks after its parts
 	builder  *resign.Builder
 	building chan struct{} // has one slot
 	rests    rests         // of suites between two builds
@@ -108,70 +106,51 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	archives, err := archivesOf(c)
-	if err != nil {
-		return nil, err
-	}
-	store, err := openStore(ctx, c, cache.Options{MaxSize: c.Cache.MaxSize, Log: o.Log, Now: o.Now})
-	if errors.Is(err, blob.ErrLocked) {
-		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the store in %s: %w", c.State, err)
-	}
-	d := &Daemon{Options: o, config: c, cache: store, suites: map[suiteKey]chan struct{}{}, whole: make(chan struct{}, 1)}
+	d := &Daemon{Options: o, began: c, whole: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
 	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
 	d.moving, d.examining = make(chan struct{}, 1), make(chan struct{}, examinedAtOnce)
-	d.builder = &resign.Builder{Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Now: o.Now}
-	d.makings.Store(loadMakings(c))
-	d.states = newStates(d)
 	d.life, d.end = context.WithCancelCause(ctx)
-	d.asked, d.place = ctx.Done(), placeOf(c.State)
-	d.upstream = upstream.New(upstream.Config{
-		Archives: archives, Blobs: store.Blobs, Catalog: store.Catalog, Room: store, Log: o.Log, Version: o.Version, Now: o.Now,
-		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
-	})
-	for _, a := range archives {
-		for _, s := range a.Suites {
-			d.suites[suiteKey{a.Name, s}] = make(chan struct{}, 1)
-		}
+	d.asked = ctx.Done()
+	f, err := d.read(c)
+	if err == nil {
+		err = d.openAll(f)
 	}
-	if err := errors.Join(d.openPools(), store.Catalog.Serve(ctx, d.served()), d.serveStates(ctx)); err != nil {
+	if err != nil {
+		d.end(err)
+		return nil, err
+	}
+	d.openPools(f)
+	d.inForce.Store(f)
+	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.served()), d.serveStates(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()
 	d.publishFound(ctx)
-	d.jobs.Go(func() { store.Maintain(d.life, d.maintenanceFailed) })
+	d.jobs.Go(func() { d.cache.Maintain(d.life, d.maintenanceFailed) })
 	return d, nil
+}
+
+// openAll opens the store and prepares what works on it.
+func (d *Daemon) openAll(f *inForce) (err error) {
+	d.cache, err = openStore(d.life, d.began, cache.Options{MaxSize: d.began.Cache.MaxSize, Log: d.Log, Now: d.Now})
+	if errors.Is(err, blob.ErrLocked) {
+		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the store in %s: %w", d.began.State, err)
+	}
+	d.place = placeOf(d.began.State)
+	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
+	d.spool, d.uploads, d.states = newSpool(d.began.State, d.cache), newUploads(d), newStates(d)
+	d.upstream = upstream.New(upstream.Config{
+		Archives: f.upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
+		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
+	})
+	return nil
 }
 
 func (d *Daemon) maintenanceFailed(err error) {
 	d.Log.Warn("maintaining the store failed, it is tried again", "error", err)
-}
-
-// served names the suites of every repository.
-func (d *Daemon) served() map[string][]string {
-	suites := map[string][]string{}
-	for _, r := range d.config.Repositories {
-		suites[r.Name] = d.config.SuitesOf(r)
-	}
-	return suites
-}
-
-func archivesOf(c *config.Config) ([]*upstream.Archive, error) {
-	var all []*upstream.Archive
-	for _, a := range c.Archives {
-		keys, err := site.Keyring(a)
-		if err != nil {
-			return nil, err
-		}
-		u, err := ArchiveOf(a, keys)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, u)
-	}
-	return all, nil
 }
 
 // ArchiveOf turns what the configuration says of an archive into what upstream
@@ -206,45 +185,57 @@ func (d *Daemon) keyring(archive string) *pgp.Keyring {
 // publish makes a generation current wherever its archive is served, unless it
 // is already.
 func (d *Daemon) publish(ctx context.Context, g catalog.Generation) error {
-	for _, r := range d.config.Repositories {
+	for _, r := range d.config().Repositories {
 		if r.Archive != g.Archive {
 			continue
 		}
-		p, err := d.cache.Catalog.Publication(r.Name, g.Suite)
-		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		if err := d.publishIn(ctx, r.Name, g); err != nil {
 			return err
 		}
-		if p.Current == g.Ref() {
-			continue
-		}
-		if _, err := d.cache.Catalog.Publish(ctx, catalog.Move{Repository: r.Name, Suite: g.Suite, Expect: p.Current, Next: g.Ref(), By: "refresh"}, d.Now()); err != nil {
-			return err
-		}
-		d.Log.Info("published", "repository", r.Name, "suite", g.Suite, "generation", g.Number, "date", g.Date)
 	}
 	return nil
 }
 
-// publishFound begins repositories that are new in the configuration with what
-// their archive has already: its mirrors may be down, and it has none where
-// imports alone feed it.
+// publishFound begins repositories that are new in the configuration, or are
+// those of another archive now, with what their archive has already: its mirrors
+// may be down, and it has none where imports alone feed it.
 func (d *Daemon) publishFound(ctx context.Context) {
-	for _, r := range d.config.Repositories {
+	c := d.config()
+	for _, r := range c.Repositories {
 		if r.Archive == "" {
 			continue
 		}
-		for _, suite := range d.config.SuitesOf(r) {
-			_, err := d.cache.Catalog.Publication(r.Name, suite)
-			if !errors.Is(err, catalog.ErrNotFound) {
-				continue
-			}
-			g, err := d.cache.Catalog.Latest(ctx, r.Archive, suite)
-			if err == nil {
-				err = d.publish(ctx, g)
-			}
-			if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		for _, suite := range c.SuitesOf(r) {
+			if err := d.publishFirst(ctx, r, suite); err != nil {
 				d.Log.Warn("publishing what an archive has already failed", "repository", r.Name, "suite", suite, "error", err)
 			}
 		}
 	}
+}
+
+func (d *Daemon) publishFirst(ctx context.Context, r config.Repository, suite string) error {
+	p, err := d.publicationOr(r.Name, suite)
+	if err != nil || p.Current.Archive == r.Archive {
+		return err
+	}
+	g, err := d.cache.Catalog.Latest(ctx, r.Archive, suite)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.publishIn(ctx, r.Name, g)
+}
+
+func (d *Daemon) publishIn(ctx context.Context, repository string, g catalog.Generation) error {
+	p, err := d.publicationOr(repository, g.Suite)
+	if err != nil || p.Current == g.Ref() {
+		return err
+	}
+	if _, err := d.cache.Catalog.Publish(ctx, catalog.Move{Repository: repository, Suite: g.Suite, Expect: p.Current, Next: g.Ref(), By: "refresh"}, d.Now()); err != nil {
+		return err
+	}
+	d.Log.Info("published", "repository", repository, "suite", g.Suite, "generation", g.Number, "date", g.Date)
+	return nil
 }

@@ -77,8 +77,8 @@ func (d *Daemon) pinsOf(ctx context.Context, name string) (pins []pinned, err er
 		return nil, err
 	}
 	for _, p := range publications {
-		if slices.Contains(d.repositoryNames(), p.Repository) {
-			pins = append(pins, pinned{Repository: p.Repository, Suite: p.Suite, Ref: p.Current, Published: p.Published})
+		if x := (catalog.Pin{Repository: p.Repository, Suite: p.Suite, Ref: p.Current, Published: p.Published}); d.isConfigured(x) {
+			pins = append(pins, pinned(x))
 		}
 	}
 	return pins, nil

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"aptmirror/cache/catalog"
@@ -13,8 +12,8 @@ import (
 )
 
 // download fetches ahead of time what an archive is configured to have whole.
-func (d *Daemon) download(ctx context.Context, g catalog.Generation, result *admin.SuiteResult, news func(admin.Event)) error {
-	c := d.configOf(g.Archive)
+func (d *Daemon) download(ctx context.Context, a *archive, g catalog.Generation, result *admin.SuiteResult, news func(admin.Event)) error {
+	c := a.config
 	if c.Download != config.All {
 		return nil
 	}
@@ -29,11 +28,6 @@ func (d *Daemon) download(ctx context.Context, g catalog.Generation, result *adm
 		return fmt.Errorf("archive %s, suite %s: all %d files are here but for what is named by %s, which no mirror has", g.Archive, g.Suite, count.Present, strings.Join(lacks, ", "))
 	}
 	return nil
-}
-
-func (d *Daemon) configOf(archive string) config.Archive {
-	i := slices.IndexFunc(d.config.Archives, func(a config.Archive) bool { return a.Name == archive })
-	return d.config.Archives[i]
 }
 
 func countFiles(r *admin.SuiteResult, c upstream.Downloaded) {

@@ -52,10 +52,10 @@ func (d *Daemon) planTree(ctx context.Context, s bundle.Snapshot, r admin.Export
 }
 
 func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
-	if len(d.config.Bundles.SignWith) == 0 {
-		return "", &admin.Error{Text: "nothing says which key signs bundles: write sign_with into the table [bundles] of " + d.config.Path, Exit: admin.ExitUsage}
+	if len(d.config().Bundles.SignWith) == 0 {
+		return "", &admin.Error{Text: "nothing says which key signs bundles: write sign_with into the table [bundles] of " + d.config().Path, Exit: admin.ExitUsage}
 	}
-	keys, err := site.SigningKeys(d.config, d.config.Bundles.SignWith)
+	keys, err := site.SigningKeys(d.config(), d.config().Bundles.SignWith)
 	if err != nil {
 		return "", fmt.Errorf("[bundles]: %w", err)
 	}

@@ -21,10 +21,10 @@ const maxReleaseFile = 10 << 20
 // Import takes in one part of a bundle. Nothing that clients see changes before
 // all parts are there and every suite is verified.
 func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportRequest, part io.Reader, news func(admin.Event)) (*admin.ImportResult, error) {
-	if len(d.config.Bundles.SignedBy) == 0 {
-		return nil, &admin.Error{Text: "nothing says whose bundles are taken: write signed_by into the table [bundles] of " + d.config.Path, Exit: admin.ExitUsage}
+	if len(d.config().Bundles.SignedBy) == 0 {
+		return nil, &admin.Error{Text: "nothing says whose bundles are taken: write signed_by into the table [bundles] of " + d.config().Path, Exit: admin.ExitUsage}
 	}
-	keys, err := site.BundleKeyring(d.config)
+	keys, err := site.BundleKeyring(d.config())
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
 		return err
 	}
 	for _, s := range known {
-		free, err := i.d.take(ctx, suiteKey{s.archive.Name, s.listed.Suite})
+		free, err := i.d.takeSuite(ctx, suiteKey{s.archive.Name, s.listed.Suite})
 		if err != nil {
 			return err
 		}
@@ -180,13 +180,13 @@ func (i *importing) known(in *bundle.Incoming) (known []*importedSuite, err erro
 		a := i.d.upstream.Archive(s.Source)
 		if a == nil || !slices.Contains(a.Suites, s.Suite) {
 			i.ignored = append(i.ignored, s.Source+" "+s.Suite)
-			i.tell(admin.Event{Archive: s.Source, Suite: s.Suite, Text: fmt.Sprintf("%s %s: no [[archive]] %q with this suite is in %s, it is left out", s.Source, s.Suite, s.Source, i.d.config.Path)})
+			i.tell(admin.Event{Archive: s.Source, Suite: s.Suite, Text: fmt.Sprintf("%s %s: no [[archive]] %q with this suite is in %s, it is left out", s.Source, s.Suite, s.Source, i.d.config().Path)})
 			continue
 		}
 		known = append(known, &importedSuite{listed: s, archive: a})
 	}
 	if len(known) == 0 {
-		return nil, &admin.Error{Text: fmt.Sprintf("%v has no suite that an archive in %s has: it has %v", in, i.d.config.Path, i.ignored), Exit: admin.ExitUsage}
+		return nil, &admin.Error{Text: fmt.Sprintf("%v has no suite that an archive in %s has: it has %v", in, i.d.config().Path, i.ignored), Exit: admin.ExitUsage}
 	}
 	slices.SortFunc(known, func(a, b *importedSuite) int {
 		return cmp.Or(cmp.Compare(a.archive.Name, b.archive.Name), cmp.Compare(a.listed.Suite, b.listed.Suite))
@@ -228,6 +228,9 @@ func (i *importing) complete(ctx context.Context, in *bundle.Incoming) error {
 func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, err error) {
 	var generations []catalog.Generation
 	for _, s := range i.suites {
+		if i.d.upstream.Archive(s.archive.Name) != s.archive {
+			return nil, fmt.Errorf("archive %s: %w while the bundle was read, import it again", s.archive.Name, errReplaced)
+		}
 		r, err := s.examined.Record(ctx)
 		if err != nil {
 			return nil, err

@@ -40,7 +40,7 @@ func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
 
 // pins names the repositories that serve a suite as its archive has it.
 func (i *importing) pins(suite *importedSuite, ref catalog.Ref) (pins []catalog.Pin, err error) {
-	for _, r := range i.d.config.Repositories {
+	for _, r := range i.d.config().Repositories {
 		if r.Archive != suite.archive.Name {
 			continue
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/resign/pool"
 )
 
@@ -30,7 +29,7 @@ const (
 // dropFolder is what is known of the folder from which a pool is filled.
 type dropFolder struct {
 	daemon *Daemon
-	pool   *pool.Pool
+	pool   *sitePool
 	dir    string
 	seen   map[string]dropped
 	tried  map[string]string // the state of a set when it was last tried, by its first file
@@ -46,21 +45,12 @@ type dropped struct {
 	looks   int       // how often since
 }
 
-func (d *Daemon) dropFolders() (folders []*dropFolder) {
-	for _, p := range d.config.Pools {
-		if p.Incoming != "" {
-			folders = append(folders, d.dropFolder(p))
-		}
-	}
-	return folders
-}
-
-func (d *Daemon) dropFolder(p config.Pool) *dropFolder {
-	return &dropFolder{daemon: d, pool: d.pools[p.Name], dir: p.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
+func (d *Daemon) dropFolder(p *sitePool) *dropFolder {
+	return &dropFolder{daemon: d, pool: p, dir: p.config.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
 }
 
 // watch takes what comes until ctx ends.
-func (f *dropFolder) watch(ctx context.Context) error {
+func (f *dropFolder) watch(ctx context.Context) {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
@@ -68,7 +58,7 @@ func (f *dropFolder) watch(ctx context.Context) error {
 		case <-tick.C:
 			f.look(ctx)
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }

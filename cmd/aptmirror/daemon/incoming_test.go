@@ -30,8 +30,7 @@ func newFolder(t *testing.T, name string) *folder {
 		}
 	})
 	d.Now = func() time.Time { return f.now }
-	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == name })
-	f.dropFolder = d.dropFolder(d.config.Pools[i])
+	f.dropFolder = d.dropFolder(d.inForce.Load().pool(name))
 	return f
 }
 

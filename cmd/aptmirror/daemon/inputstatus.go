@@ -12,7 +12,7 @@ import (
 // addInputs tells of the archives that a suite is made from and that no
 // repository serves as they are: nothing else says why they bring nothing new.
 func (d *Daemon) addInputs(ctx context.Context, s *admin.SuiteStatus) error {
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	_, suite, _ := m.suite(s.Repository, s.Suite)
 	for _, from := range suite.From {
 		verbatim := func(r config.Repository) bool { return r.Archive == from.Name }

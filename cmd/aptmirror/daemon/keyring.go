@@ -17,7 +17,7 @@ func keyringPool(repository string) string { return catalog.BuiltBy(repository) 
 
 // keyringInput is the package with the keys that sign now.
 func (d *Daemon) keyringInput(ctx context.Context, c *config.Config, repository string, s config.Suite) (in resign.Input, err error) {
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	if err := m.faults["repository "+repository]; err != nil {
 		return in, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/site"
@@ -13,20 +12,10 @@ import (
 	"aptmirror/resign"
 )
 
-// makings are what built suites are made and signed with. They are replaced as
-// a whole, by a reload. What is wrong with some of them keeps back the
-// repositories that need those, and no others.
-type makings struct {
-	config   *config.Config
-	policies map[string]*policy.Policy
-	keys     map[string][]*resign.Key // by repository
-	// faults are by the name of a policy, or "repository NAME".
-	faults map[string]error
-}
-
-// loadMakings reads the keys and rules that a configuration names.
-func loadMakings(c *config.Config) *makings {
-	m := &makings{config: c, policies: map[string]*policy.Policy{}, keys: map[string][]*resign.Key{}, faults: map[string]error{}}
+// loadMakings reads the keys and rules that a configuration names. What is
+// wrong with some of them is kept.
+func loadMakings(c *config.Config) *inForce {
+	m := &inForce{config: c, stamp: stamps(makingFiles(c)), policies: map[string]*policy.Policy{}, keys: map[string][]*resign.Key{}, faults: map[string]error{}}
 	for _, p := range c.Policies {
 		var err error
 		if m.policies[p.Name], err = readPolicy(c, p); err != nil {
@@ -45,7 +34,7 @@ func loadMakings(c *config.Config) *makings {
 	return m
 }
 
-// makingFiles are those whose change makes new makings.
+// makingFiles are those that say what is built and how it is signed.
 func makingFiles(c *config.Config) (files []string) {
 	for _, p := range c.Policies {
 		if p.File != "" {
@@ -66,7 +55,7 @@ func makingFiles(c *config.Config) (files []string) {
 }
 
 // suite gives one suite of a built repository.
-func (m *makings) suite(repository, suite string) (r config.Repository, s config.Suite, ok bool) {
+func (m *inForce) suite(repository, suite string) (r config.Repository, s config.Suite, ok bool) {
 	return suiteOf(m.config, repository, suite)
 }
 
@@ -86,7 +75,7 @@ type builtSuiteKey struct{ repository, suite string }
 
 // order lists all built suites that are not rings, those first that others are
 // made from. A configuration has no circles.
-func (m *makings) order() (list []builtSuiteKey) {
+func (m *inForce) order() (list []builtSuiteKey) {
 	var visit func(r config.Repository, s config.Suite)
 	visit = func(r config.Repository, s config.Suite) {
 		if b := (builtSuiteKey{r.Name, s.Name}); s.Ring() || slices.Contains(list, b) {
@@ -107,42 +96,11 @@ func (m *makings) order() (list []builtSuiteKey) {
 	return list
 }
 
-// fault is what keeps the makings from being taken up while others are in force.
-func (m *makings) fault() error {
+// fault is what keeps it from being taken up while another is in force.
+func (m *inForce) fault() error {
 	var all []error
 	for _, name := range slices.Sorted(maps.Keys(m.faults)) {
 		all = append(all, m.faults[name])
 	}
 	return errors.Join(all...)
-}
-
-// takeMakings puts makings in force and asks for a build with them.
-func (d *Daemon) takeMakings(m *makings) {
-	d.makings.Store(m)
-	d.rebuild("a reload")
-}
-
-// reloads reports whether a key that has changed since the daemon was started
-// with old is one of makings. Suites that come or go need a restart.
-func (m *makings) reloads(key string, old *config.Config) bool {
-	words := strings.SplitN(key, ".", 4)
-	switch words[0] {
-	case "policy", "key":
-		return true
-	case "repository":
-		// repository.NAME.KEY, repository.NAME.suite.SUITE.KEY
-		was, is := builtSuites(old), builtSuites(m.config)
-		return len(words) > 2 && slices.Equal(was, is) && slices.ContainsFunc(is, func(k builtSuiteKey) bool { return k.repository == words[1] })
-	}
-	return false
-}
-
-// builtSuites names the suites of built repositories, rings included.
-func builtSuites(c *config.Config) (all []builtSuiteKey) {
-	for _, r := range c.Repositories {
-		for _, s := range r.Suites {
-			all = append(all, builtSuiteKey{r.Name, s.Name})
-		}
-	}
-	return all
 }

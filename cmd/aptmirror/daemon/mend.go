@@ -88,12 +88,11 @@ func tellLost(lost cache.Lost, tell func(string)) {
 }
 
 func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string)) {
-	a := d.upstream.Archive(k.archive)
-	if a == nil || len(a.URIs) == 0 || d.suites[k] == nil {
+	if a, err := d.inForce.Load().archiveOf(k); err != nil || len(a.URIs) == 0 {
 		tell(fmt.Sprintf("archive %s, suite %s cannot be restored: the configuration does not say where to fetch it", k.archive, k.suite))
 		return
 	}
-	result := d.refreshSuite(ctx, a, k.suite, func(e admin.Event) { tell(e.Text) })
+	result := d.refreshSuite(ctx, k, func(e admin.Event) { tell(e.Text) })
 	tell(eventOf(result).Text)
 }
 

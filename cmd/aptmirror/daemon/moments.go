@@ -33,7 +33,7 @@ func (s *states) moment(ctx context.Context, repository string, t time.Time) (st
 	if t.After(now) {
 		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("%s is yet to come: it is %s", t.Format(momentFormat), now.UTC().Format(momentFormat))}
 	}
-	pins, began, err := s.pinsAt(repository, t)
+	pins, began, err := s.pinsAt(s.daemon.inForce.Load(), repository, t)
 	if err != nil {
 		return "", err
 	}
@@ -49,23 +49,18 @@ func (s *states) moment(ctx context.Context, repository string, t time.Time) (st
 }
 
 // pinsAt gives what was current at t, and since when all of it was.
-func (s *states) pinsAt(repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
-	for _, r := range s.daemon.config.Repositories {
-		if r.Name != repository {
+func (s *states) pinsAt(f *inForce, repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
+	for _, suite := range f.served()[repository] {
+		m, err := s.daemon.cache.Catalog.At(repository, suite, t)
+		if errors.Is(err, catalog.ErrNotFound) {
 			continue
 		}
-		for _, suite := range s.daemon.config.SuitesOf(r) {
-			m, err := s.daemon.cache.Catalog.At(repository, suite, t)
-			if errors.Is(err, catalog.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return nil, began, err
-			}
-			pins = append(pins, catalog.Pin{Repository: repository, Suite: suite, Ref: m.Current, Published: m.Published})
-			if m.Published.After(began) {
-				began = m.Published
-			}
+		if err != nil {
+			return nil, began, err
+		}
+		pins = append(pins, catalog.Pin{Repository: repository, Suite: suite, Ref: m.Current, Published: m.Published})
+		if m.Published.After(began) {
+			began = m.Published
 		}
 	}
 	return pins, began, nil
@@ -73,28 +68,23 @@ func (s *states) pinsAt(repository string, t time.Time) (pins []catalog.Pin, beg
 
 // isWhole reports whether the suites that are published of a moment are all that
 // there were.
-func (s *states) isWhole(served string, suites []string) bool {
+func (s *states) isWhole(f *inForce, served string, suites []string) bool {
 	repository, id, _ := catalog.CutSnapshotRepository(served)
 	t, err := time.Parse(momentFormat, id)
 	if err != nil {
 		return false
 	}
-	pins, _, err := s.pinsAt(repository, t)
+	pins, _, err := s.pinsAt(f, repository, t)
 	return err == nil && !slices.ContainsFunc(pins, func(p catalog.Pin) bool { return !slices.Contains(suites, p.Suite) })
 }
 
 // oldest tells from when on there is something.
 func (s *states) oldest(repository string) string {
 	var first time.Time
-	for _, r := range s.daemon.config.Repositories {
-		if r.Name != repository {
-			continue
-		}
-		for _, suite := range s.daemon.config.SuitesOf(r) {
-			m, err := s.daemon.cache.Catalog.Oldest(repository, suite)
-			if err == nil && (first.IsZero() || m.Published.Before(first)) {
-				first = m.Published
-			}
+	for _, suite := range s.daemon.inForce.Load().served()[repository] {
+		m, err := s.daemon.cache.Catalog.Oldest(repository, suite)
+		if err == nil && (first.IsZero() || m.Published.Before(first)) {
+			first = m.Published
 		}
 	}
 	if first.IsZero() {

@@ -88,7 +88,7 @@ func suitesWith(c *config.Config, name string) []string {
 // PolicyCheck looks at the policies of the configuration file as it is now, and
 // tries them on what their suites' inputs offer.
 func (d *Daemon) PolicyCheck(ctx context.Context) (*admin.PolicyCheckResult, error) {
-	c, err := config.Load(d.config.Path)
+	c, err := config.Load(d.config().Path)
 	if err != nil {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
 	}

@@ -36,7 +36,19 @@ func (s *builtSite) load() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.makings.Store(loadMakings(c))
+	s.force(c)
+}
+
+// force puts a configuration in force without a reload.
+func (s *builtSite) force(c *config.Config) *inForce {
+	s.t.Helper()
+	f, err := s.read(c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.openPools(f)
+	s.inForce.Store(f)
+	return f
 }
 
 // diff gives the changes in lines of effect and package.
@@ -110,7 +122,7 @@ func TestADiffBeforeAnythingIsPublished(t *testing.T) {
 	if err == nil || len(out.Suites) != 1 || !strings.Contains(out.Suites[0].Error, "archive:debian/stable: nothing has come from there yet") {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	s.makings.Load().faults["repository site"] = os.ErrNotExist
+	s.inForce.Load().faults["repository site"] = os.ErrNotExist
 	s.sync("site", "stable")
 	if d, got := s.diff(admin.PolicyDiffRequest{}); d.Published || d.Packages != 1 || got != "added hello 1.0 deb" {
 		t.Errorf("%+v: %s", d, got)

@@ -21,7 +21,7 @@ const maxChanges = 5000
 // PolicyDiff compares what clients see of each built suite with what the
 // configuration file, as it is now, would make of its inputs.
 func (d *Daemon) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*admin.PolicyDiffResult, error) {
-	c, err := config.Load(d.config.Path)
+	c, err := config.Load(d.config().Path)
 	if err != nil {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
 	}
@@ -117,7 +117,7 @@ func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b builtSui
 		return err
 	}
 	out.Published = seen != nil
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	_, now, _ := m.suite(b.repository, b.suite)
 	w := differ{d: d, out: out, seen: seen, before: m.policies[now.Policy], told: map[string]bool{}}
 	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return w.compare(ctx, s) }); err != nil {

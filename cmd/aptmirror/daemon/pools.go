@@ -11,25 +11,20 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign/pool"
 	"aptmirror/upstream/debian"
 )
 
-// openPools makes the pools of the configuration.
-func (d *Daemon) openPools() error {
-	d.pools, d.spool, d.uploads = map[string]*pool.Pool{}, newSpool(d.config.State, d.cache), newUploads(d)
-	for _, p := range d.config.Pools {
-		uploaders, err := site.Uploaders(p)
-		if err != nil {
-			return err
+// openPools makes the pools that are new.
+func (d *Daemon) openPools(f *inForce) {
+	for _, p := range f.pools {
+		if p.Pool == nil {
+			p.Pool = pool.New(pool.Config{
+				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, Guard: d.guard(p.config.Name), Cache: d.cache, Now: d.Now,
+			})
 		}
-		d.pools[p.Name] = pool.New(pool.Config{
-			Name: p.Name, Component: p.Component, Uploaders: uploaders, Guard: d.guard(p.Name), Cache: d.cache, Now: d.Now,
-		})
 	}
-	return nil
 }
 
 // guard keeps out of a pool what would be refused, or keep a suite from being
@@ -52,7 +47,7 @@ func (d *Daemon) guard(name string) func(catalog.PoolFile, pool.Claims) error {
 // reserved keeps names out of a pool that another pool has for itself; what says
 // how a package comes to use the name.
 func (d *Daemon) reserved(name, what, used string) error {
-	for _, other := range d.config.Pools {
+	for _, other := range d.config().Pools {
 		if pattern := matching(other.Names, used); pattern != "" && other.Name != name {
 			return fmt.Errorf("%s %s is reserved for pool %s (names = %q)", what, used, other.Name, pattern)
 		}
@@ -64,8 +59,8 @@ func (d *Daemon) reserved(name, what, used string) error {
 // those that provide the names of another pool. What they provide of archives'
 // names is looked at when a suite is built.
 func (d *Daemon) claimed(name string, f catalog.PoolFile, claims pool.Claims) error {
-	i := slices.IndexFunc(d.config.Pools, func(p config.Pool) bool { return p.Name == name })
-	if claims.Essential && f.Kind == catalog.PoolDeb && i >= 0 && matching(d.config.Pools[i].Shadows, f.Package) == "" {
+	p := d.inForce.Load().pool(name)
+	if claims.Essential && f.Kind == catalog.PoolDeb && p != nil && matching(p.config.Shadows, f.Package) == "" {
 		return fmt.Errorf("%s says Essential: yes, so that every machine would install it; if it shall, name it in shadows of pool %s", f.Package, name)
 	}
 	for _, provided := range claims.Provides {
@@ -105,7 +100,7 @@ func (d *Daemon) elsewhere(name string, f catalog.PoolFile) error {
 
 // besides are the pools that some suite has together with this one.
 func (d *Daemon) besides(name string) (others []string) {
-	for _, r := range d.config.Repositories {
+	for _, r := range d.config().Repositories {
 		for _, s := range r.Suites {
 			var pools []string
 			for _, from := range s.From {
@@ -122,11 +117,11 @@ func (d *Daemon) besides(name string) (others []string) {
 	return slices.DeleteFunc(slices.Compact(others), func(other string) bool { return other == name })
 }
 
-func (d *Daemon) pool(name string) (*pool.Pool, error) {
-	if p := d.pools[name]; p != nil {
+func (d *Daemon) pool(name string) (*sitePool, error) {
+	if p := d.inForce.Load().pool(name); p != nil {
 		return p, nil
 	}
-	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.config.Path), Exit: admin.ExitUsage}
+	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.began.Path), Exit: admin.ExitUsage}
 }
 
 // examinedAtOnce is how many sets are unpacked at a time: each may take the
@@ -136,7 +131,7 @@ const examinedAtOnce = 2
 
 // addSpooled adds files to a pool, all or none, and has built what is made from it. Again says that an administrator
 // wants what was removed.
-func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, again bool, files []*spooled) (pool.Added, error) {
+func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again bool, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
@@ -153,7 +148,14 @@ func (d *Daemon) addSpooled(ctx context.Context, p *pool.Pool, by string, again 
 	return added, nil
 }
 
-func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, again bool, files []pool.File) (pool.Added, error) {
+// addInTurn adds to a pool as it is in force. Before and after a reload they are
+// two, so that they take turns here.
+func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bool, files []pool.File) (pool.Added, error) {
+	ctx, leave, err := p.enter(ctx)
+	if err != nil {
+		return pool.Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
+	}
+	defer leave()
 	own, err := d.uploaders.take(ctx, by)
 	if err != nil {
 		return pool.Added{}, err
@@ -164,6 +166,11 @@ func (d *Daemon) addInTurn(ctx context.Context, p *pool.Pool, by string, again b
 		return pool.Added{}, err
 	}
 	defer free()
+	next, err := d.adding.take(ctx, p.Name)
+	if err != nil {
+		return pool.Added{}, err
+	}
+	defer next()
 	if again {
 		return p.AddAgain(ctx, by, files...)
 	}
@@ -233,7 +240,8 @@ func (d *Daemon) Packages(ctx context.Context, r admin.PackagesRequest) (*admin.
 	if err != nil {
 		return nil, err
 	}
-	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return d.pools[f.Pool] == nil })
+	in := d.inForce.Load()
+	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return in.pool(f.Pool) == nil })
 	return &admin.Packages{Files: poolFiles(files)}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
-	"aptmirror/upstream"
 )
 
 // preview tells what a sync would do. It changes nothing and is no job.
@@ -26,10 +25,15 @@ func (d *Daemon) preview(names []string, news func(admin.Event)) (*admin.SyncRes
 	return result, previewOutcome(d.life, result.Suites)
 }
 
-func (d *Daemon) previewSuite(ctx context.Context, a *upstream.Archive, suite string, _ func(admin.Event)) admin.SuiteResult {
+func (d *Daemon) previewSuite(ctx context.Context, k suiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
+	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.previewOnce(ctx, a, k.suite) })
+	return result
+}
+
+func (d *Daemon) previewOnce(ctx context.Context, a *archive, suite string) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
-	c := d.configOf(a.Name)
-	p, err := d.upstream.Preview(ctx, a, suite, c.Languages, c.Download == config.All)
+	c := a.config
+	p, err := d.upstream.Preview(ctx, a.Archive, suite, c.Languages, c.Download == config.All)
 	if err != nil {
 		failed(&result, err)
 		return result

@@ -30,17 +30,17 @@ const (
 	refreshInterval = time.Hour
 )
 
-// reloader takes up certificates, revocation lists, grants, policies, site keys
-// and what the built suites of a repository are made of, that change while the
-// daemon serves. No connection is touched: requests that begin
-// afterwards are judged by what is new. What cannot be used leaves in force
-// what was there before.
+// reloader takes up what changes of the configuration, and of the files that it
+// names, while the daemon serves: all of it, or nothing where some of it cannot
+// be used. No connection is touched, and what is being sent is sent to its end;
+// requests that begin afterwards are judged by what is new.
 type reloader struct {
 	daemon *Daemon
 	server *proxy.Server
 
-	mu       sync.Mutex     // held for all of one reload; guards the fields below
-	config   *config.Config // of which loaded was made
+	turn     sync.Mutex     // held for all of one reload, which alone writes the fields below
+	mu       sync.Mutex     // guards the fields below
+	config   *config.Config // as it was last in the file
 	loaded   *proxy.Access
 	seen     string // stamps of the files at the last reload
 	changing string // stamps of files that have not come to rest, or ""
@@ -53,19 +53,19 @@ type reloader struct {
 
 // newReloader reads everything for the first time.
 func (d *Daemon) newReloader() (*reloader, error) {
-	r := &reloader{daemon: d, config: d.config}
+	r := &reloader{daemon: d, config: d.began}
 	r.keepFresh()
-	r.seen = stamps(watchedFiles(d.config))
+	r.seen = stamps(watchedFiles(d.began))
 	var err error
-	if r.loaded, err = loadAccess(d.config); err != nil {
+	if r.loaded, err = loadAccess(d.began); err != nil {
 		return nil, err
 	}
 	r.access = describe(r.loaded, d.Now())
 	return r, nil
 }
 
-// Reload reads certificates, revocation lists and grants again, also where no
-// file has changed. If they cannot be used, the error says why.
+// Reload reads the configuration and its files again, also where none has
+// changed. If they cannot be used, the error says why.
 func (d *Daemon) Reload(_ context.Context, by admin.Caller) (*admin.Access, error) {
 	r := d.reloading()
 	if r == nil {
@@ -121,46 +121,64 @@ func (r *reloader) reason() string {
 	return "a change of the files"
 }
 
+// reload returns when nothing is under way any more of what is no longer in
+// force.
 func (r *reloader) reload(why string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.turn.Lock()
+	defer r.turn.Unlock()
 	r.tell(systemd.SdNotifyReloading + "\n" + systemd.SdNotifyMonotonicUsec())
-	r.tried, r.changing = r.daemon.Now().UTC(), ""
-	r.seen = stamps(watchedFiles(r.config))
-	err := r.take(why)
+	settle, err := r.tryTake(why)
 	if err != nil {
-		r.keep(err)
 		r.daemon.Log.Error("reloading failed: what was in force before stays", "by", why, "in_force_since", r.access.Read, "error", err)
+	} else {
+		settle()
 	}
 	r.tell(systemd.SdNotifyReady + "\nSTATUS=" + r.headline())
 	return err
 }
 
+// tryTake notes whether it worked.
+func (r *reloader) tryTake(why string) (settle func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tried, r.changing = r.daemon.Now().UTC(), ""
+	r.seen = stamps(watchedFiles(r.config))
+	if settle, err = r.take(why); err != nil {
+		r.keep(err)
+	}
+	return settle, err
+}
+
 // take puts in force what the files say now.
-func (r *reloader) take(why string) error {
-	next, err := config.Load(r.daemon.config.Path)
+func (r *reloader) take(why string) (settle func(), err error) {
+	d := r.daemon
+	next, err := config.Load(d.began.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	access, err := loadAccess(next)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m := loadMakings(next)
-	if err := m.fault(); err != nil {
-		return err
+	f, err := d.read(startedAs(next, d.began))
+	if err == nil {
+		err = f.fault()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if settle, err = d.replace(f, func() { r.server.SetAccess(access) }); err != nil {
+		return nil, err
 	}
 	changed := config.Changed(r.config, next)
-	r.server.SetAccess(access)
-	r.daemon.takeMakings(m)
 	r.config, r.loaded, r.access = next, access, describe(access, r.tried)
 	r.seen = stamps(watchedFiles(next))
-	r.access.Restart = slices.DeleteFunc(config.Changed(r.daemon.config, next), func(key string) bool { return reloads(key) || m.reloads(key, r.daemon.config) })
-	r.daemon.Log.Info("reloaded certificates, revocation lists, grants, policies and site keys", "by", why, "changed_keys", changed, "grants", r.access.Grants)
+	r.access.Restart = slices.DeleteFunc(config.Changed(d.began, next), func(key string) bool { return !needsRestart(key) })
+	d.Log.Info("reloaded the configuration", "by", why, "changed_keys", changed, "grants", r.access.Grants)
 	if len(r.access.Restart) > 0 {
-		r.daemon.Log.Warn("the configuration has changed where only a restart helps", "keys", r.access.Restart)
+		d.Log.Warn("the configuration has changed where only a restart helps", "keys", r.access.Restart)
 	}
-	return nil
+	return settle, nil
 }
 
 // keep notes why the files are not in force.
@@ -171,21 +189,30 @@ func (r *reloader) keep(err error) {
 	r.access.Problem = err.Error()
 }
 
-// reloads reports whether a changed key is taken up without a restart. What
-// the daemon never looks at counts, too.
-func reloads(key string) bool {
+// needsRestart reports whether a changed key is only looked at when the daemon
+// starts: where the store is, and who is listened to.
+func needsRestart(key string) bool {
 	table, _, _ := strings.Cut(key, ".")
-	aliases := table == "archive" && strings.HasSuffix(key, ".aliases")
-	return key != "serve.listen" && key != "serve.max_connections" && (table == "serve" || table == "clients" || table == "grant" || aliases)
+	return table == "state" || table == "cache" || table == "status" || key == "serve.listen" || key == "serve.max_connections"
+}
+
+// startedAs gives a configuration with what needs a restart as it began.
+func startedAs(next, began *config.Config) *config.Config {
+	c := *next
+	c.State, c.Cache, c.Status = began.State, began.Cache, began.Status
+	c.Serve.Listen, c.Serve.MaxConnections = began.Serve.Listen, began.Serve.MaxConnections
+	return &c
 }
 
 // headline is one line about the state of things.
 func (r *reloader) headline() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.access.Problem == "" {
 		return "serving"
 	}
 	first, _, _ := strings.Cut(r.access.Problem, "\n")
-	return fmt.Sprintf("serving with certificates and grants of %s, newer ones cannot be used: %s", minute(r.access.Read), first)
+	return fmt.Sprintf("serving with the configuration of %s, the newer one cannot be used: %s", minute(r.access.Read), first)
 }
 
 // tell tells the service manager; see sd_notify(3).

@@ -270,7 +270,8 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	s.edit(s.c.Path, `listen = ["127.0.0.1:0"]`, `listen = ["127.0.0.1:1"]`)
 	s.edit(s.c.Path, `client_auth = "explain"`, `client_auth = "strict"`)
 	s.edit(s.c.Path, `refresh = "15m"`, `refresh = "2h"`)
-	want := []string{"serve.listen", "archive.debian.refresh"}
+	s.edit(s.c.Path, "[serve]", "[cache]\nmax_size = \"1GB\"\n[serve]")
+	want := []string{"serve.listen", "cache"}
 	if diff := cmp.Diff(want, s.reload().Restart); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -286,7 +287,7 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 // Files are taken up when they have changed and come to rest.
 func TestChangesAreSeen(t *testing.T) {
 	c, now := newServedSite(t), time.Now()
-	d := &Daemon{config: c, Options: Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}}
+	d := &Daemon{began: c, Options: Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}}
 	r, err := d.newReloader()
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +366,7 @@ func TestWarningsAreInTime(t *testing.T) {
 // already or have lost theirs.
 func TestClientsThatEndSoonAreNamed(t *testing.T) {
 	s := serve(t)
-	clients, err := site.Clients(s.d.config)
+	clients, err := site.Clients(s.d.config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +393,7 @@ func TestClientsThatEndSoonAreNamed(t *testing.T) {
 	r := &record{}
 	named := func(days int) (names string) {
 		t.Helper()
-		ending, err := r.ending(s.d.config, now.AddDate(0, 0, days))
+		ending, err := r.ending(s.d.config(), now.AddDate(0, 0, days))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -418,7 +419,7 @@ func TestClientsThatEndSoonAreNamed(t *testing.T) {
 func TestTheServerCertificateIsRenewedInTime(t *testing.T) {
 	s := serve(t)
 	r := s.d.reloading()
-	before, err := site.ServerCertificate(s.d.config)
+	before, err := site.ServerCertificate(s.d.config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,7 +427,7 @@ func TestTheServerCertificateIsRenewedInTime(t *testing.T) {
 	defer func() { s.d.Now = clock }()
 	s.d.Now = func() time.Time { return before.NotAfter.AddDate(0, 0, -59) }
 	r.keepFresh()
-	after, err := site.ServerCertificate(s.d.config)
+	after, err := site.ServerCertificate(s.d.config())
 	if err != nil || !after.NotAfter.After(before.NotAfter) || r.renewal != nil {
 		t.Fatalf("it ends on %s as before: %v, %v", after.NotAfter, err, r.renewal)
 	}
@@ -436,7 +437,7 @@ func TestTheServerCertificateIsRenewedInTime(t *testing.T) {
 	if got := r.state(); !got.Certificate.NotAfter.Equal(after.NotAfter) || strings.Contains(strings.Join(got.Warnings, "\n"), "server certificate") {
 		t.Errorf("%s, %q", got.Certificate.NotAfter, got.Warnings)
 	}
-	if err := os.WriteFile(strings.TrimSuffix(s.d.config.Serve.ServerCA, ".crt")+".key", []byte("broken"), 0o600); err != nil {
+	if err := os.WriteFile(strings.TrimSuffix(s.d.config().Serve.ServerCA, ".crt")+".key", []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.keepFresh()

@@ -101,11 +101,11 @@ func reason(why string) string {
 
 // ringSuites gives the suites of a ring, or the one of that name.
 func (d *Daemon) ringSuites(repository, suite string) (suites []config.Suite, err error) {
-	if err := d.checkRepositories([]string{repository}); err != nil {
+	r, _, err := d.repository(repository)
+	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(d.config.Repositories, func(r config.Repository) bool { return r.Name == repository })
-	for _, s := range d.config.Repositories[i].Suites {
+	for _, s := range r.Suites {
 		if s.Ring() && (suite == "" || s.Name == suite) {
 			suites = append(suites, s)
 		}
@@ -259,12 +259,12 @@ func (d *Daemon) previewRing(ctx context.Context, repository string, moves []rin
 
 // History tells what was published of a repository, by whom and why.
 func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.History, error) {
-	if err := d.checkRepositories([]string{r.Repository}); err != nil {
+	_, suites, err := d.repository(r.Repository)
+	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(d.config.Repositories, func(c config.Repository) bool { return c.Name == r.Repository })
 	out := &admin.History{Moves: []admin.Moved{}}
-	for _, suite := range d.config.SuitesOf(d.config.Repositories[i]) {
+	for _, suite := range suites {
 		if r.Suite != "" && suite != r.Suite {
 			continue
 		}

@@ -2,10 +2,11 @@ package daemon
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"sync"
 	"time"
 
-	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 )
 
@@ -18,8 +19,40 @@ const (
 	firstRetry = time.Minute
 )
 
-// refreshForever keeps one archive up to date until ctx ends, beginning now.
-func (d *Daemon) refreshForever(ctx context.Context, a config.Archive) error {
+// lookAfterAll keeps the archives up to date and takes what comes in drop
+// folders, of those that are in force, until ctx ends.
+func (d *Daemon) lookAfterAll(ctx context.Context) error {
+	var working sync.WaitGroup
+	defer working.Wait()
+	lookedAfter := map[*tenure]bool{}
+	for {
+		f := d.inForce.Load()
+		maps.DeleteFunc(lookedAfter, func(t *tenure, _ bool) bool { return t.life.Err() != nil })
+		for _, a := range f.archives {
+			if len(a.URIs) > 0 && !lookedAfter[a.tenure] {
+				lookedAfter[a.tenure] = true
+				working.Go(func() { d.refreshForever(ctx, a) })
+			}
+		}
+		for _, p := range f.pools {
+			if p.config.Incoming != "" && !lookedAfter[p.tenure] {
+				lookedAfter[p.tenure] = true
+				working.Go(func() { d.emptyForever(ctx, p) })
+			}
+		}
+		select {
+		case <-d.replaced:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// refreshForever keeps one archive up to date until ctx or its tenure ends,
+// beginning now.
+func (d *Daemon) refreshForever(ctx context.Context, a *archive) {
+	ctx, over := a.until(ctx)
+	defer over()
 	failures := 0
 	for {
 		_, err := d.sync(bySchedule, []string{a.Name}, func(admin.Event) {})
@@ -28,10 +61,17 @@ func (d *Daemon) refreshForever(ctx context.Context, a config.Archive) error {
 		} else {
 			failures = 0
 		}
-		if !wait(ctx, pause(a.Refresh, failures, rand.Float64())) {
-			return nil
+		if !wait(ctx, pause(a.config.Refresh, failures, rand.Float64())) {
+			return
 		}
 	}
+}
+
+// emptyForever takes what comes in the drop folder of a pool, likewise.
+func (d *Daemon) emptyForever(ctx context.Context, p *sitePool) {
+	ctx, over := p.until(ctx)
+	defer over()
+	d.dropFolder(p).watch(ctx)
 }
 
 // pause gives the time until the next refresh; random is in [0, 1).

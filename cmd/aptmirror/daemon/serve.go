@@ -34,14 +34,14 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	handler := admin.NewHandler(d, os.Getuid())
 	server := proxy.New(proxy.Config{
 		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: d.states, Changelogs: d.newChangelogs(),
-		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.config.Serve.MaxConnections,
+		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.began.Serve.MaxConnections,
 		Uploads: d.uploads, Status: board.Handler(), Observe: observer(board),
 		Admin: func(w http.ResponseWriter, r *http.Request, by identity.Identity) {
 			handler.ServeHTTP(w, admin.AsIdentity(r, by.Name))
 		},
 	})
 	reloads.server = server
-	calls, err := admin.Listen(d.config.Socket())
+	calls, err := admin.Listen(d.began.Socket())
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (d *Daemon) announce(reloads *reloader, listeners []net.Listener, ready fun
 		d.listen = append(d.listen, l.Addr().String())
 	}
 	d.mu.Unlock()
-	d.Log.Info("serving", "listen", d.listen, "config", d.config.Path)
+	d.Log.Info("serving", "listen", d.listen, "config", d.began.Path)
 	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
 		d.Log.Warn("telling systemd that aptmirror is ready failed", "error", err)
 	}
@@ -98,14 +98,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return d.snapshotForever(ctx) })
 	group.Go(func() error { return d.watchdog(ctx) })
 	group.Go(func() error { return d.uploads.watch(ctx) })
-	for _, f := range d.dropFolders() {
-		group.Go(func() error { return f.watch(ctx) })
-	}
-	for _, a := range d.config.Archives {
-		if len(a.URIs) > 0 {
-			group.Go(func() error { return d.refreshForever(ctx, a) })
-		}
-	}
+	group.Go(func() error { return d.lookAfterAll(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		return d.stop(ctx, server, api)

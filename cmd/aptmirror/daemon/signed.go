@@ -41,7 +41,7 @@ func (d *Daemon) move(ctx context.Context, m catalog.Move) (catalog.Publication,
 // signed makes what is signed of a publication of a built generation. It is held
 // until release is called, once the publication is recorded.
 func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog.Generation) (s *catalog.Signed, release func(), err error) {
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	h, err := d.header(m, repository, suite)
 	if err == nil {
 		err = d.awaitDate(ctx, h.Date)
@@ -78,7 +78,7 @@ func base(repository string) string {
 }
 
 // header is what Release would say of a suite if it was signed now.
-func (d *Daemon) header(m *makings, repository, suite string) (resign.Header, error) {
+func (d *Daemon) header(m *inForce, repository, suite string) (resign.Header, error) {
 	r, s, ok := m.suite(base(repository), suite)
 	if !ok {
 		return resign.Header{}, errors.New("it is not configured")
@@ -133,7 +133,7 @@ func keyFaults(keys []*resign.Key, now time.Time) error {
 // cannot be built from what the archives have now, or was not yet, it still has
 // what they had before, and ends with that. A ring and what is made from it stand
 // still on purpose.
-func (d *Daemon) ends(m *makings, b builtSuiteKey, s config.Suite) []time.Time {
+func (d *Daemon) ends(m *inForce, b builtSuiteKey, s config.Suite) []time.Time {
 	if s.Ring() {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (d *Daemon) ends(m *makings, b builtSuiteKey, s config.Suite) []time.Time {
 }
 
 // inputEnds are when archives say that what they have now is no longer good.
-func (d *Daemon) inputEnds(m *makings, s config.Suite) (all []time.Time) {
+func (d *Daemon) inputEnds(m *inForce, s config.Suite) (all []time.Time) {
 	for _, from := range s.From {
 		switch from.Kind {
 		case config.FromArchive:
@@ -158,7 +158,7 @@ func (d *Daemon) inputEnds(m *makings, s config.Suite) (all []time.Time) {
 }
 
 // renewalOf says why a publication has to be signed again now, "" if it has not.
-func (d *Daemon) renewalOf(ctx context.Context, m *makings, p catalog.Publication) (why string) {
+func (d *Daemon) renewalOf(ctx context.Context, m *inForce, p catalog.Publication) (why string) {
 	if p.Signed == nil {
 		return ""
 	}
@@ -201,7 +201,7 @@ func (d *Daemon) saysTheSame(ctx context.Context, p catalog.Publication, h resig
 
 // faultOfRing says why a ring could not be signed again. Suites that are built
 // tell that themselves, and snapshots share the keys of one or the other.
-func (d *Daemon) faultOfRing(m *makings, p catalog.Publication) error {
+func (d *Daemon) faultOfRing(m *inForce, p catalog.Publication) error {
 	if _, s, ok := m.suite(p.Repository, p.Suite); !ok || !s.Ring() {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err erro
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
 		return 0, err
 	}
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	var faults []error
 	for _, p := range publications {
 		why := d.renewalOf(ctx, m, p)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 )
 
@@ -56,7 +57,7 @@ func (d *Daemon) Snapshot(ctx context.Context, r admin.SnapshotName) (*admin.Sna
 	}
 	out := &admin.SnapshotDetails{Snapshot: snapshotOf(s, publications), Addresses: []string{}}
 	for _, repository := range repositoriesOf(s) {
-		out.Addresses = append(out.Addresses, d.config.Serve.PublicURL+"/"+catalog.SnapshotRepository(repository, s.Name)+"/")
+		out.Addresses = append(out.Addresses, d.config().Serve.PublicURL+"/"+catalog.SnapshotRepository(repository, s.Name)+"/")
 	}
 	count, err := d.countPinned(ctx, s)
 	out.Wanted, out.Present, out.WantedBytes, out.PresentBytes = count.Wanted, count.Present, count.WantedBytes, count.PresentBytes
@@ -119,18 +120,24 @@ func (d *Daemon) createSnapshot(s catalog.Snapshot, repositories []string, news 
 
 func (d *Daemon) checkRepositories(names []string) error {
 	for _, n := range names {
-		if !slices.Contains(d.repositoryNames(), n) {
-			return &admin.Error{Text: fmt.Sprintf("no repository is called %q in %s: there are %s", n, d.config.Path, strings.Join(d.repositoryNames(), ", ")), Exit: admin.ExitUsage}
+		if _, _, err := d.repository(n); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (d *Daemon) repositoryNames() (names []string) {
-	for _, r := range d.config.Repositories {
+// repository gives one of the configuration, with its suites.
+func (d *Daemon) repository(name string) (r config.Repository, suites []string, err error) {
+	c := d.config()
+	var names []string
+	for _, r := range c.Repositories {
+		if r.Name == name {
+			return r, c.SuitesOf(r), nil
+		}
 		names = append(names, r.Name)
 	}
-	return names
+	return r, nil, &admin.Error{Text: fmt.Sprintf("no repository is called %q in %s: there are %s", name, c.Path, strings.Join(names, ", ")), Exit: admin.ExitUsage}
 }
 
 // pin records the snapshot. All publications are read in one transaction, so
@@ -141,11 +148,12 @@ func (d *Daemon) pin(ctx context.Context, s *catalog.Snapshot, repositories []st
 		return err
 	}
 	s.Created = d.Now().UTC()
-	for _, r := range d.config.Repositories {
+	c := d.config()
+	for _, r := range c.Repositories {
 		if len(repositories) > 0 && !slices.Contains(repositories, r.Name) {
 			continue
 		}
-		for _, suite := range d.config.SuitesOf(r) {
+		for _, suite := range c.SuitesOf(r) {
 			i := slices.IndexFunc(publications, func(p catalog.Publication) bool { return p.Repository == r.Name && p.Suite == suite })
 			if i < 0 {
 				tell(admin.Event{Text: fmt.Sprintf("%s %s: nothing is published yet, so that it is not part of the snapshot", r.Name, suite), Failed: true})

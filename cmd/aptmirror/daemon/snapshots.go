@@ -24,7 +24,7 @@ func (d *Daemon) snapshotForever(ctx context.Context) error {
 		if err := d.states.expire(ctx); err != nil && ctx.Err() == nil {
 			d.Log.Warn("withdrawing earlier states failed, it is tried again", "error", err)
 		}
-		for _, s := range d.config.Snapshots {
+		for _, s := range d.config().Snapshots {
 			if err := d.keepSchedule(ctx, s); err != nil && ctx.Err() == nil {
 				d.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)
 			}
@@ -59,9 +59,7 @@ func (d *Daemon) isUnserved(snapshot string) func(catalog.Pin) bool {
 }
 
 func (d *Daemon) isConfigured(p catalog.Pin) bool {
-	return slices.ContainsFunc(d.config.Repositories, func(r config.Repository) bool {
-		return r.Name == p.Repository && slices.Contains(d.config.SuitesOf(r), p.Suite)
-	})
+	return d.inForce.Load().has(p.Repository, p.Suite)
 }
 
 // keepSchedule makes the snapshot that is due, if it was not made yet, and

@@ -18,7 +18,7 @@ import (
 // neither the store nor manifests.
 func (d *Daemon) state(ctx context.Context) (*status.State, error) {
 	d.mu.Lock()
-	s := &status.State{Version: d.Version, Name: mirrorName(d.config), Started: d.started, Listen: d.listen}
+	s := &status.State{Version: d.Version, Name: mirrorName(d.config()), Started: d.started, Listen: d.listen}
 	server := d.server
 	d.mu.Unlock()
 	if server != nil {
@@ -34,14 +34,14 @@ func (d *Daemon) state(ctx context.Context) (*status.State, error) {
 			err = add(ctx, s)
 		}
 	}
-	s.Expiries = append(accessEnds(s.Access), append(siteKeys(d.makings.Load()), d.archiveKeys(s.Suites)...)...)
+	s.Expiries = append(accessEnds(s.Access), append(siteKeys(d.inForce.Load()), d.archiveKeys(s.Suites)...)...)
 	return s, err
 }
 
 func (d *Daemon) addSuites(ctx context.Context, s *status.State) error {
-	served := d.served()
-	for _, r := range d.config.Repositories {
-		for _, suite := range served[r.Name] {
+	c := d.config()
+	for _, r := range c.Repositories {
+		for _, suite := range c.SuitesOf(r) {
 			x, err := d.suiteStatus(ctx, r.Name, r.Archive, suite, nil)
 			if err != nil {
 				return err
@@ -61,8 +61,8 @@ func (d *Daemon) addSuites(ctx context.Context, s *status.State) error {
 
 // mirrors tells of the mirrors of all archives.
 func (d *Daemon) mirrors() (all []status.Mirror) {
-	for _, a := range d.config.Archives {
-		for _, m := range d.upstream.Mirrors(d.upstream.Archive(a.Name)) {
+	for _, a := range d.inForce.Load().archives {
+		for _, m := range d.upstream.Mirrors(a.Archive) {
 			all = append(all, status.Mirror{Archive: a.Name, URI: m.URI, AsideUntil: m.LastUntil, Why: m.Why})
 		}
 	}
@@ -84,8 +84,8 @@ func (d *Daemon) addStore(ctx context.Context, s *status.State) error {
 		Evicted: space.Evicted, EvictedFiles: space.EvictedFiles, Scrubbed: scrubbed.Finished,
 	}
 	var disk syscall.Statfs_t
-	if err := syscall.Statfs(d.config.State, &disk); err != nil {
-		return fmt.Errorf("measuring the disk of %s: %w", d.config.State, err)
+	if err := syscall.Statfs(d.began.State, &disk); err != nil {
+		return fmt.Errorf("measuring the disk of %s: %w", d.began.State, err)
 	}
 	s.Store.DiskFree, s.Store.DiskSize = int64(disk.Bavail)*disk.Bsize, int64(disk.Blocks)*disk.Bsize
 	return nil
@@ -107,7 +107,7 @@ func (d *Daemon) addJobs(ctx context.Context, s *status.State) error {
 
 // addRings compares what each ring serves with what it is taken from.
 func (d *Daemon) addRings(_ context.Context, s *status.State) error {
-	for _, r := range d.config.Repositories {
+	for _, r := range d.config().Repositories {
 		for _, suite := range r.Suites {
 			if !suite.Ring() {
 				continue
@@ -187,7 +187,7 @@ func accessEnds(a *admin.Access) (ends []status.Expiry) {
 }
 
 // siteKeys tells when the keys end that sign what the site makes.
-func siteKeys(m *makings) (ends []status.Expiry) {
+func siteKeys(m *inForce) (ends []status.Expiry) {
 	seen := map[string]bool{}
 	for _, r := range m.config.Repositories {
 		for _, k := range m.keys[r.Name] {
@@ -203,10 +203,10 @@ func siteKeys(m *makings) (ends []status.Expiry) {
 // archiveKeys tells, for each archive, when the last of the keys ends that
 // signed what is served: keyrings have many that no longer sign anything.
 func (d *Daemon) archiveKeys(suites []admin.SuiteStatus) (ends []status.Expiry) {
-	for _, a := range d.config.Archives {
+	for _, a := range d.inForce.Load().archives {
 		soonest := time.Time{}
 		for _, s := range suites {
-			if end := d.lastKey(a.Name, s.Signers); s.Archive == a.Name && !end.IsZero() && (soonest.IsZero() || end.Before(soonest)) {
+			if end := lastKey(a, s.Signers); s.Archive == a.Name && !end.IsZero() && (soonest.IsZero() || end.Before(soonest)) {
 				soonest = end
 			}
 		}
@@ -218,8 +218,8 @@ func (d *Daemon) archiveKeys(suites []admin.SuiteStatus) (ends []status.Expiry) 
 }
 
 // lastKey gives the end of the key that ends last; zero where one never does.
-func (d *Daemon) lastKey(archive string, signers []admin.Signer) (last time.Time) {
-	for _, k := range d.upstream.Archive(archive).Keyring.Primaries() {
+func lastKey(a *archive, signers []admin.Signer) (last time.Time) {
+	for _, k := range a.Keyring.Primaries() {
 		if !slices.ContainsFunc(signers, func(s admin.Signer) bool { return s.Fingerprint == k.Fingerprint }) {
 			continue
 		}

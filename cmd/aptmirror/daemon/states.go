@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,11 +85,12 @@ func offer(all []catalog.Snapshot) string {
 	return strings.Join(names, ", ")
 }
 
-// snapshotsOf gives the snapshots that pin something of a repository.
+// snapshotsOf gives the snapshots that pin something of a repository that is
+// still configured.
 func (s *states) snapshotsOf(ctx context.Context, repository string) (all []catalog.Snapshot, err error) {
 	snapshots, err := s.daemon.cache.Catalog.Snapshots(ctx)
 	for _, x := range snapshots {
-		if slices.Contains(repositoriesOf(x), repository) {
+		if slices.ContainsFunc(x.Pins, func(p catalog.Pin) bool { return p.Repository == repository && s.daemon.isConfigured(p) }) {
 			all = append(all, x)
 		}
 	}
@@ -135,20 +137,41 @@ func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string)
 // was published when it ended is made ready when somebody asks for it; see
 // serveUnserved for snapshots.
 func (d *Daemon) serveStates(ctx context.Context) error {
+	states, err := d.statesOf(ctx, d.inForce.Load())
+	d.serveSnapshots(states)
+	return err
+}
+
+func (d *Daemon) serveSnapshots(states map[string][]string) {
+	for name, suites := range states {
+		d.cache.Catalog.ServeRepository(name, suites)
+	}
+}
+
+// statesOf gives what is published of snapshots and moments of what f has, the
+// suites by the name of the repository that serves them. A moment of which not
+// all is published is made ready when somebody asks for it.
+func (d *Daemon) statesOf(ctx context.Context, f *inForce) (map[string][]string, error) {
 	publications, err := d.cache.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
-		return err
+		return nil, err
 	}
-	suites := map[string][]string{}
+	states := map[string][]string{}
 	for _, p := range publications {
-		if of, _, ok := catalog.CutSnapshotRepository(p.Repository); ok && d.isConfigured(catalog.Pin{Repository: of, Suite: p.Suite}) {
-			suites[p.Repository] = append(suites[p.Repository], p.Suite)
+		if of, _, ok := catalog.CutSnapshotRepository(p.Repository); ok && f.has(of, p.Suite) {
+			states[p.Repository] = append(states[p.Repository], p.Suite)
 		}
 	}
-	for name, of := range suites {
-		if !isMoment(name) || d.states.isWhole(name, of) {
-			d.cache.Catalog.ServeRepository(name, of)
+	maps.DeleteFunc(states, func(name string, suites []string) bool { return isMoment(name) && !d.states.isWhole(f, name, suites) })
+	return states, nil
+}
+
+// withdrawStates ends what is served of states that have other suites from now
+// on; it is as it was for all others.
+func (d *Daemon) withdrawStates(before, after map[string][]string) {
+	for name, suites := range before {
+		if !slices.Equal(suites, after[name]) {
+			d.cache.Catalog.Unserve(name)
 		}
 	}
-	return nil
 }

@@ -86,7 +86,7 @@ func TestAMomentThatWasCutShortIsServedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	pins, began, err := d.states.pinsAt("debian", now)
+	pins, began, err := d.states.pinsAt(d.inForce.Load(), "debian", now)
 	if err != nil || len(pins) != 2 {
 		t.Fatal(pins, err)
 	}

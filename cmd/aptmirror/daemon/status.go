@@ -33,9 +33,9 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 			out.Bytes += info.Size
 		}
 	}
-	served := d.served()
-	for _, r := range d.config.Repositories {
-		for _, suite := range served[r.Name] {
+	c := d.config()
+	for _, r := range c.Repositories {
+		for _, suite := range c.SuitesOf(r) {
 			s, err := d.suiteStatus(ctx, r.Name, r.Archive, suite, stored)
 			if err != nil {
 				return nil, err
@@ -48,8 +48,8 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 
 // failingMirrors tells of the mirrors of all archives that failed lately.
 func (d *Daemon) failingMirrors() (all []admin.Mirror) {
-	for _, a := range d.config.Archives {
-		for _, m := range d.upstream.Mirrors(d.upstream.Archive(a.Name)) {
+	for _, a := range d.inForce.Load().archives {
+		for _, m := range d.upstream.Mirrors(a.Archive) {
 			if !m.LastUntil.IsZero() {
 				all = append(all, admin.Mirror{Archive: a.Name, URI: m.URI, LastUntil: m.LastUntil, Why: m.Why})
 			}

@@ -44,25 +44,25 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 }
 
 // chosen gives the archives of those names that have something to fetch from.
-func (d *Daemon) chosen(names []string) ([]*upstream.Archive, error) {
-	var chosen []*upstream.Archive
-	for _, c := range d.config.Archives {
-		if len(names) == 0 || slices.Contains(names, c.Name) {
-			chosen = append(chosen, d.upstream.Archive(c.Name))
+func (d *Daemon) chosen(names []string) (chosen []*archive, err error) {
+	f := d.inForce.Load()
+	for _, a := range f.archives {
+		if len(a.URIs) > 0 && (len(names) == 0 || slices.Contains(names, a.Name)) {
+			chosen = append(chosen, a)
 		}
 	}
 	for _, n := range names {
-		if d.upstream.Archive(n) == nil {
-			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s%s", n, d.config.Path, config.DidYouMean(n, d.config.ArchiveNames())), Exit: admin.ExitUsage}
+		if f.archive(n) == nil {
+			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s%s", n, f.config.Path, config.DidYouMean(n, f.config.ArchiveNames())), Exit: admin.ExitUsage}
 		}
 	}
-	return slices.DeleteFunc(chosen, func(a *upstream.Archive) bool { return len(a.URIs) == 0 }), nil
+	return chosen, nil
 }
 
 // forEach works on every suite and gives the outcomes in configured order; each
 // is told as soon as it is there.
-func (d *Daemon) forEach(ctx context.Context, archives []*upstream.Archive,
-	do func(context.Context, *upstream.Archive, string, func(admin.Event)) admin.SuiteResult,
+func (d *Daemon) forEach(ctx context.Context, archives []*archive,
+	do func(context.Context, suiteKey, func(admin.Event)) admin.SuiteResult,
 	eventOf func(admin.SuiteResult) admin.Event, news func(admin.Event),
 ) []admin.SuiteResult {
 	var suites []suiteKey
@@ -82,9 +82,8 @@ func (d *Daemon) forEach(ctx context.Context, archives []*upstream.Archive,
 	group.SetLimit(parallelSuites)
 	for i, k := range suites {
 		group.Go(func() error {
-			a := d.upstream.Archive(k.archive)
-			heard, stop := whileQuiet(func(since time.Duration) { tell(admin.Event{Text: d.stillAtIt(a, k.suite, since)}) })
-			results[i] = do(ctx, a, k.suite, func(e admin.Event) { heard(); tell(e) })
+			heard, stop := whileQuiet(func(since time.Duration) { tell(admin.Event{Text: d.stillAtIt(k, since)}) })
+			results[i] = do(ctx, k, func(e admin.Event) { heard(); tell(e) })
 			stop()
 			if ctx.Err() == nil || results[i].Error == "" { // that it was ended is no fault of the suite
 				tell(eventOf(results[i]))
@@ -96,18 +95,52 @@ func (d *Daemon) forEach(ctx context.Context, archives []*upstream.Archive,
 	return results
 }
 
-// refreshSuite brings one suite up to date and publishes it.
-func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite string, news func(admin.Event)) admin.SuiteResult {
+// refreshSuite brings one suite up to date and publishes it, from the start
+// where its archive is changed meanwhile.
+func (d *Daemon) refreshSuite(ctx context.Context, k suiteKey, news func(admin.Event)) (result admin.SuiteResult) {
+	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.refreshOnce(ctx, a, k.suite, news) })
+	return result
+}
+
+// during works on a suite as long as its archive is in force as it is, and again
+// once a changed one is. Where there is none any more, the result says so.
+func (d *Daemon) during(ctx context.Context, k suiteKey, result *admin.SuiteResult, do func(context.Context, *archive)) {
+	for {
+		a, err := d.inForce.Load().archiveOf(k)
+		if err != nil {
+			*result = admin.SuiteResult{Archive: k.archive, Suite: k.suite, Error: err.Error()}
+			return
+		}
+		within, leave, err := a.enter(ctx)
+		switch {
+		case err == nil:
+			do(within, a)
+			err = context.Cause(within)
+			leave()
+		case !errors.Is(err, errReplaced): // the daemon ends
+			*result = admin.SuiteResult{Archive: k.archive, Suite: k.suite, Error: err.Error()}
+			return
+		}
+		if !errors.Is(err, errReplaced) {
+			return
+		}
+	}
+}
+
+func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string, news func(admin.Event)) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
-	free, err := d.take(ctx, suiteKey{a.Name, suite})
+	free, err := d.takeSuite(ctx, suiteKey{a.Name, suite})
 	if err != nil {
 		result.Error = err.Error()
 		return result
 	}
 	defer free()
-	refreshed, err := d.upstream.Refresh(ctx, a, suite)
+	refreshed, err := d.upstream.Refresh(ctx, a.Archive, suite)
 	if err == nil {
 		err = d.publish(ctx, refreshed.Generation)
+	}
+	if context.Cause(ctx) == errReplaced {
+		return result
 	}
 	if err != nil {
 		failed(&result, err)
@@ -119,7 +152,7 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
 	result.Missing = g.Missing
-	if err := d.download(ctx, g, &result, news); err != nil {
+	if err := d.download(ctx, a, g, &result, news); err != nil && context.Cause(ctx) != errReplaced {
 		failed(&result, err)
 		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
 	}
@@ -128,9 +161,9 @@ func (d *Daemon) refreshSuite(ctx context.Context, a *upstream.Archive, suite st
 	return result
 }
 
-// take waits until nothing else works on a suite; free ends the turn.
-func (d *Daemon) take(ctx context.Context, k suiteKey) (free func(), err error) {
-	return takeSlot(ctx, d.suites[k])
+// takeSuite waits until nothing else works on a suite; free ends the turn.
+func (d *Daemon) takeSuite(ctx context.Context, k suiteKey) (free func(), err error) {
+	return d.suites.take(ctx, k.archive+" "+k.suite)
 }
 
 // failed notes an error and what to do about it.

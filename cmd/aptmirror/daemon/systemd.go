@@ -52,7 +52,7 @@ func (d *Daemon) clientListeners(ctx context.Context) ([]net.Listener, error) {
 		return passed, nil
 	}
 	var all []net.Listener
-	for _, a := range d.config.Serve.Listen {
+	for _, a := range d.began.Serve.Listen {
 		l, err := listenOn(ctx, a, "serve.listen")
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("listening for clients: %w", err), closeAll(all))

@@ -42,7 +42,7 @@ func newUploads(d *Daemon) *uploads {
 // Upload adds a package that comes alone at once, and the files of a set when
 // its .changes comes.
 func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
-	p := u.daemon.pools[f.Pool]
+	p := u.daemon.inForce.Load().pool(f.Pool)
 	if p == nil {
 		return &proxy.UploadError{Status: http.StatusNotFound, Text: "there is no pool " + f.Pool}
 	}
@@ -107,7 +107,7 @@ func (u *uploads) drop(files []*spooled, name string) []*spooled {
 // complete adds the files that a .changes lists, and gives them up where they are
 // refused. Where one has not come, the others go on waiting for it and for the
 // .changes to come again.
-func (u *uploads) complete(ctx context.Context, key setKey, p *pool.Pool, changes *spooled) error {
+func (u *uploads) complete(ctx context.Context, key setKey, p *sitePool, changes *spooled) error {
 	defer changes.Close()
 	listed, err := pool.Listed(pool.File{Name: changes.name, Size: changes.size, Body: changes})
 	if err != nil {
@@ -142,6 +142,19 @@ func (u *uploads) forgetEmpty(key setKey) {
 	if len(u.waiting[key]) == 0 {
 		delete(u.waiting, key)
 		delete(u.touched, key)
+	}
+}
+
+// giveUpOthers gives up the sets for pools that f no longer has.
+func (u *uploads) giveUpOthers(f *inForce) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for key, files := range u.waiting {
+		if f.pool(key.pool) == nil {
+			giveUp(files)
+			u.waiting[key] = nil
+			u.forgetEmpty(key)
+		}
 	}
 }
 

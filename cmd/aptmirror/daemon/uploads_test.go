@@ -165,7 +165,7 @@ func TestWhatAPackageClaimsIsGuarded(t *testing.T) {
 		{newDeb(t, "lab-maybe", "1", "Essential: 1"), "neither yes nor no"},
 		{newDeb(t, "init-lab", "1", "Essential: Yes"), ""},
 	} {
-		_, err := d.pools["lab"].Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
+		_, err := d.inForce.Load().pool("lab").Pool.Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.file.name, err, c.want)
 		}
@@ -194,7 +194,7 @@ func TestPoolsOfOneSuiteAgree(t *testing.T) {
 		want int
 	}{{pools, http.StatusConflict}, {pools[:1], http.StatusCreated}} {
 		d := poolSite(t, func(c *config.Config) { c.Pools = append(c.Pools, config.Pool{Name: "other", Component: "main"}) })
-		d.config.Repositories = append(d.config.Repositories, config.Repository{Name: "site", Suites: []config.Suite{{Name: "stable", From: test.from}}})
+		d.config().Repositories = append(d.config().Repositories, config.Repository{Name: "site", Suites: []config.Suite{{Name: "stable", From: test.from}}})
 		p := deb.Package{Control: []byte("Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: Other <other@mirror.example.org>\n"), Time: time.Unix(1_700_000_000, 0)}
 		var other bytes.Buffer
 		if err := p.Write(&other); err != nil {

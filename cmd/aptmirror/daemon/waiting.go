@@ -3,8 +3,6 @@ package daemon
 import (
 	"fmt"
 	"time"
-
-	"aptmirror/upstream"
 )
 
 // quietFor is how long nothing may be heard of a suite before whoever watches
@@ -41,8 +39,12 @@ func whileQuiet(say func(since time.Duration)) (heard, stop func()) {
 }
 
 // stillAtIt names the mirrors that keep a suite waiting, where it is they.
-func (d *Daemon) stillAtIt(a *upstream.Archive, suite string, since time.Duration) string {
-	text := fmt.Sprintf("%s %s: still at it after %s", a.Name, suite, since)
+func (d *Daemon) stillAtIt(k suiteKey, since time.Duration) string {
+	text := fmt.Sprintf("%s %s: still at it after %s", k.archive, k.suite, since)
+	a := d.upstream.Archive(k.archive)
+	if a == nil {
+		return text
+	}
 	for _, m := range d.upstream.Mirrors(a) {
 		if !m.LastUntil.IsZero() {
 			text += "; " + m.URI + ": " + m.Why

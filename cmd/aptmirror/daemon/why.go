@@ -22,7 +22,7 @@ const maxCandidates = 500
 // Why tells what became of a package in each suite of a repository: what the
 // inputs offer now, decided by the policy in force as a build decides it.
 func (d *Daemon) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult, error) {
-	m := d.makings.Load()
+	m := d.inForce.Load()
 	repository, err := repositoryNamed(m.config, r.Repository)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func repositoryNamed(c *config.Config, name string) (config.Repository, error) {
 	return config.Repository{}, &admin.Error{Text: fmt.Sprintf("there is no repository %q; there are %s", name, strings.Join(names, ", ")), Exit: admin.ExitUsage}
 }
 
-func (d *Daemon) whySuite(ctx context.Context, m *makings, r config.Repository, suite, name string) admin.WhySuite {
+func (d *Daemon) whySuite(ctx context.Context, m *inForce, r config.Repository, suite, name string) admin.WhySuite {
 	out := admin.WhySuite{Suite: suite, Candidates: []admin.Candidate{}}
 	recipe, err := d.recipeInForce(ctx, m, r, suite)
 	if err == nil {
@@ -94,7 +94,7 @@ func newestFirst(a, b admin.Candidate) int {
 
 // recipeInForce says what a suite is made from now. One that is served as
 // upstream signed it, and a ring, have what they have without any policy.
-func (d *Daemon) recipeInForce(ctx context.Context, m *makings, r config.Repository, suite string) (resign.Recipe, error) {
+func (d *Daemon) recipeInForce(ctx context.Context, m *inForce, r config.Repository, suite string) (resign.Recipe, error) {
 	_, s, built := m.suite(r.Name, suite)
 	if !built || s.Ring() {
 		return d.recipeOfPublished(r.Name, suite)

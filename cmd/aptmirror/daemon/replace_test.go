@@ -1,0 +1,367 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
+	"aptmirror/upstream/upstreamtest"
+)
+
+// configure changes the configuration file.
+func (s *serving) configure(change func(*config.Config)) {
+	s.t.Helper()
+	c, err := config.Load(s.c.Path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	change(c)
+	if err := os.WriteFile(c.Path, config.Format(c), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// answer gives the status line and the body for a path.
+func (s *serving) answer(c *http.Client, name string) (status, body string) {
+	s.t.Helper()
+	resp, err := c.Get("https://" + s.address + name)
+	if err != nil {
+		return err.Error(), ""
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error(), ""
+	}
+	return resp.Status, string(text)
+}
+
+func (s *serving) wants(c *http.Client, name, status string) {
+	s.t.Helper()
+	if got, _ := s.answer(c, name); !strings.HasPrefix(got, status) {
+		s.t.Errorf("%s: %q, want %q", name, got, status)
+	}
+}
+
+// archiveTable is one as newSite makes it.
+func archiveTable(name string, a *upstreamtest.Archive, suites ...string) config.Archive {
+	return config.Archive{
+		Name: name, URIs: []string{a.URL()}, Suites: suites, Components: []string{"main"}, Architectures: []string{a.Arch},
+		SignedBy: []string{a.KeyringFile()}, Refresh: config.DefaultRefresh, Download: config.OnDemand,
+	}
+}
+
+// another adds an archive, its repository, a pool and what is built from both.
+func another(a *upstreamtest.Archive, incoming string) func(*config.Config) {
+	return func(c *config.Config) {
+		c.Archives = append(c.Archives, archiveTable("second", a, "stable"))
+		c.Pools = append(c.Pools, config.Pool{Name: "internal", Component: "main", Incoming: incoming})
+		from := []config.Source{{Kind: config.FromArchive, Name: "second", Suite: "stable"}, {Kind: config.FromPool, Name: "internal"}}
+		c.Repositories = append(c.Repositories, config.Repository{Name: "second", Archive: "second"}, config.Repository{
+			Name: "site", SignWith: []string{filepath.Join(filepath.Dir(c.Path), "keys", "site.asc")}, Origin: "site", Label: "site",
+			ValidFor: config.DefaultValidFor, Suites: []config.Suite{{Name: "stable", From: from}},
+		})
+	}
+}
+
+func (s *serving) suites() (names []string) {
+	s.t.Helper()
+	status, err := s.d.Status(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, x := range status.Suites {
+		names = append(names, x.Repository+"/"+x.Suite)
+	}
+	return names
+}
+
+// What is configured is served, shown and counted from the reload on, and what
+// is not configured any more is not; connections stay.
+func TestReloadTakesUpWhatComesAndGoes(t *testing.T) {
+	s := serve(t)
+	browser, before := s.http(), must(os.ReadFile(s.c.Path))(t)
+	s.wants(browser, "/debian/dists/stable/InRelease", "200")
+	incoming := t.TempDir()
+	s.configure(another(published(t), incoming))
+	if a := s.reload(); len(a.Restart) > 0 {
+		t.Errorf("a restart for %v", a.Restart)
+	}
+	if _, open := s.get(browser); !open {
+		t.Error("the connection did not survive")
+	}
+	hello := newDeb(t, "hello", "9")
+	if err := os.WriteFile(filepath.Join(incoming, hello.name), hello.data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the drop folder is emptied", func() bool { return len(must(os.ReadDir(incoming))(t)) == 0 })
+	if _, err := s.d.Sync(t.Context(), me, admin.SyncRequest{}, nobody); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"debian", "second", "site"} {
+		s.wants(browser, "/"+name+"/dists/stable/InRelease", "200")
+	}
+	if got := s.suites(); !slices.Equal(got, []string{"debian/stable", "second/stable", "site/stable"}) {
+		t.Errorf("status has %v", got)
+	}
+	_, metrics := shown(t, s.d, "/metrics")
+	wantMetric(t, metrics, `aptmirror_upstream_fetches_total{archive="second",outcome="failed"} 0`)
+	wantMetric(t, metrics, `aptmirror_upstream_refusals_total{archive="second",reason="rollback",suite="stable"} 0`)
+
+	if err := os.WriteFile(s.c.Path, before, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	s.wants(browser, "/debian/dists/stable/InRelease", "200")
+	for _, name := range []string{"second", "site"} {
+		s.wants(browser, "/"+name+"/dists/stable/InRelease", `404 this mirror has no repository "`+name+`", it has debian`)
+	}
+	if got := s.suites(); !slices.Equal(got, []string{"debian/stable"}) {
+		t.Errorf("afterwards status has %v", got)
+	}
+	_, metrics = shown(t, s.d, "/metrics")
+	_, page := shown(t, s.d, "/status")
+	page = strings.ReplaceAll(page, `sync <span class="names">second</span>`, "") // jobs stay on record
+	for _, gone := range []string{"second", "site/stable"} {
+		if strings.Contains(page, gone) {
+			t.Errorf("the page still has %s", gone)
+		}
+	}
+	for _, gone := range []string{`archive="second"`, `repository="second"`, `repository="site"`} {
+		if strings.Contains(metrics, gone) {
+			t.Errorf("there are still metrics of %s", gone)
+		}
+	}
+	if _, err := s.d.Sync(t.Context(), me, admin.SyncRequest{Archives: []string{"second"}}, nobody); exit(err) != admin.ExitUsage {
+		t.Errorf("sync of what is gone: %v", err)
+	}
+	if _, err := s.d.Packages(t.Context(), admin.PackagesRequest{Pool: "internal"}); exit(err) != admin.ExitUsage {
+		t.Errorf("a pool that is gone: %v", err)
+	}
+}
+
+// until waits for what happens in the background.
+func (s *serving) until(what string, done func() bool) {
+	s.t.Helper()
+	const patience = 30 * time.Second
+	for begun := time.Now(); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > patience {
+			s.t.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// What is here already is served at once, without another look at a mirror.
+func TestANewRepositoryBeginsWithWhatIsHere(t *testing.T) {
+	s := serve(t)
+	s.configure(func(c *config.Config) {
+		c.Archives[0].URIs = []string{"http://127.0.0.1:1/debian"}
+		c.Repositories = append(c.Repositories, config.Repository{Name: "again", Archive: "debian"})
+	})
+	s.reload()
+	s.wants(s.http(), "/again/dists/stable/InRelease", "200")
+}
+
+// A repository that comes back has what it had.
+func TestARepositoryComesBack(t *testing.T) {
+	s := serve(t)
+	_, first := s.answer(s.http(), "/debian/dists/stable/InRelease")
+	before := must(os.ReadFile(s.c.Path))(t)
+	s.configure(func(c *config.Config) {
+		c.Archives[0].Name, c.Archives[0].URIs = "renamed", []string{"http://127.0.0.1:1/debian"}
+		c.Repositories[0] = config.Repository{Name: "renamed", Archive: "renamed"}
+	})
+	s.reload()
+	s.wants(s.http(), "/debian/dists/stable/InRelease", `404 this mirror has no repository "debian", it has renamed`)
+	s.wants(s.http(), "/renamed/dists/stable/InRelease", "503 this suite has not been verified yet")
+	gc(t, s.d, false)
+	if err := os.WriteFile(s.c.Path, before, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	if _, again := s.answer(s.http(), "/debian/dists/stable/InRelease"); again != first {
+		t.Errorf("it has %q, want %q", again, first)
+	}
+}
+
+func TestASuiteGoesWithItsSnapshots(t *testing.T) {
+	s := serve(t)
+	create(t, s.d, "june")
+	s.wants(s.http(), "/debian/snapshot/june/dists/stable/InRelease", "200")
+	before := must(os.ReadFile(s.c.Path))(t)
+	s.configure(func(c *config.Config) { c.Archives[0].Suites = []string{"later"} })
+	s.reload()
+	s.wants(s.http(), "/debian/dists/stable/InRelease", `404 debian has no suite "stable" here, it has later`)
+	s.wants(s.http(), "/debian/snapshot/june/dists/stable/InRelease", "404")
+	s.wants(s.http(), "/debian/dists/later/InRelease", "503")
+	if err := os.WriteFile(s.c.Path, before, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	s.wants(s.http(), "/debian/snapshot/june/dists/stable/InRelease", "200")
+}
+
+// Nothing of a configuration counts of which something cannot be used.
+func TestABadConfigurationChangesNothing(t *testing.T) {
+	for name, spoil := range map[string]func(*config.Config){
+		"keyring of an archive": func(c *config.Config) { c.Archives[1].SignedBy = []string{"/nonexistent.gpg"} },
+		"password file":         func(c *config.Config) { c.Archives[1].Auth = "/nonexistent" },
+		"keyring of a pool":     func(c *config.Config) { c.Pools[0].SignedBy = []string{"/nonexistent.gpg"} },
+		"site key":              func(c *config.Config) { c.Repositories[2].SignWith = []string{"/nonexistent.asc"} },
+		"grant":                 func(c *config.Config) { c.Grants[0].Read = []string{"nosuch"} },
+		"server certificate":    func(c *config.Config) { c.Serve.Cert = "/nonexistent" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t)
+			s.configure(func(c *config.Config) {
+				another(published(t), "")(c)
+				spoil(c)
+			})
+			in := s.d.inForce.Load()
+			if _, err := s.d.Reload(t.Context(), me); err == nil {
+				t.Fatal("it was taken")
+			}
+			if s.d.inForce.Load() != in || s.d.upstream.Archive("second") != nil {
+				t.Error("something of it is in force")
+			}
+			s.wants(s.http(), "/debian/dists/stable/InRelease", "200")
+			s.wants(s.http(), "/second/dists/stable/InRelease", "404")
+		})
+	}
+}
+
+// What is under way of an archive ends when it goes, and is done again when
+// it is changed; of others it goes on.
+func TestReloadEndsWhatIsUnderWay(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		change    func(c *config.Config, good *upstreamtest.Server)
+		wantError string
+	}{
+		{"it goes", func(c *config.Config, _ *upstreamtest.Server) {
+			c.Archives, c.Repositories = c.Archives[:1], c.Repositories[:1]
+		}, "archive second, suite stable: it is not in the configuration any more"},
+		{"it has another mirror", func(c *config.Config, good *upstreamtest.Server) { c.Archives[1].URIs = []string{good.URL()} }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := published(t)
+			good := a.Mirror()
+			asked := make(chan struct{})
+			var once sync.Once
+			a.Fault("dists/stable/InRelease", func(_ http.ResponseWriter, r *http.Request, _ upstreamtest.File) {
+				once.Do(func() { close(asked) })
+				<-r.Context().Done()
+			})
+			s := serve(t)
+			s.configure(func(c *config.Config) {
+				c.Archives = append(c.Archives, archiveTable("second", a, "stable"))
+				c.Repositories = append(c.Repositories, config.Repository{Name: "second", Archive: "second"})
+			})
+			s.reload()
+			type outcome struct {
+				result *admin.SyncResult
+				err    error
+			}
+			synced := make(chan outcome, 1)
+			go func() {
+				r, err := s.d.Sync(context.WithoutCancel(t.Context()), me, admin.SyncRequest{Archives: []string{"second"}}, nobody)
+				synced <- outcome{r, err}
+			}()
+			<-asked
+			s.configure(func(c *config.Config) { test.change(c, good) })
+			s.reload()
+			got := <-synced
+			if len(got.result.Suites) != 1 || got.result.Suites[0].Error != test.wantError || (got.err == nil) != (test.wantError == "") {
+				t.Errorf("%+v, %v", got.result, got.err)
+			}
+		})
+	}
+}
+
+// No request is judged by the grants of one configuration and answered from the
+// repositories of another: here each lets everybody read what it has, but for
+// what only the other has.
+func TestGrantsAndRepositoriesChangeTogether(t *testing.T) {
+	s := serve(t)
+	open := must(os.ReadFile(s.c.Path))(t)
+	s.configure(func(c *config.Config) {
+		c.Repositories = append(c.Repositories, config.Repository{Name: "secret", Archive: "debian"})
+		c.Grants[0].Read = []string{"debian"}
+	})
+	shut := must(os.ReadFile(s.c.Path))(t)
+	s.reload() // from here on there is something to be had of it
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 3 {
+		browser := s.http()
+		clients.Go(func() {
+			for {
+				s.wants(browser, "/debian/dists/stable/InRelease", "200")
+				s.wants(browser, "/secret/dists/stable/InRelease", "40")
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range 60 {
+		text := open
+		if i%2 == 0 {
+			text = shut
+		}
+		if err := os.WriteFile(s.c.Path, text, 0o644); err != nil {
+			t.Error(err)
+		}
+		s.reload()
+	}
+	close(stop)
+	clients.Wait()
+}
+
+// Keys that are taken out of a keyring file no longer count.
+func TestReloadReadsKeyringsOfArchives(t *testing.T) {
+	s := serve(t)
+	other := upstreamtest.New(t)
+	keyring := filepath.Join(t.TempDir(), "keyring.gpg")
+	if err := os.WriteFile(keyring, must(os.ReadFile(s.c.Archives[0].SignedBy[0]))(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.configure(func(c *config.Config) { c.Archives[0].SignedBy = []string{keyring} })
+	s.reload()
+	before := s.d.inForce.Load().archive("debian")
+	s.reload()
+	if s.d.inForce.Load().archive("debian") != before {
+		t.Error("an archive was replaced although nothing has changed")
+	}
+	if _, err := s.d.Sync(t.Context(), me, admin.SyncRequest{}, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(keyring, other.Keyring(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	if s.d.inForce.Load().archive("debian") == before {
+		t.Error("the keyring was not read again")
+	}
+}
