@@ -34,6 +34,8 @@ func TestRingMovesWithTheClock(t *testing.T) {
 		{3 * time.Hour, []int64{2, 1, 0, 1}},
 		{2 * time.Hour, []int64{2, 1, 0, 2}}, // the clock went back
 		{4 * time.Hour, []int64{1, 0, 2, 1}},
+		{2 * time.Hour, []int64{0, 0, 1, 1}}, // it was ahead
+		{-8 * time.Hour, []int64{0, 0, 0, 1}},
 		{8 * time.Hour, []int64{0, 0, 0, 1}},
 		{900 * time.Hour, []int64{0, 0, 0, 1}},
 	} {

@@ -42,16 +42,22 @@ type period struct {
 func newRing(step time.Duration, n int) *ring { return &ring{step: step, periods: make([]period, n)} }
 
 // at gives the current period, with those between empty. A clock that goes
-// back counts for the newest.
+// back by less than a step counts for the newest; where it goes back further, it
+// was ahead, and what came to lie in the future is forgotten.
 func (r *ring) at(now time.Time) *period {
 	number := now.Unix() / int64(r.step/time.Second)
 	n := int64(len(r.periods))
-	if gap := number - r.last; gap >= n {
+	switch gap := number - r.last; {
+	case gap >= n || gap <= -n:
 		clear(r.periods)
 		r.last = number
-	} else if gap > 0 {
+	case gap > 0:
 		copy(r.periods, r.periods[gap:])
 		clear(r.periods[n-gap:])
+		r.last = number
+	case gap < -1:
+		copy(r.periods[-gap:], r.periods)
+		clear(r.periods[:-gap])
 		r.last = number
 	}
 	return &r.periods[n-1]
