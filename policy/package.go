@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -166,11 +167,15 @@ func (p *Package) Read(s *deb822.Stanza, kind Kind) error {
 	return nil
 }
 
+// blanks are what apt passes over at both ends of a value, which may begin in the
+// next line.
+const blanks = " \t\r\n\v\f"
+
 // readField compares lengths first: most fields are of no interest, and there
 // are some twenty of them in each of 60,000 stanzas.
 func (p *Package) readField(f deb822.Field, source *string) {
 	is := func(name string) bool { return len(f.Name) == len(name) && strings.EqualFold(alias(f.Name), name) }
-	value := alias(f.Value)
+	value := strings.Trim(alias(f.Value), blanks)
 	switch {
 	case is("Package"):
 		p.Name = value
@@ -245,9 +250,12 @@ func splitSource(source, name, version string) (string, string) {
 	return of, version
 }
 
-// isYes reads a flag as apt does.
+// isYes reads a flag as apt does, for which a number is one in any spelling.
 func isYes(value string) bool {
-	for _, yes := range [...]string{"yes", "true", "with", "on", "enable", "1"} {
+	if n, err := strconv.ParseInt(value, 0, 64); err == nil {
+		return n == 1
+	}
+	for _, yes := range [...]string{"yes", "true", "with", "on", "enable"} {
 		if strings.EqualFold(value, yes) {
 			return true
 		}
@@ -261,7 +269,7 @@ func (p *Package) Field(name string) string {
 	for rest := p.Stanza; rest != ""; {
 		line, after, _ := strings.Cut(rest, "\n")
 		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
-			return strings.Trim(withContinuation(line, rest)[len(name)+1:], " \t\r\n")
+			return strings.Trim(withContinuation(line, rest)[len(name)+1:], blanks)
 		}
 		rest = after
 	}

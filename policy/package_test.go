@@ -18,6 +18,8 @@ func TestRead(t *testing.T) {
 		{"all there is", "package: a\nVersion: 1-1\nArchitecture: all\nSection: s\nPriority: Required\nSource: b (2)\nEssential: yes\nProtected: yes\nMulti-Arch: foreign\nSHA256: " + digest + "\n", Deb,
 			"a_1-1_all s required b 2 true true 2 abab"},
 		{"what is not there", "Package: a\nVersion: 1\nArchitecture: amd64\n", Deb, "a_1_amd64   a 1 false false 0 0000"},
+		{"values in the next line", "Package: a\nVersion: 1\nArchitecture: amd64\nSection:\n s\nPriority:\n required\nSource:\n b (2)\nEssential:\n yes\nProtected: \v0x01\nMulti-Arch: same\n \nSHA256:\n " + digest + "\n", Deb,
+			"a_1_amd64 s required b 2 true true 1 abab"},
 		{"odd values", "Package: a\nVersion: 1\nArchitecture: amd64\nPriority: high\nSource: b\nEssential: no\nImportant: 1\nMulti-Arch: always\nSHA256: 12\n", Udeb, "a_1_amd64  extra b 1 false true 0 0000"},
 		{"a source", "Package: a\nBinary: b, c\nVersion: 1\nArchitecture: any\nChecksums-Sha256:\n " + strings.Repeat("cd", 32) + " 10 a_1.tar.gz\n " + digest + " 12 a_1.dsc\n", Source,
 			"a_1_source   a 1 false false 0 abab"},
