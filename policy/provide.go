@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"aptmirror/upstream/debian"
 )
 
 // Provides is a way to another's name: apt installs what provides a name that
@@ -13,9 +15,28 @@ import (
 // provided gives the names in a Provides field; the architecture that one may be
 // for does not matter.
 func (p *Package) provided() (names []string) {
-	for _, alternatives := range p.relations("Provides") {
+	rs, err := debian.ParseRelations(p.provides)
+	if err != nil {
+		return looseNames(p.provides)
+	}
+	for _, alternatives := range rs {
 		for _, r := range alternatives {
 			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// looseNames reads a field with names or versions that are none, which apt takes
+// all the same: for apt, a name is what stands before a blank, bracket or colon.
+func looseNames(field string) (names []string) {
+	for element := range strings.FieldsFuncSeq(field, func(r rune) bool { return r == ',' || r == '|' }) {
+		element = strings.TrimLeft(element, blanks)
+		if end := strings.IndexAny(element, blanks+"()[]<>:"); end >= 0 {
+			element = element[:end]
+		}
+		if element != "" {
+			names = append(names, element)
 		}
 	}
 	return names

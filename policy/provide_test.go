@@ -64,6 +64,11 @@ const provideTest = `
 	X-Input: vendor
 	Provides: corp-tool (= 9)
 
+	Package: vendor-odd
+	Version: 9
+	X-Input: vendor
+	Provides: X$, corp-odd:any (= 9_9) | z
+
 	Package: own-app
 	Version: 1
 	X-Input: internal
@@ -94,6 +99,7 @@ func TestWhatIsProvidedIsGuarded(t *testing.T) {
 		everywhere_1_amd64 refused, it is essential, so that every machine would install it; name it in ` + "`shadows`" + ` of the pool to allow that
 		nginx-base_1_amd64 allowed, the suite has no policy
 		vendor-tool_9_amd64 refused, it provides corp-tool, which is reserved for another pool
+		vendor-odd_9_amd64 refused, it provides corp-odd, which is reserved for another pool
 		own-app_1_amd64 refused, it provides lab-thing, which is reserved for another pool
 		fake-udeb_1_amd64 allowed, the suite has no policy
 		`)

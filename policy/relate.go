@@ -7,7 +7,7 @@ import (
 )
 
 // relations reads a relation field. A field that cannot be read is as good as
-// none: apt would not take the index, and the archive's maintainers notice.
+// none: apt takes few of those indexes, and the archive's maintainers notice.
 func (p *Package) relations(field string) debian.Relations {
 	value := p.relationField(field)
 	if value == "" {
