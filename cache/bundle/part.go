@@ -92,7 +92,7 @@ func findIn(path string) (parts []Part, err error) {
 		return nil, skipped
 	}
 	if len(parts) == 0 {
-		return nil, refuse(path, NotABundle, "the folder has no bundle")
+		return nil, refuse(path, NotABundle, "the folder has no bundle, NAME.tar or NAME.1of2.tar and so on: is it the right medium, and is it mounted?")
 	}
 	return parts, nil
 }

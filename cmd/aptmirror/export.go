@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -102,6 +103,9 @@ func writeBundle(ctx context.Context, c *cli.Context, client *admin.Client, plan
 		written, err = w.Write(ctx, dest)
 	}
 	done()
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w; take a larger medium, or --part-size SIZE and several", err)
+	}
 	if err != nil {
 		return hintOwner(err)
 	}

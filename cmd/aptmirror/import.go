@@ -149,7 +149,7 @@ func (i *importer) one(ctx context.Context, parts []source) error {
 		if n+1 < len(parts) {
 			continue
 		}
-		more, err := i.ask(result)
+		more, err := i.ask(ctx, result)
 		if err != nil {
 			return err
 		}
@@ -215,18 +215,21 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 // ask waits for the next medium, if there is a person.
-func (i *importer) ask(r admin.ImportResult) (sources, error) {
+func (i *importer) ask(ctx context.Context, r admin.ImportResult) (sources, error) {
 	missing := fmt.Sprintf("of bundle %s, these of %d parts are still missing: %v", r.Bundle, r.Parts, r.Missing)
 	if !isTerminal(i.err) || !isTerminal(i.in) {
 		return nil, &admin.Error{Text: missing + "; nothing was changed: give all parts, or import again with those", Exit: admin.ExitFailed}
 	}
-	lines := bufio.NewScanner(i.in)
+	lines := bufio.NewReader(i.in)
 	for {
-		fmt.Fprintf(i.err, "%s\nwhere is the next one? ", missing)
-		if !lines.Scan() {
-			return nil, &admin.Error{Text: missing + "; nothing was changed", Exit: admin.ExitFailed}
+		fmt.Fprintf(i.err, "%s\npath of the next one, or of its medium (Ctrl-C ends; what has come need not come again): ", missing)
+		path, err := typed(ctx, lines)
+		if errors.Is(err, io.EOF) {
+			err = &admin.Error{Text: missing + "; nothing was changed", Exit: admin.ExitFailed}
 		}
-		path := strings.TrimSpace(lines.Text())
+		if err != nil {
+			return nil, err
+		}
 		if path == "" {
 			continue
 		}
@@ -235,5 +238,25 @@ func (i *importer) ask(r admin.ImportResult) (sources, error) {
 			return more, nil
 		}
 		fmt.Fprintln(i.err, err)
+	}
+}
+
+// typed is the next line that a person types, without blanks around it. Reading
+// from a terminal cannot be called off: where ctx ends, it is left behind.
+func typed(ctx context.Context, from *bufio.Reader) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := from.ReadString('\n')
+		read <- line{strings.TrimSpace(text), err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
 	}
 }

@@ -49,5 +49,5 @@ func jobRow(j admin.Job) []string {
 	case j.Summary != "":
 		outcome = j.Summary
 	}
-	return []string{strconv.FormatUint(j.Number, 10), j.Kind, strings.Join(j.Names, " "), j.By, when(j.Started), took, outcome}
+	return []string{strconv.FormatUint(j.Number, 10), j.Kind, strings.Join(j.Names, " "), who(j.By), when(j.Started), took, outcome}
 }

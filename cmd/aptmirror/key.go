@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,6 +68,9 @@ func keyCreate(c *cli.Context) error {
 		return err
 	}
 	path, key, err := makeKey(c, loaded, c.Args().First())
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w; choose another name, or let aptmirror key rotate replace it in a repository", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ func main() {
 
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	asRoot := os.Geteuid() == 0 // commands may become another user
 	app := newApp(stdout, stderr)
 	if len(args) == 2 && args[1] == "--version" {
 		args = []string{args[0], "version"}
@@ -75,21 +76,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case errors.Is(err, errSilent):
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case ctx.Err() != nil && strings.HasSuffix(err.Error(), context.Cause(ctx).Error()):
 		fmt.Fprintln(stderr, "aptmirror: interrupted; what was finished stays")
 	default:
-		fmt.Fprintf(stderr, "aptmirror: %v%s\n", err, otherUser(err))
+		if errors.Is(err, fs.ErrPermission) && !asRoot && !strings.Contains(err.Error(), "as root") {
+			err = fmt.Errorf("%w; run the command as root or as the user of the service", err)
+		}
+		fmt.Fprintln(stderr, "aptmirror:", err)
 	}
 	return exitCode(ctx, err)
-}
-
-// otherUser says who may do what this user may not, where that is the fault and
-// nothing has said so yet.
-func otherUser(err error) string {
-	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 || strings.Contains(err.Error(), "as root") {
-		return ""
-	}
-	return "; run the command as root or as the user of the service"
 }
 
 // errSilent ends a command that has said everything already.

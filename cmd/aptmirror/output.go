@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os/user"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,6 +45,17 @@ func when(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// who is the name of a user of this machine where "uid 1000" stands for one
+// that it has, and anybody else as it stands.
+func who(by string) string {
+	if uid, ok := strings.CutPrefix(by, "uid "); ok {
+		if u, err := user.LookupId(uid); err == nil {
+			return u.Username
+		}
+	}
+	return by
 }
 
 // size writes a number of bytes as people read it.

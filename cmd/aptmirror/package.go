@@ -168,7 +168,7 @@ func packageList(c *cli.Context) error {
 			if f.Kind == "source-file" {
 				continue
 			}
-			rows = append(rows, []string{f.Pool, f.Package, f.Version, f.Architecture, f.Kind, f.Component, size(f.Size), when(f.Added), f.By})
+			rows = append(rows, []string{f.Pool, f.Package, f.Version, f.Architecture, f.Kind, f.Component, size(f.Size), when(f.Added), who(f.By)})
 		}
 		if len(rows) == 0 {
 			return nil

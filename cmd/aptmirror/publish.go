@@ -120,7 +120,7 @@ func historyRow(m admin.Moved) []string {
 	if m.From != nil && *m.From == m.To {
 		generation += " again"
 	}
-	return []string{when(m.Published), m.Suite, generation, orDash(m.By), orDash(strings.TrimSpace(m.Why))}
+	return []string{when(m.Published), m.Suite, generation, orDash(who(m.By)), orDash(strings.TrimSpace(m.Why))}
 }
 
 func orDash(s string) string {

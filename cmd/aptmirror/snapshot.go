@@ -101,7 +101,7 @@ func snapshotShowCommand() *cli.Command {
 
 func printSnapshot(w io.Writer, s admin.SnapshotDetails) {
 	fmt.Fprintf(w, "snapshot %s\n", s.Name)
-	fmt.Fprintf(w, "  made         %s by %s\n", when(s.Created), s.By)
+	fmt.Fprintf(w, "  made         %s by %s\n", when(s.Created), who(s.By))
 	if s.Comment != "" {
 		fmt.Fprintf(w, "  comment      %s\n", s.Comment)
 	}
@@ -166,7 +166,7 @@ func snapshotRow(s admin.Snapshot) []string {
 	for _, r := range s.ServedBy {
 		served = append(served, r.Repository+"/"+r.Suite)
 	}
-	return []string{s.Name, when(s.Created), s.By, strconv.Itoa(len(s.Pins)), complete, strings.Join(served, " ")}
+	return []string{s.Name, when(s.Created), who(s.By), strconv.Itoa(len(s.Pins)), complete, strings.Join(served, " ")}
 }
 
 func snapshotDeleteCommand() *cli.Command {

@@ -80,7 +80,7 @@ func inStore(s admin.Status) string {
 // built: somebody publishes to it.
 func printBuilt(w io.Writer, s admin.SuiteStatus) {
 	if s.PublishedBy != "" {
-		fmt.Fprintf(w, "  published    by %s, %s\n", s.PublishedBy, s.Why)
+		fmt.Fprintf(w, "  published    by %s, %s\n", who(s.PublishedBy), s.Why)
 	}
 	for _, in := range s.Inputs {
 		fmt.Fprintf(w, "  made from    %s\n", in)
@@ -96,10 +96,10 @@ func printBuilt(w io.Writer, s admin.SuiteStatus) {
 	}
 }
 
-// unlooked is for the time between the start and the end of the first look.
+// unlooked is for the time before the first look has ended.
 func unlooked(s admin.SuiteStatus) string {
 	if s.Checked.IsZero() {
-		return ", the first look at the archive has not ended"
+		return "; no sync or import of it has ended"
 	}
 	return ""
 }

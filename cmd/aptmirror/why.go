@@ -66,7 +66,7 @@ func printWhy(w io.Writer, repository string, s admin.WhySuite) {
 
 func printCandidate(w io.Writer, c admin.Candidate) {
 	fmt.Fprintf(w, "  %s %s %s from %s %s: %s\n", c.Package, c.Version, c.Architecture, c.From, c.Component, c.Why)
-	details := [][2]string{{"file", c.File}, {"sha256", c.SHA256}, {"signed by", c.Signer}, {"added by", c.AddedBy}, {"first seen", firstSeen(c)}, {"served", served(c)}}
+	details := [][2]string{{"file", c.File}, {"sha256", c.SHA256}, {"signed by", c.Signer}, {"added by", who(c.AddedBy)}, {"first seen", firstSeen(c)}, {"served", served(c)}}
 	for _, d := range details {
 		if d[1] != "" {
 			fmt.Fprintf(w, "    %-11s %s\n", d[0], d[1])

@@ -201,7 +201,11 @@ func toldMove(p admin.Published) string {
 	if p.Unchanged {
 		return fmt.Sprintf("%s %s serves this already", p.Repository, p.Suite)
 	}
-	return fmt.Sprintf("%s %s: published, clients see it from now on", p.Repository, p.Suite)
+	what := fmt.Sprintf("generation %d of %s", p.To.Number, p.To.Archive)
+	if p.Snapshot != "" {
+		what = "snapshot " + p.Snapshot
+	}
+	return fmt.Sprintf("%s %s: %s is published, clients see it from now on", p.Repository, p.Suite, what)
 }
 
 // moveSuite signs and publishes, unless the suite serves it already. The Date

@@ -163,6 +163,9 @@ func (d *Daemon) pin(ctx context.Context, s *catalog.Snapshot, repositories []st
 			s.Pins = append(s.Pins, catalog.Pin{Repository: p.Repository, Suite: p.Suite, Ref: p.Current, Published: p.Published})
 		}
 	}
+	if len(s.Pins) == 0 {
+		return &admin.Error{Text: fmt.Sprintf("snapshot %s would be empty, since nothing that it names is published yet: aptmirror sync first", s.Name), Exit: admin.ExitFailed}
+	}
 	err = d.cache.Catalog.AddSnapshot(ctx, *s)
 	if errors.Is(err, catalog.ErrExists) {
 		return &admin.Error{Text: fmt.Sprintf("there is a snapshot %s already: choose another name, or delete it first", s.Name), Exit: admin.ExitUsage}

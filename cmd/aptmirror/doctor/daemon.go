@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
 			d.accept(s))
 	case s.Generation == 0 && s.Error == "" && !s.Built && s.Checked.IsZero():
-		f.bad(name, "nothing verified yet, so that clients get nothing: the first look at the archive has not ended", d.Program+" sync "+s.Archive+" waits for it")
+		f.bad(name, "nothing verified yet, so that clients get nothing: no sync or import of it has ended", d.firstLook(s.Archive))
 	case s.Generation == 0:
 		f.bad(name, strings.TrimSuffix("nothing verified yet, so that clients get nothing: "+s.Error, ": "), firstOf(s.Advice, strings.TrimSpace(d.Program+" sync "+s.Archive)))
 	case s.Error != "":
@@ -102,6 +103,15 @@ func (d *Doctor) accept(s admin.SuiteStatus) string {
 		return s.Advice
 	}
 	return fmt.Sprintf("%s archive accept %s %s", d.Program, s.Archive, s.Suite)
+}
+
+// firstLook is the command that brings the first state of an archive, and waits
+// for one that is under way.
+func (d *Doctor) firstLook(archive string) string {
+	if slices.ContainsFunc(d.Config.Archives, func(a config.Archive) bool { return a.Name == archive && len(a.URIs) == 0 }) {
+		return d.Program + " import BUNDLE"
+	}
+	return d.Program + " sync " + archive
 }
 
 func firstOf(a, b string) string {
