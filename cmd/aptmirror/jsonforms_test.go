@@ -55,7 +55,7 @@ var jsonForms = map[string]any{
 	"publish":           admin.PublishResult{},
 	"rollback":          admin.PublishResult{},
 	"log":               admin.LogLevel{},
-	"package add":       admin.AddedPackages{},
+	"package add":       servedPackages{},
 	"package list":      []admin.PoolFile{},
 	"package remove":    admin.RemovedPackages{},
 	"reload":            admin.Access{},

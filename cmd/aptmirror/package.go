@@ -26,10 +26,17 @@ func packageCommand() *cli.Command {
 				Description: "All files are added or none. Those that a .changes lists are looked for beside it. A package\n" +
 					"that the pool has already is nothing new; other content under the same name, version and\n" +
 					"architecture is refused, and so is what was removed from the pool. Where the pool has signed_by, an uploader's key has to vouch for\n" +
-					"each package: a signed .changes, a signed .dsc, or debsigs --sign=origin.",
+					"each package: a signed .changes, a signed .dsc, or debsigs --sign=origin.\n" +
+					"\n" +
+					"The daemon builds soon what is made from the pool. With --wait it does so at once, and the exit\n" +
+					"code is that of the whole: 0 every package is in some suite, 3 it is in the pool, but a build\n" +
+					"failed or no suite takes it. Ctrl-C ends the waiting and not the build.",
 				UsageText: "aptmirror package add internal hello_1.0-1_amd64.deb\naptmirror package add internal hello_1.0-1_amd64.changes",
-				Flags:     []cli.Flag{&cli.BoolFlag{Name: "again", Usage: "take also what was removed from the pool, even with other content"}},
-				Action:    packageAdd,
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "again", Usage: "take also what was removed from the pool, even with other content"},
+					&cli.BoolFlag{Name: "wait", Usage: "build what is made from the pool, and wait until clients see the packages"},
+				},
+				Action: packageAdd,
 			},
 			{
 				Name: "list", Usage: "list the packages of a pool, or of all", ArgsUsage: "[POOL]",
@@ -61,19 +68,43 @@ func packageAdd(c *cli.Context) error {
 	}
 	defer closeFiles()
 	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
-		var result admin.AddedPackages
+		var result servedPackages
 		request := admin.AddPackagesRequest{Pool: c.Args().First(), Files: files, Again: c.Bool("again")}
-		err := client.CallWith(ctx, "packages/add", request, files, func(admin.Event) {}, &result)
+		err := client.CallWith(ctx, "packages/add", request, files, func(admin.Event) {}, &result.AddedPackages)
 		if err != nil {
 			return err
 		}
-		if c.Bool("json") {
-			return printJSON(c.App.Writer, result)
+		if !c.Bool("json") {
+			printFiles(c.App.Writer, "added ", result.Added)
+			printFiles(c.App.Writer, "has already ", result.Known)
 		}
-		printFiles(c.App.Writer, "added ", result.Added)
-		printFiles(c.App.Writer, "has already ", result.Known)
-		return nil
+		if c.Bool("wait") {
+			news, done := showWork(c.App.ErrWriter)
+			err = client.Call(ctx, "packages/serve", admin.ServePackagesRequest{Pool: request.Pool, Paths: result.binaries()}, news, &result.ServedPackages)
+			done()
+		}
+		if c.Bool("json") {
+			err = errors.Join(printJSON(c.App.Writer, result), err)
+		}
+		return err
 	})
+}
+
+// servedPackages is what was added and, with --wait, who serves it.
+type servedPackages struct {
+	admin.AddedPackages
+	admin.ServedPackages
+}
+
+// binaries are the paths of packages that every suite has which takes them:
+// sources depend on what is built from them.
+func (s *servedPackages) binaries() (paths []string) {
+	for _, f := range slices.Concat(s.Added, s.Known) {
+		if f.Kind == "deb" || f.Kind == "udeb" {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
 }
 
 // withListed adds the files that .changes files list, once each.

@@ -59,6 +59,9 @@ func newHandler(b Backend, allowed rules) http.Handler {
 		return b.Reload(ctx, by)
 	})
 	handleWith(mux, "packages/add", allowed, b.AddPackages)
+	handle(mux, "packages/serve", allowed, func(ctx context.Context, by Caller, r ServePackagesRequest, news func(Event)) (*ServedPackages, error) {
+		return b.ServePackages(ctx, by, r, news)
+	})
 	handle(mux, "packages", allowed, func(ctx context.Context, _ Caller, r PackagesRequest, _ func(Event)) (*Packages, error) {
 		return b.Packages(ctx, r)
 	})

@@ -10,6 +10,8 @@ import (
 type Pools interface {
 	// AddPackages takes the files of r from body, one after the other: all or none.
 	AddPackages(ctx context.Context, by Caller, r AddPackagesRequest, body io.Reader) (*AddedPackages, error)
+	// ServePackages builds what is made from a pool, and returns once clients see it.
+	ServePackages(ctx context.Context, by Caller, r ServePackagesRequest, news func(Event)) (*ServedPackages, error)
 	Packages(ctx context.Context, r PackagesRequest) (*Packages, error)
 	RemovePackages(ctx context.Context, by Caller, r RemovePackagesRequest) (*RemovedPackages, error)
 }
@@ -26,6 +28,25 @@ type AddPackagesRequest struct {
 type AddedPackages struct {
 	Added []PoolFile `json:"added"`
 	Known []PoolFile `json:"known"` // as the pool had them already
+}
+
+// ServePackagesRequest names files of a pool, by their paths there, that are looked for in the suites.
+type ServePackagesRequest struct {
+	Pool  string   `json:"pool"`
+	Paths []string `json:"paths"`
+}
+
+// ServedPackages are the suites that are made from the pool, and which of the files they do not have.
+type ServedPackages struct {
+	Suites []SuiteResult   `json:"suites,omitempty"`
+	Absent []AbsentPackage `json:"absent,omitempty"`
+}
+
+// AbsentPackage is a file that a suite does not have, because of its policy or of what it is made for.
+type AbsentPackage struct {
+	Repository string `json:"repository"`
+	Suite      string `json:"suite"`
+	Path       string `json:"path"` // in the pool
 }
 
 // PackagesRequest names a pool; "" is all.

@@ -58,13 +58,13 @@ func (d *Daemon) due(ctx context.Context) string {
 	return ""
 }
 
-// buildJob builds and signs what has changed, but for suites that rest, as a job.
-func (d *Daemon) buildJob(ctx context.Context, why string, resting map[builtSuiteKey]bool) error {
+// buildJob builds and signs what has changed, without some suites, as a job.
+func (d *Daemon) buildJob(ctx context.Context, why string, without map[builtSuiteKey]bool) error {
 	if len(d.inForce.Load().built()) == 0 {
 		return nil
 	}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
-		results := d.buildSuites(ctx, bySchedule, resting, d.newsOf(job, func(admin.Event) {}))
+		results := d.buildSuites(ctx, bySchedule, without, d.newsOf(job, func(admin.Event) {}))
 		return summary(results), outcome(ctx, results)
 	})
 	if err != nil && ctx.Err() == nil {
@@ -89,9 +89,9 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 	return d.buildSuites(ctx, by, nil, tell)
 }
 
-// buildSuites leaves out suites that rest. Where the others are to be made in
+// buildSuites leaves some suites out. Where the others are to be made in
 // another way meanwhile, it begins again.
-func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
+func (d *Daemon) buildSuites(ctx context.Context, by string, without map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	for {
 		m := d.inForce.Load()
 		if len(m.built()) == 0 {
@@ -99,7 +99,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSu
 		}
 		within, leave, err := m.making.enter(ctx)
 		if err == nil {
-			results = d.buildWith(within, by, resting, tell)
+			results = d.buildWith(within, by, without, tell)
 			err = context.Cause(within)
 			leave()
 		} else {
@@ -113,7 +113,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, resting map[builtSu
 
 // buildWith has one build run at a time: each takes the memory of an
 // architecture's packages.
-func (d *Daemon) buildWith(ctx context.Context, by string, resting map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
+func (d *Daemon) buildWith(ctx context.Context, by string, without map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	free, err := takeSlot(ctx, d.building)
 	if err != nil {
 		return []admin.SuiteResult{{Error: err.Error()}}
@@ -121,7 +121,7 @@ func (d *Daemon) buildWith(ctx context.Context, by string, resting map[builtSuit
 	defer free()
 	m := d.inForce.Load() // others may have come, and been built with, while this waited
 	for _, b := range m.order() {
-		if resting[b] {
+		if without[b] {
 			continue
 		}
 		r := d.buildSuite(ctx, m, b, by)
