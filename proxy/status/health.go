@@ -235,9 +235,10 @@ func storeConcerns(s Store) []concern {
 }
 
 // jobConcerns are the newest jobs of each kind that failed. What a sync meets
-// is said of its suites.
+// is said of its suites; of the others that are left out, whoever gave the
+// command was told, and all is as it was.
 func jobConcerns(finished []admin.Job) (all []concern) {
-	seen := map[string]bool{"sync": true}
+	seen := map[string]bool{"sync": true, "snapshot delete": true, "publish": true, "rollback": true}
 	for _, j := range finished {
 		if !seen[j.Kind] && j.Error != "" {
 			all = append(all, concern{Level: warn, Subject: fmt.Sprintf("Job %d (%s)", j.Number, j.Kind), What: j.Error, Command: "aptmirror jobs", Since: j.Finished, Lead: "ended"})

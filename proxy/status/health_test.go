@@ -103,7 +103,7 @@ func TestConcernsAboutJobs(t *testing.T) {
 	for _, test := range []struct {
 		jobs []admin.Job
 		want int
-	}{{[]admin.Job{failedGC}, 1}, {[]admin.Job{doneGC, failedGC}, 0}, {[]admin.Job{failedGC, failedGC}, 1}, {[]admin.Job{{Kind: "sync", Error: "x"}}, 0}} {
+	}{{[]admin.Job{failedGC}, 1}, {[]admin.Job{doneGC, failedGC}, 0}, {[]admin.Job{failedGC, failedGC}, 1}, {[]admin.Job{{Kind: "sync", Error: "x"}}, 0}, {[]admin.Job{{Kind: "snapshot delete", Error: "x"}}, 0}} {
 		if got := jobConcerns(test.jobs); len(got) != test.want {
 			t.Errorf("%v: %v", test.jobs, got)
 		}
