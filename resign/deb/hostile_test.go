@@ -285,12 +285,15 @@ func zstZeros(pieces int) []byte {
 	return frame
 }
 
-func TestASmallPackageDoesNotUnpackToMuch(t *testing.T) {
-	control := part{name: "control.tar", data: tarOf(t, entry("control", hello))}
-	for pieces, want := range map[int]string{4000: "", 4200: "unpacks to more than 540"} {
-		_, err := read(t, ar(binaryPart, control, part{name: "data.tar.zst", data: zstZeros(pieces)}))
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%d pieces: %v, want %q", pieces, err, want)
+func TestAMemberUnpacksInProportionToItsSize(t *testing.T) {
+	for _, c := range []struct{ size, limit, want int64 }{
+		{785, maxDataTar, 512<<20 + 200*785},
+		{10 << 20, maxDataTar, 2512 << 20},
+		{1 << 30, maxDataTar, maxDataTar},
+		{785, maxControlTar, maxControlTar},
+	} {
+		if got := new(Deb).open(t.Context(), member{name: "data.tar.bz2", size: c.size}, c.limit).limit; got != c.want {
+			t.Errorf("%d bytes unpack to %d, want %d", c.size, got, c.want)
 		}
 	}
 }
