@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ type loopTest struct {
 	began   time.Time
 	changes chan string
 	takes   map[string]time.Duration // a build, by the suite
-	fails   bool
+	fails   atomic.Bool
 	due     string
 	built   []string // time, suite and why
 }
@@ -42,7 +43,7 @@ func (l *loopTest) run(suites ...string) {
 			wait(ctx, l.takes[b.suite])
 			loop.rests.note(b, began, time.Now())
 		}
-		if l.fails {
+		if l.fails.Load() {
 			return errors.New("a test")
 		}
 		return nil
@@ -64,6 +65,7 @@ func (l *loopTest) change(why string) {
 
 func (l *loopTest) want(want ...string) {
 	l.t.Helper()
+	synctest.Wait() // after a pause, for what it woke, too
 	if diff := cmp.Diff(want, l.built); diff != "" {
 		l.t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -74,6 +76,7 @@ func TestManyChangesAreFewBuilds(t *testing.T) {
 		l := &loopTest{t: t, takes: map[string]time.Duration{"stable": 5 * time.Second}}
 		l.run("stable")
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		l.built = nil
 		for range 100 { // uploads for 100 seconds, after an hour without
 			l.change("pool internal")
@@ -108,11 +111,13 @@ func TestARestIsBounded(t *testing.T) {
 
 func TestWhatIsDueIsLookedForLessOftenWhileItFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &loopTest{t: t, fails: true, due: "the end of a hold"}
+		l := &loopTest{t: t, due: "the end of a hold"}
+		l.fails.Store(true)
 		l.run("stable")
 		time.Sleep(15*time.Minute + time.Second)
-		l.fails = false
+		l.fails.Store(false)
 		time.Sleep(18 * time.Minute)
+		synctest.Wait()
 		var at []string
 		for _, b := range l.built {
 			var when, rest string
