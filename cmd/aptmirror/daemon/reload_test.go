@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,14 @@ type serving struct {
 	address string
 	clients *pki.Clients
 	client  *pki.Issued
+	at      atomic.Pointer[time.Time] // what the clock says; nil: the time
+}
+
+func (s *serving) now() time.Time {
+	if at := s.at.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 func serve(t *testing.T) *serving {
@@ -56,7 +65,7 @@ func serveWith(t *testing.T, change func(*config.Config)) *serving {
 	if s.client, err = s.clients.Add("host", pki.Leaf{}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	s.d, err = Open(t.Context(), s.c, Options{Version: "test", Log: slog.New(slog.DiscardHandler)})
+	s.d, err = Open(t.Context(), s.c, Options{Version: "test", Log: slog.New(slog.DiscardHandler), Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +388,7 @@ func TestClientsThatEndSoonAreNamed(t *testing.T) {
 		}
 		return issued
 	}
-	add("far", 397)
+	add("far", 396) // a day before host
 	add("renewed", 10)
 	lost := add("lost", 10)
 	add("later", 12)
@@ -423,9 +432,9 @@ func TestTheServerCertificateIsRenewedInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := s.d.Now
-	defer func() { s.d.Now = clock }()
-	s.d.Now = func() time.Time { return before.NotAfter.AddDate(0, 0, -59) }
+	late := before.NotAfter.AddDate(0, 0, -59)
+	s.at.Store(&late)
+	defer s.at.Store(nil)
 	r.keepFresh()
 	after, err := site.ServerCertificate(s.d.config())
 	if err != nil || !after.NotAfter.After(before.NotAfter) || r.renewal != nil {
