@@ -19,6 +19,8 @@ import (
 type root struct {
 	t   *testing.T
 	dir string
+	// proc says that this machine's processes are seen in there, which programs expect. A system that boots sees its own.
+	proc bool
 }
 
 // newRoot makes a minimal system of a release from the mirror that this machine
@@ -32,7 +34,7 @@ func newRoot(t *testing.T, release string) *root {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a system")
 	}
-	r := &root{t, filepath.Join(t.TempDir(), release)}
+	r := &root{t: t, dir: filepath.Join(t.TempDir(), release)}
 	packed := packedRoot(t, release)
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -48,12 +50,19 @@ func newRoot(t *testing.T, release string) *root {
 		}
 	}
 	r.host("mount", "-t", "proc", "proc", r.dir+"/proc")
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", r.dir+"/proc").CombinedOutput(); err != nil {
-			t.Errorf("umount: %v\n%s", err, out)
-		}
-	})
+	r.proc = true
+	t.Cleanup(r.hideProcesses)
 	return r
+}
+
+func (r *root) hideProcesses() {
+	if !r.proc {
+		return
+	}
+	if out, err := exec.Command("umount", r.dir+"/proc").CombinedOutput(); err != nil {
+		r.t.Errorf("umount: %v\n%s", err, out)
+	}
+	r.proc = false
 }
 
 // packedRoot gives a system as a tar archive.
