@@ -89,7 +89,31 @@ func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.Rollback
 	if len(moves) == 0 {
 		return nil, &admin.Error{Text: fmt.Sprintf("there is nothing to go back to: no suite of repository %s has served anything else before", r.Repository), Exit: admin.ExitUsage}
 	}
+	if err := d.tellMissing(ctx, moves, news); err != nil {
+		return nil, err
+	}
 	return d.moveRing(ctx, by, r.Repository, "rollback", r.DryRun, moves, news)
+}
+
+// tellMissing is tellIncomplete for what a ring goes back to, which may be part
+// of no snapshot any more.
+func (d *Daemon) tellMissing(ctx context.Context, moves []ringMove, news func(admin.Event)) error {
+	missing, wanted := 0, 0
+	for _, m := range moves {
+		g, err := d.cache.Catalog.Generation(m.next.Archive, m.next.Suite, m.next.Number)
+		if err != nil {
+			return fmt.Errorf("suite %s: looking what it served before: %w", m.suite, err)
+		}
+		count, err := d.upstream.Count(ctx, g, d.languagesOf(g))
+		if err != nil {
+			return err
+		}
+		missing, wanted = missing+count.Wanted-count.Present, wanted+count.Wanted
+	}
+	if missing > 0 {
+		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d files of what was served before are not in the store, and come as long as upstream has them: a complete snapshot of it fetches and keeps them", missing, wanted)})
+	}
+	return nil
 }
 
 func reason(why string) string {

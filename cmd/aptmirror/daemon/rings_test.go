@@ -106,6 +106,22 @@ func TestARingChangesOnlyByHandAndBothWays(t *testing.T) {
 	s.wantHistory()
 }
 
+// Packages that upstream has dropped since cannot be given any more.
+func TestARollbackTellsWhatIsMissing(t *testing.T) {
+	s := newBuiltSite(t, games(t), withRing)
+	s.sync("site", "stable")
+	create(t, s.Daemon, "one")
+	s.publishTo("one", "production")
+	s.brings("2.0")
+	create(t, s.Daemon, "two")
+	s.publishTo("two", "production")
+	told := ""
+	r, err := s.Rollback(t.Context(), admin.Caller{}, admin.RollbackRequest{Repository: "production", DryRun: true}, func(e admin.Event) { told += e.Text })
+	if err != nil || len(r.Suites) != 1 || !strings.Contains(told, "1 of 1 files of what was served before are not in the store") {
+		t.Errorf("%q, %+v, %v", told, r, err)
+	}
+}
+
 func (s *builtSite) wantHistory() {
 	s.t.Helper()
 	h, err := s.History(s.t.Context(), admin.HistoryRequest{Repository: "production"})
