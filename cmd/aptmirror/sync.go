@@ -19,11 +19,15 @@ func syncCommand() *cli.Command {
 		UsageText: "aptmirror sync\n# look first what would come\naptmirror sync debian --dry-run",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would come and how large it is"},
+			&cli.BoolFlag{Name: "quiet", Usage: "tell of failures only, for cron, which mails what a command prints"},
 		},
 		Action: func(c *cli.Context) error {
 			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 				var result admin.SyncResult
 				news, done := showWork(c.App.ErrWriter)
+				if c.Bool("quiet") {
+					news = failures(news)
+				}
 				err := client.Call(ctx, "sync", admin.SyncRequest{Archives: c.Args().Slice(), DryRun: c.Bool("dry-run")}, news, &result)
 				done()
 				if c.Bool("json") && result.Suites != nil {
@@ -32,5 +36,14 @@ func syncCommand() *cli.Command {
 				return err
 			})
 		},
+	}
+}
+
+// failures passes on only what went wrong.
+func failures(news func(admin.Event)) func(admin.Event) {
+	return func(e admin.Event) {
+		if e.Failed {
+			news(e)
+		}
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -207,11 +209,38 @@ func (d *Doctor) rehearsal(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, server := net.Pipe()
+	client, server, err := ends()
+	if err != nil {
+		return nil, err
+	}
 	go d.judge(tls.Server(server, &tls.Config{
 		Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert, Time: d.Now, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true,
 	}), trust)
 	return client, nil
+}
+
+// ends are the two ends of a connection in memory. The kernel's has a buffer,
+// unlike net.Pipe, where a client that turns a certificate down and a server
+// that still has something to say would wait for each other.
+func ends() (client, server net.Conn, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a connection to rehearse with: %w", err)
+	}
+	if client, err = connOf(fds[0]); err != nil {
+		return nil, nil, errors.Join(err, syscall.Close(fds[1]))
+	}
+	if server, err = connOf(fds[1]); err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return client, server, nil
+}
+
+// connOf takes the descriptor over.
+func connOf(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "rehearsal")
+	defer f.Close()
+	return net.FileConn(f)
 }
 
 // judge answers one request; it ends when the client hangs up, or at the

@@ -68,6 +68,9 @@ func File(path, kind string) (Result, error) {
 	if kind == "" {
 		kind = KindOf(text)
 	}
+	if strings.HasSuffix(path, ".sources") {
+		return Result{}, fmt.Errorf("%s has sources of apt: aptmirror init and aptmirror quickstart take over those of this machine", path)
+	}
 	switch kind {
 	case AptMirror:
 		return MirrorList(path, text, machine()), nil
