@@ -28,15 +28,20 @@ var errUnknownNeeds = errors.New("no file is removed before it is mended, see ap
 // files that no remaining generation names; with dryRun it only says which. See
 // the package comment for why nothing that is needed can go.
 func (c *Cache) Collect(ctx context.Context, dryRun bool) (Collected, error) {
-	out, err := c.collect(ctx, dryRun)
+	return c.CollectGone(ctx, dryRun, catalog.Gone{})
+}
+
+// CollectGone is Collect of what is gone, too.
+func (c *Cache) CollectGone(ctx context.Context, dryRun bool, gone catalog.Gone) (Collected, error) {
+	out, err := c.collect(ctx, dryRun, gone)
 	if err != nil {
 		return out, fmt.Errorf("collecting what is no longer needed: %w", err)
 	}
 	return out, nil
 }
 
-func (c *Cache) collect(ctx context.Context, dryRun bool) (out Collected, err error) {
-	old, kept, err := c.oldGenerations(ctx, dryRun)
+func (c *Cache) collect(ctx context.Context, dryRun bool, gone catalog.Gone) (out Collected, err error) {
+	old, kept, err := c.oldGenerations(ctx, dryRun, gone)
 	for _, g := range old {
 		out.Generations = append(out.Generations, g.Ref())
 	}
@@ -61,16 +66,19 @@ func (c *Cache) collect(ctx context.Context, dryRun bool) (out Collected, err er
 
 // oldGenerations removes the rows that nothing needs, or looks which those are,
 // and gives them and what remains.
-func (c *Cache) oldGenerations(ctx context.Context, dryRun bool) (old []catalog.Generation, kept catalog.State, err error) {
+func (c *Cache) oldGenerations(ctx context.Context, dryRun bool, gone catalog.Gone) (old []catalog.Generation, kept catalog.State, err error) {
 	if dryRun {
-		old, err = c.unneeded(ctx)
+		old, err = c.unneeded(ctx, gone)
 	} else if err = c.Catalog.Expire(ctx, c.now()); err == nil {
-		old, err = c.Catalog.RemoveUnneeded(ctx)
+		old, err = c.Catalog.RemoveUnneeded(ctx, gone)
 	}
 	if err != nil {
 		return old, kept, err
 	}
 	kept, err = c.Catalog.State(ctx)
+	if dryRun {
+		kept = kept.Without(gone)
+	}
 	kept.Generations = slices.DeleteFunc(kept.Generations, func(g catalog.Generation) bool {
 		return slices.ContainsFunc(old, func(o catalog.Generation) bool { return o.Ref() == g.Ref() })
 	})
@@ -97,15 +105,16 @@ func retained(s catalog.State) map[catalog.Ref]bool {
 	return retained
 }
 
-func (c *Cache) unneeded(ctx context.Context) ([]catalog.Generation, error) {
+func (c *Cache) unneeded(ctx context.Context, gone catalog.Gone) ([]catalog.Generation, error) {
 	s, err := c.Catalog.State(ctx)
 	if err != nil {
 		return nil, err
 	}
+	s = s.Without(gone)
 	for i, p := range s.Publications {
 		s.Publications[i] = p.At(c.now())
 	}
-	return s.Unneeded(), nil
+	return s.Unneeded(gone), nil
 }
 
 // sweep removes what is not marked, in batches. While one is removed no

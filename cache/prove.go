@@ -91,7 +91,7 @@ func (p *prover) prove(ctx context.Context, keys *pgp.Keyring) {
 // accepted or made, and reads the signed text.
 func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring, whose string) error {
 	if keys == nil {
-		return fmt.Errorf("the %s is not in the configuration, so that its signature cannot be checked", whose)
+		return fmt.Errorf("the %s is not in the configuration, so that its signature cannot be checked: put it back, or remove what is left of it (aptmirror gc --unconfigured)", whose)
 	}
 	p.release = map[string]content{}
 	text, err := p.read(ctx, "Release", p.text)

@@ -102,9 +102,10 @@ func (p *Publication) Refs() []Ref {
 }
 
 // Unneeded picks the generations that no publication has as current, retained
-// or previous and that no snapshot pins, but for the newest of every suite: that
-// is what a refresh or a build compares with, and what a new repository begins with.
-func (s State) Unneeded() (unneeded []Generation) {
+// or previous and that no snapshot pins, but for the newest of every suite that
+// is not gone: that is what a refresh or a build compares with, and what a new
+// repository begins with.
+func (s State) Unneeded(gone Gone) (unneeded []Generation) {
 	needed := map[Ref]bool{}
 	for _, p := range s.Publications {
 		for _, r := range p.Refs() {
@@ -122,21 +123,23 @@ func (s State) Unneeded() (unneeded []Generation) {
 		newest[suite] = max(newest[suite], g.Number)
 	}
 	for _, g := range s.Generations {
-		if !needed[g.Ref()] && newest[Ref{Archive: g.Archive, Suite: g.Suite}] != g.Number {
+		kept := newest[Ref{Archive: g.Archive, Suite: g.Suite}] == g.Number && !gone.Made[SuiteName{g.Archive, g.Suite}]
+		if !needed[g.Ref()] && !kept {
 			unneeded = append(unneeded, g)
 		}
 	}
 	return unneeded
 }
 
-// RemoveUnneeded removes the rows of all generations that Unneeded picks, and
-// returns them. No generation can be published, pinned or added meanwhile.
-func (c *Catalog) RemoveUnneeded(ctx context.Context) ([]Generation, error) {
+// RemoveUnneeded removes the rows of what was published of gone suites and of
+// all generations that Unneeded then picks, and returns those. No generation can
+// be published, pinned or added meanwhile.
+func (c *Catalog) RemoveUnneeded(ctx context.Context, gone Gone) ([]Generation, error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	var removed []Generation
-	err := c.Steady(ctx, func(s State) error {
-		for batch := range slices.Chunk(s.Unneeded(), removeBatch) {
+	err := c.steadyWithout(ctx, gone, func(s State) error {
+		for batch := range slices.Chunk(s.Unneeded(gone), removeBatch) {
 			if err := c.removeRows(batch); err != nil {
 				return err
 			}

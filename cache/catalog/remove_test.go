@@ -24,10 +24,10 @@ func TestUnneededAreThoseThatNobodyHasAndThatAreNotTheNewest(t *testing.T) {
 		{Current: all[2].Ref(), Retained: []Retained{{Ref: all[1].Ref()}}},
 		{Current: all[5].Ref()},
 	}
-	if diff := cmp.Diff([]Ref{all[0].Ref(), all[4].Ref()}, refs(State{Generations: all, Publications: publications}.Unneeded())); diff != "" {
+	if diff := cmp.Diff([]Ref{all[0].Ref(), all[4].Ref()}, refs(State{Generations: all, Publications: publications}.Unneeded(Gone{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Ref{all[0].Ref(), all[1].Ref(), all[2].Ref(), all[4].Ref()}, refs(State{Generations: all}.Unneeded())); diff != "" {
+	if diff := cmp.Diff([]Ref{all[0].Ref(), all[1].Ref(), all[2].Ref(), all[4].Ref()}, refs(State{Generations: all}.Unneeded(Gone{}))); diff != "" {
 		t.Errorf("without publications (-want +got):\n%s", diff)
 	}
 }
@@ -54,7 +54,7 @@ func TestExpireCutsWhatNoBoundAsksForAnyMore(t *testing.T) {
 	for _, kept := range []string{"e", "f", "g", "h"} {
 		f.wantFile("debian", "pool/"+kept, kept)
 	}
-	removed, err := f.RemoveUnneeded(t.Context())
+	removed, err := f.RemoveUnneeded(t.Context(), Gone{})
 	if err != nil || len(removed) != 4 {
 		t.Fatalf("removed %v, %v", refs(removed), err)
 	}

@@ -85,13 +85,13 @@ func TestWhatASnapshotPinsStays(t *testing.T) {
 	if err := f.Expire(t.Context(), testTime.AddDate(1, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := f.RemoveUnneeded(t.Context()); err != nil || len(removed) != 1 || removed[0].Number == first.Number {
+	if removed, err := f.RemoveUnneeded(t.Context(), Gone{}); err != nil || len(removed) != 1 || removed[0].Number == first.Number {
 		t.Errorf("removed %v, %v", refs(removed), err)
 	}
 	if err := f.RemoveSnapshot(t.Context(), "old"); err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := f.RemoveUnneeded(t.Context()); err != nil || len(removed) != 1 || removed[0].Number != first.Number {
+	if removed, err := f.RemoveUnneeded(t.Context(), Gone{}); err != nil || len(removed) != 1 || removed[0].Number != first.Number {
 		t.Errorf("without the snapshot, removed %v, %v", refs(removed), err)
 	}
 }
@@ -111,7 +111,7 @@ func TestTheGenerationBeforeABuiltOneStays(t *testing.T) {
 	if err := f.Expire(t.Context(), testTime.AddDate(1, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.RemoveUnneeded(t.Context()); err != nil {
+	if _, err := f.RemoveUnneeded(t.Context(), Gone{}); err != nil {
 		t.Fatal(err)
 	}
 	p := f.move("production", all[0], testTime.AddDate(1, 0, 0))

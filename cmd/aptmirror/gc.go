@@ -17,17 +17,22 @@ func gcCommand() *cli.Command {
 		Name:  "gc",
 		Usage: "remove states of suites that no client can ask for any more, and the files that only they named",
 		Description: "What clients may still be reading stays: every suite's three states before the current one, and\n" +
-			"all of the last 72 hours, what snapshots pin, and what rings can be rolled back to. The daemon does\n" +
-			"the same once a day; a mirror without a daemon needs it from time to time.",
-		UsageText: "aptmirror gc --dry-run\naptmirror gc",
-		Flags:     []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"}},
+			"all of the last 72 hours, what snapshots pin, and what rings can be rolled back to. What is taken out\n" +
+			"of the configuration is kept for seven days more, for when it comes back; packages of pools stay, as\n" +
+			"nothing else has them. The daemon does the same once a day; a mirror without a daemon needs it from\n" +
+			"time to time.",
+		UsageText: "aptmirror gc --dry-run\naptmirror gc\naptmirror gc --unconfigured --dry-run",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"},
+			&cli.BoolFlag{Name: "unconfigured", Usage: "also remove now what is no longer in the configuration"},
+		},
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
 			return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 				var result admin.GCResult
-				err := client.Call(ctx, "gc", admin.GCRequest{DryRun: c.Bool("dry-run")}, func(admin.Event) {}, &result)
+				err := client.Call(ctx, "gc", admin.GCRequest{DryRun: c.Bool("dry-run"), Unconfigured: c.Bool("unconfigured")}, func(admin.Event) {}, &result)
 				if result.Generations == nil { // there is no result
 					return err
 				}

@@ -80,6 +80,16 @@ func printAccess(w io.Writer, a admin.Access) {
 	if a.Problem != "" {
 		fmt.Fprintf(w, "PROBLEM      since %s the files cannot be used, what was read before stays in force: %s\n", when(a.ProblemSince), a.Problem)
 	}
+	for _, k := range a.Kept {
+		what := "what was mirrored of archive " + k.Archive
+		if k.Repository != "" {
+			what = "what was served of repository " + k.Repository
+		}
+		fmt.Fprintf(w, "KEPT         until %s, for when it comes back: %s, suite %s\n", when(k.Until), what, k.Suite)
+	}
+	if len(a.Kept) > 0 {
+		fmt.Fprintln(w, "             aptmirror gc --unconfigured removes that now")
+	}
 	if len(a.Restart) > 0 {
 		fmt.Fprintf(w, "RESTART      the configuration has changed where only a restart helps: %s\n", strings.Join(a.Restart, ", "))
 	}

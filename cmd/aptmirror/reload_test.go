@@ -117,3 +117,34 @@ func TestReload(t *testing.T) {
 		t.Error("the log does not say that it failed")
 	}
 }
+
+// What is added is there for apt without a restart, and what is taken away is
+// gone, with the reason.
+func TestAptFollowsAReload(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	h := newHost(t, a)
+	h.must("sync")
+	h.serve()
+	before := h.client("before.example.org")
+	before.update()
+
+	h.edit(func(text string) string { return text + siteTables })
+	h.must("reload")
+	tool := h.addToPool(upstreamtest.Package{Name: "corp-tool", Version: "1.0"})
+	h.must("sync")
+	after := h.client("after.example.org")
+	after.sees("corp-tool", "1.0")
+	after.download(tool)
+	after.download(hello)
+
+	h.edit(func(text string) string { return replaceOnce(t, text, siteTables, "") })
+	if r := h.must("reload"); !strings.Contains(r.stdout, "what was served of repository site, suite stable\n") {
+		t.Errorf("reload does not say what stays:\n%s", r.stdout)
+	}
+	before.update()
+	if out, ok := after.apt("apt-get", "update", "--error-on=any"); ok || !strings.Contains(out, `404  this mirror has no repository "site", it has debian`) {
+		t.Errorf("apt-get update: %v\n%s", ok, out)
+	}
+	before.download(hello)
+}

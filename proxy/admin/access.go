@@ -13,6 +13,8 @@ type Access struct {
 	// Restart names the keys of the configuration that have changed but are
 	// only looked at when the daemon starts.
 	Restart []string `json:"restart,omitempty"`
+	// Kept is what the configuration no longer has and the store still does.
+	Kept []Kept `json:"kept,omitempty"`
 	// Warnings are about what will be wrong soon.
 	Warnings    []string         `json:"warnings,omitempty"`
 	Certificate Certificate      `json:"certificate"`
@@ -23,6 +25,15 @@ type Access struct {
 	// ClientsEnding are clients on record whose certificates end soon, the soonest
 	// first; not all where there are many.
 	ClientsEnding []Certificate `json:"clients_ending,omitempty"`
+}
+
+// Kept is a suite that is not configured any more: of a repository what it served,
+// of an archive what was mirrored.
+type Kept struct {
+	Repository string    `json:"repository,omitempty"`
+	Archive    string    `json:"archive,omitempty"`
+	Suite      string    `json:"suite"`
+	Until      time.Time `json:"until"` // when it is removed, unless it comes back
 }
 
 // Certificate is one of those in force.

@@ -31,6 +31,9 @@ type Problem struct {
 type GCRequest struct {
 	// DryRun only tells what would be removed.
 	DryRun bool `json:"dry_run,omitempty"`
+	// Unconfigured also removes what the configuration no longer has, however
+	// short ago it had it.
+	Unconfigured bool `json:"unconfigured,omitempty"`
 }
 
 // GCResult is what was removed, or would be.

@@ -22,11 +22,14 @@ const (
 
 // GC removes what is no longer needed, or tells what that is.
 func (d *Daemon) GC(ctx context.Context, by admin.Caller, r admin.GCRequest) (*admin.GCResult, error) {
-	collected, err := cache.Collected{}, error(nil)
+	collected, err, least := cache.Collected{}, error(nil), keptGone
+	if r.Unconfigured {
+		least = 0
+	}
 	if r.DryRun {
-		collected, err = d.collect(ctx, true)
+		collected, err = d.collect(ctx, true, least)
 	} else {
-		collected, err = d.collectJob(by.String())
+		collected, err = d.collectJob(by.String(), least)
 	}
 	if err != nil {
 		return nil, err
@@ -38,9 +41,9 @@ func (d *Daemon) GC(ctx context.Context, by admin.Caller, r admin.GCRequest) (*a
 	return out, nil
 }
 
-func (d *Daemon) collectJob(by string) (collected cache.Collected, err error) {
+func (d *Daemon) collectJob(by string, least time.Duration) (collected cache.Collected, err error) {
 	err = d.run(catalog.Job{Kind: "gc", By: by}, func(ctx context.Context, _ uint64) (string, error) {
-		if collected, err = d.collect(ctx, false); err != nil {
+		if collected, err = d.collect(ctx, false, least); err != nil {
 			return "", err
 		}
 		summary := fmt.Sprintf("%d generations and %d files with %d MB removed", len(collected.Generations), collected.Files, collected.Bytes/1e6)
@@ -49,14 +52,23 @@ func (d *Daemon) collectJob(by string) (collected cache.Collected, err error) {
 	return collected, err
 }
 
-// collect keeps out of Verify's way.
-func (d *Daemon) collect(ctx context.Context, dryRun bool) (cache.Collected, error) {
+// collect keeps out of Verify's way. What the configuration has not had for least
+// goes, too.
+func (d *Daemon) collect(ctx context.Context, dryRun bool, least time.Duration) (cache.Collected, error) {
 	free, err := takeSlot(ctx, d.whole)
 	if err != nil {
 		return cache.Collected{}, err
 	}
 	defer free()
-	return d.cache.Collect(ctx, dryRun)
+	gone, err := d.goneFor(ctx, least)
+	if err != nil {
+		return cache.Collected{}, err
+	}
+	collected, err := d.cache.CollectGone(ctx, dryRun, gone)
+	if err == nil && !dryRun {
+		_, err = d.noteGone(ctx) // what is left of it
+	}
+	return collected, err
 }
 
 // collectForever collects once a day until ctx ends.
@@ -68,7 +80,7 @@ func (d *Daemon) collectForever(ctx context.Context) error {
 			continue
 		}
 		if err == nil || errors.Is(err, catalog.ErrNotFound) {
-			_, err = d.collectJob(bySchedule)
+			_, err = d.collectJob(bySchedule, keptGone)
 		}
 		if err != nil && ctx.Err() == nil {
 			d.Log.Warn("removing what is no longer needed failed, it is tried again", "error", err)

@@ -245,6 +245,7 @@ func (r *reloader) state() *admin.Access {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out, now := r.access, r.daemon.Now()
+	out.Kept = r.daemon.kept()
 	for _, c := range serverCAs(r.config) {
 		out.ServerCA = append(out.ServerCA, certificate(c))
 	}

@@ -66,7 +66,7 @@ func (d *Doctor) aboutDaemon(f *findings, s admin.Status) {
 		f.warn("", fmt.Sprintf("the daemon is version %s, this program %s", s.Version, d.Version), "systemctl restart aptmirror")
 	}
 	if s.Access != nil && s.Access.Problem != "" {
-		f.bad("", "newer certificates or grants cannot be used: "+s.Access.Problem, "mend that, then: "+d.Program+" reload")
+		f.bad("", "the newer configuration cannot be used: "+s.Access.Problem, "mend that, then: "+d.Program+" reload")
 	}
 	if s.Access != nil && len(s.Access.Restart) > 0 {
 		f.warn("", "the configuration has changed where only a restart helps: "+strings.Join(s.Access.Restart, ", "), "systemctl restart aptmirror")
