@@ -48,6 +48,9 @@ type Config struct {
 	// *catalog.PoolConflictError with another pool. Nil lets everything in.
 	Guard func(catalog.PoolFile, Claims) error
 	Cache *cache.Cache
+	// Adding is held from looking what there is until a set is added. Pools of one name share it, and those of which the
+	// Guard looks at others; nil is one of its own.
+	Adding *sync.Mutex
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 }
@@ -61,9 +64,8 @@ type Claims struct {
 // Pool is one pool. Its methods may be called from many goroutines.
 type Pool struct {
 	Config
-	maxStanzas int64      // maxStanzas, smaller in tests
-	maxHeld    int64      // maxHeld, likewise
-	adding     sync.Mutex // from looking what the pool has until the set is added
+	maxStanzas int64 // maxStanzas, smaller in tests
+	maxHeld    int64 // maxHeld, likewise
 }
 
 // New makes a pool of what the catalog has under its name. The configuration must not change afterwards.
@@ -73,6 +75,9 @@ func New(c Config) *Pool {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Adding == nil {
+		c.Adding = new(sync.Mutex)
 	}
 	return &Pool{Config: c, maxStanzas: maxStanzas, maxHeld: maxHeld}
 }
@@ -112,8 +117,8 @@ func (p *Pool) add(ctx context.Context, by string, again bool, files []File) (Ad
 	for i := range offers {
 		offers[i].Pool, offers[i].By, offers[i].Added = p.Name, by, now
 	}
-	p.adding.Lock()
-	defer p.adding.Unlock()
+	p.Adding.Lock()
+	defer p.Adding.Unlock()
 	added, fresh, err := p.compare(ctx, again, offers)
 	if err == nil && len(fresh) > 0 {
 		err = p.keep(ctx, fresh, now)

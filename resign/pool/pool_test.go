@@ -175,6 +175,22 @@ func TestGuard(t *testing.T) {
 	add(t, p, newDeb(t, control("hello", "1", "all", ""), ""))
 }
 
+// What a guard has looked at in other pools stays as it is until the set is added.
+func TestPoolsThatLookAtEachOtherTakeTurns(t *testing.T) {
+	var adding sync.Mutex
+	p := newPool(t, func(c *Config) {
+		c.Adding = &adding
+		c.Guard = func(catalog.PoolFile, Claims) error {
+			if adding.TryLock() {
+				adding.Unlock()
+				t.Error("another pool could add at the same time")
+			}
+			return nil
+		}
+	})
+	add(t, p, newDeb(t, control("hello", "1", "all", ""), ""))
+}
+
 // Every component and architecture of a pool costs each suite with it an index more.
 func TestPoolsAreNotMadeBroad(t *testing.T) {
 	p := newPool(t, nil)

@@ -23,8 +23,8 @@ func (p *Pool) Remove(ctx context.Context, by, name, version string) ([]catalog.
 }
 
 func (p *Pool) remove(ctx context.Context, by, name, version string) ([]catalog.PoolFile, error) {
-	p.adding.Lock()
-	defer p.adding.Unlock()
+	p.Adding.Lock()
+	defer p.Adding.Unlock()
 	have, err := p.List(ctx)
 	if err != nil {
 		return nil, err

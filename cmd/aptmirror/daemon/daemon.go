@@ -60,8 +60,8 @@ type Daemon struct {
 	stuck bool // something did not end; of the goroutine that serves and closes
 
 	// suites is taken in the name of an archive and suite while that is
-	// refreshed, adding in that of a pool.
-	suites, adding turns
+	// refreshed.
+	suites turns
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
 	// What comes for pools; not changed after Open.
@@ -71,6 +71,7 @@ type Daemon struct {
 	// what they brought before.
 	examining chan struct{}
 	uploaders turns
+	adding    sync.Mutex // see pool.Config.Adding
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working

@@ -21,14 +21,14 @@ func (d *Daemon) openPools(f *inForce) {
 	for _, p := range f.pools {
 		if p.Pool == nil {
 			p.Pool = pool.New(pool.Config{
-				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, Guard: d.guard(p.config.Name), Cache: d.cache, Now: d.Now,
+				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, Guard: d.guard(p.config.Name), Adding: &d.adding, Cache: d.cache, Now: d.Now,
 			})
 		}
 	}
 }
 
 // guard keeps out of a pool what would be refused, or keep a suite from being
-// built, once it is in.
+// built, once it is in. d.adding is held.
 func (d *Daemon) guard(name string) func(catalog.PoolFile, pool.Claims) error {
 	return func(f catalog.PoolFile, claims pool.Claims) error {
 		if f.Kind == catalog.PoolSourceFile {
@@ -148,8 +148,7 @@ func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again b
 	return added, nil
 }
 
-// addInTurn adds to a pool as it is in force. Before and after a reload they are
-// two, so that they take turns here.
+// addInTurn adds to a pool as it is in force.
 func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bool, files []pool.File) (pool.Added, error) {
 	ctx, leave, err := p.enter(ctx)
 	if err != nil {
@@ -166,11 +165,6 @@ func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bo
 		return pool.Added{}, err
 	}
 	defer free()
-	next, err := d.adding.take(ctx, p.Name)
-	if err != nil {
-		return pool.Added{}, err
-	}
-	defer next()
 	if again {
 		return p.AddAgain(ctx, by, files...)
 	}

@@ -311,6 +311,15 @@ func TestUploadsAreExaminedInTurn(t *testing.T) {
 	}
 }
 
+func TestPoolsOfADaemonTakeTurns(t *testing.T) {
+	d := poolSite(t, nil)
+	for name, p := range d.inForce.Load().pools {
+		if p.Adding != &d.adding {
+			t.Errorf("pool %v adds when it likes", name)
+		}
+	}
+}
+
 // Somebody with many packages leaves room to others.
 func TestUploadersAreExaminedOneAtATime(t *testing.T) {
 	d := poolSite(t, nil)
