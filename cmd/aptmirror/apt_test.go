@@ -44,6 +44,7 @@ func TestAptUsesTheMirror(t *testing.T) {
 	for _, p := range sources {
 		c.wantFile(path.Base(p), a.Get(p))
 	}
+	c.answered(p, append(sources, hello.Filename)...)
 	c.requests(p, &seen)
 
 	c.update()
@@ -175,6 +176,7 @@ func TestPlainUpstreams(t *testing.T) {
 			seen := 0
 			c.update()
 			c.download(hello)
+			c.answered(p, hello.Filename)
 			c.requests(p, &seen)
 			if r := h.must("sync"); !strings.Contains(r.stderr, "unchanged") {
 				t.Errorf("a sync without news says %s", r.stderr)

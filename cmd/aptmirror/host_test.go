@@ -319,6 +319,19 @@ func (c *client) requests(p *process, after *int) (lines []string) {
 	return lines
 }
 
+// answered waits for the lines of files that the client has already: the daemon
+// writes a line when the last byte has gone.
+func (c *client) answered(p *process, files ...string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	for _, file := range files {
+		if !p.wait(ctx, regexp.MustCompile("msg=request .*"+regexp.QuoteMeta(path.Base(file))+" .*\n")) {
+			c.t.Fatalf("the log has no line of %s", file)
+		}
+	}
+}
+
 // attribute reads one value of a line of the log.
 func attribute(line, name string) string {
 	_, rest, _ := strings.Cut(line, " "+name+"=")

@@ -48,6 +48,7 @@ func TestAptKeepsItsSourcesInProxyMode(t *testing.T) {
 	}
 	c.download(hello)
 	c.mustApt("apt-get", "source", "--download-only", "hello")
+	c.answered(p, hello.Filename, ".debian.tar.gz")
 	c.requests(p, &seen)
 	c.update()
 	if got := strings.Join(c.requests(p, &seen), "\n"); got != known+"/dists/stable/InRelease 304" {
