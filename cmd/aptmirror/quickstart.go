@@ -183,7 +183,9 @@ func firstSync(c *cli.Context, loaded *config.Config) (*config.Config, error) {
 	for _, s := range result.Suites {
 		if s.Error != "" {
 			failed[[2]string{s.Archive, s.Suite}] = true
-			fmt.Fprintln(c.App.ErrWriter, "left out:", s.Error)
+			if c.Context.Err() == nil {
+				fmt.Fprintln(c.App.ErrWriter, "left out:", s.Error)
+			}
 		}
 	}
 	if syncErr != nil && (c.Context.Err() != nil || len(failed) == len(result.Suites)) {

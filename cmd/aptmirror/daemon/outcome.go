@@ -39,16 +39,18 @@ func eventOf(r admin.SuiteResult) admin.Event {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// signedBy names the first key and counts the others, which status lists:
+// Debian's suites have three.
 func signedBy(signers []admin.Signer) string {
-	text := ""
-	for i, s := range signers {
-		if i > 0 {
-			text += " and "
-		}
-		text += s.Fingerprint
-		if s.Name != "" {
-			text += " (" + s.Name + ")"
-		}
+	if len(signers) == 0 {
+		return "nobody"
+	}
+	text := signers[0].Fingerprint
+	if name := signers[0].Name; name != "" {
+		text += " (" + name + ")"
+	}
+	if more := len(signers) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }

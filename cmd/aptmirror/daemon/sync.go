@@ -148,7 +148,7 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string, news
 		return result
 	}
 	g := refreshed.Generation
-	if err := d.sight(ctx, g); err != nil {
+	if err := d.sight(ctx, g); err != nil && ctx.Err() == nil {
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
 	result.Missing = g.Missing
