@@ -72,6 +72,7 @@ type Daemon struct {
 	examining chan struct{}
 	uploaders turns
 	adding    sync.Mutex // see pool.Config.Adding
+	listed    listed
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working

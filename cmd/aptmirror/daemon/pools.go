@@ -85,7 +85,7 @@ func matching(patterns []string, name string) string {
 // suite has: the suite could not be built with both.
 func (d *Daemon) elsewhere(name string, f catalog.PoolFile) error {
 	for _, other := range d.besides(name) {
-		have, err := d.cache.Catalog.PoolFiles(d.life, other)
+		have, err := d.listed.files(d.life, d.cache.Catalog, other)
 		if err != nil {
 			return err
 		}
@@ -96,6 +96,27 @@ func (d *Daemon) elsewhere(name string, f catalog.PoolFile) error {
 		}
 	}
 	return nil
+}
+
+// listed are pools as they were when the catalog had counted that many changes:
+// each file of a set is looked for in all of them. Daemon.adding guards it.
+type listed struct {
+	changes uint64
+	pools   map[string][]catalog.PoolFile
+}
+
+func (l *listed) files(ctx context.Context, c *catalog.Catalog, pool string) ([]catalog.PoolFile, error) {
+	if n := c.PoolChanges(); l.pools == nil || l.changes != n {
+		l.changes, l.pools = n, map[string][]catalog.PoolFile{}
+	}
+	if have, known := l.pools[pool]; known {
+		return have, nil
+	}
+	have, err := c.PoolFiles(ctx, pool)
+	if err == nil {
+		l.pools[pool] = have
+	}
+	return have, err
 }
 
 // besides are the pools that some suite has together with this one.

@@ -200,6 +200,7 @@ func TestPoolsOfOneSuiteAgree(t *testing.T) {
 		if err := p.Write(&other); err != nil {
 			t.Fatal(err)
 		}
+		d.sends(t, "dns:a", "other", false, newDeb(t, "before", "1"))
 		d.sends(t, "dns:a", "internal", false, newDeb(t, "hello", "1"))
 		if got := d.sends(t, "dns:a", "other", false, upload{"hello.deb", other.Bytes()}); got != test.want {
 			t.Errorf("%v: status %d, want %d", test.from, got, test.want)
