@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"aptmirror/upstream/debian"
@@ -136,13 +137,19 @@ func (c *closure) take(i int32, arch string, reason Reason, through int32) {
 	c.enter(placed{i, arch})
 }
 
-// meet brings in something for each relation of a field.
+// meet brings in something for each relation of a field, as far as that takes a
+// sensible number of steps.
 func (c *closure) meet(n placed, field string) {
 	p := &c.Set.Packages[n.version]
 	c.work.at = n.version
+	begin := c.work.left
 	c.work.spend(readingSteps(p.relationField(field)))
 	for _, alternatives := range p.relations(field) {
 		if c.work.err != nil {
+			return
+		}
+		if begin-c.work.left > maxWorkOfOne {
+			c.report(n, field, alternatives, fmt.Sprintf("it and those behind it are not looked at: those before it take more than %d steps", maxWorkOfOne))
 			return
 		}
 		i, arch, ok := c.alternative(p.Kind, n.arch, alternatives)

@@ -85,11 +85,15 @@ type asked struct {
 	work *work
 
 	versions map[*relation][]answer
+	targets  map[*relation]map[groupKey]bool
 	packages map[*reverse]map[groupKey]bool
 }
 
 func newAsked(s *Set, now time.Time, w *work) *asked {
-	return &asked{set: s, now: now, work: w, versions: map[*relation][]answer{}, packages: map[*reverse]map[groupKey]bool{}}
+	return &asked{
+		set: s, now: now, work: w,
+		versions: map[*relation][]answer{}, targets: map[*relation]map[groupKey]bool{}, packages: map[*reverse]map[groupKey]bool{},
+	}
 }
 
 // answer is what a pattern says of a version.

@@ -75,16 +75,30 @@ func (m *relation) find(c *asked, p *Package) bool {
 	c.work.spend(readingSteps(p.relationField(m.field)))
 	for _, alternatives := range p.relations(m.field) {
 		for _, r := range alternatives {
-			g := c.set.group(c.set.target(p, r))
-			if !c.work.spend(1 + len(g.versions)) {
+			if !c.work.spend(1) {
 				return false
 			}
-			if !implicit(m.field, r) && m.m.pkg(c, p.Kind, g) {
+			if !implicit(m.field, r) && m.leadsTo(c, c.set.target(p, r)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+func (m *relation) leadsTo(c *asked, key groupKey) bool {
+	known := c.targets[m]
+	if known == nil {
+		known = map[groupKey]bool{}
+		c.targets[m] = known
+	}
+	found, asked := known[key]
+	if !asked {
+		g := c.set.group(key)
+		found = c.work.spend(len(g.versions)) && m.m.pkg(c, key.kind, g)
+		known[key] = found
+	}
+	return found
 }
 
 // readingSteps is what reading a relation field counts.

@@ -33,9 +33,6 @@ const (
 )
 
 func (c *closure) unmet(n placed, field string, alternatives []debian.Relation) {
-	if len(c.Unmet) == maxUnmet {
-		return
-	}
 	var why []string
 	for _, r := range alternatives {
 		if len(why) == maxNamed {
@@ -44,10 +41,16 @@ func (c *closure) unmet(n placed, field string, alternatives []debian.Relation) 
 		}
 		why = append(why, c.lacking(r, c.Set.Packages[n.version].Kind, c.Set.architectureOf(r, n.arch)))
 	}
-	c.Unmet = append(c.Unmet, Unmet{
-		Package: n.version, Architecture: n.arch, Rule: c.rule, Field: field,
-		Relation: shortened(debian.Relations{alternatives}.String()), Why: strings.Join(why, "; "),
-	})
+	c.report(n, field, alternatives, strings.Join(why, "; "))
+}
+
+func (c *closure) report(n placed, field string, alternatives []debian.Relation, why string) {
+	if len(c.Unmet) < maxUnmet {
+		c.Unmet = append(c.Unmet, Unmet{
+			Package: n.version, Architecture: n.arch, Rule: c.rule, Field: field,
+			Relation: shortened(debian.Relations{alternatives}.String()), Why: why,
+		})
+	}
 }
 
 func shortened(relation string) string {

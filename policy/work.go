@@ -13,6 +13,11 @@ import (
 // thousand, and without a bound a build of them would take days.
 const maxWork = 50_000_000
 
+// maxWorkOfOne is how many steps may go to the relations of one field of a
+// package; those that are left count as unmet then, and the others of the suite
+// go on. The most in Debian's main is 1,500.
+const maxWorkOfOne = 50_000
+
 // contextSteps is how many steps are taken before the context is looked at again:
 // a few milliseconds.
 const contextSteps = 1 << 16

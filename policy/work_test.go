@@ -38,6 +38,31 @@ func TestTooMuchWorkIsRefused(t *testing.T) {
 	}
 }
 
+func TestOnePackageDoesNotTakeTheWorkOfAll(t *testing.T) {
+	var depends, others strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&depends, "shared (>= %d), ", 1000+i)
+	}
+	for i := range 50 {
+		fmt.Fprintf(&others, "Package: p%d\nVersion: 1\nProvides: shared (= 1)\n\n", i)
+	}
+	set := makeSet(t, "Package: greedy\nVersion: 1\nDepends: "+depends.String()+"last\n\nPackage: modest\nVersion: 1\nDepends: other\n\nPackage: other\nVersion: 1\n\n"+others.String())
+	w := newWork(t.Context(), maxWork)
+	d, err := mustParse(t, "allow ?exact-name(greedy) | ?exact-name(modest) with dependencies\ndeny ?true").decideWithin(w, set, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(allowed(d), " "); got != "greedy_1 modest_1 other_1" {
+		t.Errorf("allowed are %s", got)
+	}
+	if last := d.Unmet[len(d.Unmet)-1]; !strings.HasPrefix(last.Relation, "shared (>= ") || !strings.Contains(last.Why, "not looked at") {
+		t.Errorf("the last that is unmet: %s", last)
+	}
+	if taken := w.most - w.left; taken > 2*maxWorkOfOne {
+		t.Errorf("%d steps", taken)
+	}
+}
+
 func TestADecisionEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("somebody has stopped it")
