@@ -107,7 +107,7 @@ func readCSR(c *cli.Context) ([]byte, error) {
 	if name == "" {
 		return nil, nil
 	}
-	from := c.App.Reader
+	from := untilEnd(c.Context, c.App.Reader)
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {

@@ -98,7 +98,10 @@ func writeBundle(ctx context.Context, c *cli.Context, client *admin.Client, plan
 	news, done := showWork(c.App.ErrWriter)
 	w.Progress = byteProgress("export "+w.List.Name, news)
 	if dest == standardStream {
-		written, err = w.WriteStream(ctx, c.App.Writer)
+		err = writeUntilEnd(ctx, c.App.Writer, func(to io.Writer) (err error) {
+			written, err = w.WriteStream(ctx, to)
+			return err
+		})
 	} else {
 		written, err = w.Write(ctx, dest)
 	}

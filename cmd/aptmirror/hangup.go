@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -15,6 +16,8 @@ type hangup struct {
 	mu    sync.Mutex // guards taken
 	taken chan os.Signal
 }
+
+var errHangup = errors.New("hangup signal received")
 
 // end makes a SIGHUP end the command, unless it was started to outlive its
 // terminal (nohup(1)).

@@ -32,7 +32,7 @@ func importCommand() *cli.Command {
 			if c.NArg() == 0 {
 				return usagef("import takes the bundles to import")
 			}
-			sources, err := openSources(c.Args().Slice())
+			sources, err := openSources(c.Context, c.Args().Slice())
 			if err != nil {
 				return importError(err)
 			}
@@ -68,9 +68,9 @@ type source struct {
 // have to become another user.
 type sources [][]source
 
-func openSources(paths []string) (all sources, err error) {
+func openSources(ctx context.Context, paths []string) (all sources, err error) {
 	if len(paths) == 1 && paths[0] == standardStream {
-		return sources{{{Part: bundle.Part{Name: "standard input"}, file: os.Stdin}}}, nil
+		return sources{{{Part: bundle.Part{Name: "standard input"}, file: untilEnd(ctx, os.Stdin)}}}, nil
 	}
 	bundles, err := bundle.Find(paths...)
 	if err != nil {
@@ -172,29 +172,15 @@ func (i *importer) part(ctx context.Context, s source) (admin.ImportResult, erro
 		defer showing.Unlock()
 		show(e)
 	}
-	begun, err := begin(ctx, s.file)
-	if err != nil {
-		return admin.ImportResult{}, err
-	}
+	// What comes through a pipe may take its time to begin; once the daemon is
+	// asked, it expects a body that flows.
+	begun := bufio.NewReaderSize(s.file, 256<<10)
+	_, _ = begun.Peek(1) // who reads on meets the error
 	body := &counted{Reader: begun, total: s.size, tell: byteProgress("import "+s.Name, news)}
-	return i.client.Import(ctx, s.Name, body, news)
-}
-
-// begin waits for the first byte. What comes through a pipe may take its time to
-// begin; once the daemon is asked, it expects a body that flows.
-func begin(ctx context.Context, from io.Reader) (io.Reader, error) {
-	body := bufio.NewReaderSize(from, 256<<10)
-	begun := make(chan struct{})
-	go func() {
-		defer close(begun)
-		_, _ = body.Peek(1) // who reads on meets the error
-	}()
-	select {
-	case <-begun:
-		return body, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return i.client.Import(ctx, s.Name, struct {
+		io.Reader
+		io.Closer
+	}{body, s.file}, news)
 }
 
 // counted tells how much was read.
@@ -233,7 +219,7 @@ func (i *importer) ask(ctx context.Context, r admin.ImportResult) (sources, erro
 		if path == "" {
 			continue
 		}
-		more, err := openSources([]string{path})
+		more, err := openSources(ctx, []string{path})
 		if err == nil {
 			return more, nil
 		}

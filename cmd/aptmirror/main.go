@@ -50,8 +50,10 @@ var clock = time.Now
 const exitInterrupted = 130
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	hangups.end(stop)
+	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, hangUp := context.WithCancelCause(signals)
+	hangups.end(func() { hangUp(errHangup) })
+	endAnyway(ctx, os.Stderr, stop, os.Exit)
 	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path"
 	"strings"
 	"syscall"
@@ -185,6 +186,47 @@ func TestStopDuringSync(t *testing.T) {
 	}
 	a.ClearFaults()
 	h.must("sync")
+	h.checkStore()
+}
+
+// Somebody who imports and sends nothing for the moment keeps neither the daemon nor,
+// where none runs, the command; and is told when the daemon goes away.
+func TestStopDuringAnImportThatWaits(t *testing.T) {
+	t.Parallel()
+	a, _, _ := sample(t)
+	h := newHost(t, a)
+	h.edit(func(text string) string { return text + fmt.Sprintf("\n[bundles]\nsigned_by = [%q]\n", h.siteKey()) })
+	begin := func() (*exec.Cmd, *output) {
+		cmd, out := h.command(t.Context(), h.program, "import", "-"), newOutput()
+		cmd.Stdout, cmd.Stderr = out, out
+		stdin, err := cmd.StdinPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(stdin, "the beginning of a bundle")
+		return cmd, out
+	}
+	d := h.serve()
+	cmd, out := begin()
+	eventually(t, "the daemon has the import", func() bool { return strings.Contains(d.String(), "kind=import") })
+	stopInTime(t, d, syscall.SIGTERM)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(out.String(), "the daemon went away") {
+		t.Errorf("the import ends with %d:\n%s", code, out)
+	}
+	cmd, out = begin()
+	eventually(t, "the command has the store", func() bool {
+		_, err := os.Stat(h.dir + "/site/state/catalog/LOCK")
+		return err == nil
+	})
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("the import ends with %d:\n%s", code, out)
+	}
 	h.checkStore()
 }
 

@@ -172,8 +172,10 @@ func (c *Client) File(ctx context.Context, sha256 string) (io.ReadCloser, error)
 	return nil, read(ctx, resp.Body, func(Event) {}, nil)
 }
 
-// Import sends one part of a bundle.
-func (c *Client) Import(ctx context.Context, name string, part io.Reader, news func(Event)) (result ImportResult, err error) {
+// Import sends one part of a bundle, and closes it. Closing has to end a Read under way
+// that may take for ever, else the call may do so when the daemon goes away.
+func (c *Client) Import(ctx context.Context, name string, part io.ReadCloser, news func(Event)) (result ImportResult, err error) {
+	ctx = context.WithValue(ctx, bodyKey{}, io.Closer(part))
 	err = c.call(ctx, "import?name="+url.QueryEscape(name), partType, part, news, &result)
 	return result, err
 }

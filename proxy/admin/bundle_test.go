@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -56,7 +58,7 @@ func TestAPartIsReadWhileNewsGoesOut(t *testing.T) {
 	}}
 	bothWays(t, b, func(t *testing.T, c *Client) {
 		events := 0
-		got, err := c.Import(t.Context(), "a name/with ?&", bytes.NewReader(data), func(Event) { events++ })
+		got, err := c.Import(t.Context(), "a name/with ?&", io.NopCloser(bytes.NewReader(data)), func(Event) { events++ })
 		if err != nil || got.NewBytes != int64(len(data)) || events != 16 {
 			t.Errorf("%+v, %v, %d events", got, err, events)
 		}
@@ -96,8 +98,38 @@ func TestOnlyWaitingForTheCallerCounts(t *testing.T) {
 		return &ImportResult{NewBytes: n}, err
 	}}
 	c := dial(t, serve(t, newHandler(b, rules{os.Getuid(), callerPatience, stall})))
-	if got, err := c.Import(t.Context(), "part", strings.NewReader(strings.Repeat("x", 1<<20)), func(Event) {}); err != nil || got.NewBytes != 1<<20-10 {
+	if got, err := c.Import(t.Context(), "part", io.NopCloser(strings.NewReader(strings.Repeat("x", 1<<20))), func(Event) {}); err != nil || got.NewBytes != 1<<20-10 {
 		t.Errorf("%d bytes, %v", got.NewBytes, err)
+	}
+}
+
+// A caller with nothing to send for the moment is told when the daemon goes away.
+func TestADaemonThatGoesAwayIsNoticedWhileNothingIsSent(t *testing.T) {
+	begun := make(chan struct{})
+	b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
+		close(begun)
+		_, err := io.Copy(io.Discard, part)
+		return nil, err
+	}}
+	socket := socketPath(t)
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(NewHandler(b, os.Getuid()), slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	go func() {
+		<-begun
+		server.Close()
+	}()
+	part, silent := io.Pipe()
+	defer silent.Close()
+	if _, err := dial(t, socket).Import(t.Context(), "part", part, func(Event) {}); err == nil || err.Error() != "calling the daemon: the daemon went away before it was done" {
+		t.Errorf("got %v", err)
+	}
+	if err := <-done; err != http.ErrServerClosed {
+		t.Error(err)
 	}
 }
 
@@ -113,7 +145,7 @@ func TestARefusalArrivesWhileThePartIsStillSent(t *testing.T) {
 	}}
 	bothWays(t, b, func(t *testing.T, c *Client) {
 		for range 20 {
-			_, err := c.Import(t.Context(), "part", endless{}, func(Event) {})
+			_, err := c.Import(t.Context(), "part", io.NopCloser(endless{}), func(Event) {})
 			if refused := (*Error)(nil); !errors.As(err, &refused) || refused.Exit != ExitRefused {
 				t.Fatalf("got %v", err)
 			}

@@ -31,7 +31,12 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 		return nil, ErrNoDaemon
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
+		conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", socket)
+		body, sends := ctx.Value(bodyKey{}).(io.Closer)
+		if err != nil || !sends {
+			return conn, err
+		}
+		return &sending{conn, body}, nil
 	}
 	conn, err := dial(ctx, "", "")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
@@ -46,6 +51,18 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 	conn.Close()
 	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, Remote: true}, nil
 }
+
+type bodyKey struct{}
+
+// sending is a connection over which a body goes that may have nothing to give for
+// long. net/http waits for it even when the other side has gone, so that the body is
+// closed with the connection.
+type sending struct {
+	net.Conn
+	body io.Closer
+}
+
+func (s *sending) Close() error { return errors.Join(s.Conn.Close(), s.body.Close()) }
 
 // InProcess makes calls to a handler in this process, as this process's user.
 func InProcess(h http.Handler) *Client {
@@ -82,6 +99,9 @@ func (c *Client) post(ctx context.Context, name, contentType string, body io.Rea
 	}
 	r.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(r)
+	if errors.Is(err, io.ErrClosedPipe) { // see sending
+		err = errors.New("the daemon went away before it was done")
+	}
 	if err != nil {
 		return nil, cmp.Or(context.Cause(ctx), fmt.Errorf("calling the daemon: %w", err))
 	}

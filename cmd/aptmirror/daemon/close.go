@@ -1,15 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
-
-	"aptmirror/cache"
-	"aptmirror/cmd/aptmirror/config"
 )
 
 const (
@@ -94,29 +90,4 @@ func (p place) gone() bool {
 		}
 	}
 	return false
-}
-
-// openStore opens the databases, which may take long on a slow disk and cannot be told to
-// stop. Where ctx ends first they are left to the end of the process.
-func openStore(ctx context.Context, c *config.Config, o cache.Options) (*cache.Cache, error) {
-	type opened struct {
-		store *cache.Cache
-		err   error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		store, err := cache.OpenWith(c.State, o)
-		done <- opened{store, err}
-	}()
-	select {
-	case is := <-done:
-		return is.store, is.err
-	case <-ctx.Done():
-	}
-	go func() {
-		if is := <-done; is.err == nil {
-			_ = is.store.Close() // nothing was written
-		}
-	}()
-	return nil, context.Cause(ctx)
 }

@@ -134,7 +134,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 
 // openAll opens the store and prepares what works on it.
 func (d *Daemon) openAll(f *inForce) (err error) {
-	d.cache, err = openStore(d.life, d.began, cache.Options{MaxSize: d.began.Cache.MaxSize, Log: d.Log, Now: d.Now})
+	d.cache, err = cache.OpenWith(d.began.State, cache.Options{MaxSize: d.began.Cache.MaxSize, Log: d.Log, Now: d.Now})
 	if errors.Is(err, blob.ErrLocked) {
 		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
 	}

@@ -22,6 +22,10 @@ import (
 // stops; all of stopping stays below ten seconds.
 const stopTimeout = 7 * time.Second
 
+// callTimeout is how long admin calls may then take: their jobs have ended, and callers
+// are told so. It is for those who still send.
+const callTimeout = time.Second
+
 // Serve answers clients and admin calls and keeps the archives up to date
 // until ctx ends; then it lets requests finish and returns. It calls ready
 // once with the addresses it listens on.
@@ -117,8 +121,11 @@ func (d *Daemon) stop(ctx context.Context, server *proxy.Server, api *http.Serve
 	if err := server.Shutdown(ctx); err != nil {
 		d.Log.Warn("requests were cut", "error", err)
 	}
+	ctx, cancelCalls := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancelCalls()
 	if err := api.Shutdown(ctx); err != nil {
-		return errors.Join(err, api.Close())
+		d.Log.Warn("admin calls were cut", "error", err)
+		return api.Close()
 	}
 	return nil
 }
