@@ -60,7 +60,7 @@ func TestEventsAreOneLineForAPerson(t *testing.T) {
 		failed bool
 	}{
 		{admin.SuiteResult{Archive: "debian", Suite: "stable", New: true, Date: date, Signers: signers, Packages: 7, Generation: 3},
-			"debian stable: verified, dated 2026-01-02 02:04:05 UTC, signed by AB (One) and CD; 7 packages, generation 3", false},
+			"debian stable: verified, dated 2026-01-02 02:04:05 UTC, signed by AB (One) and 1 more; 7 packages, generation 3", false},
 		{admin.SuiteResult{Archive: "debian", Suite: "stable", Date: date, Generation: 3},
 			"debian stable: unchanged since 2026-01-02 02:04:05 UTC, generation 3", false},
 		{admin.SuiteResult{Archive: "debian", Suite: "stable", Date: date, Generation: 3, Wanted: 9, Present: 9},

@@ -11,6 +11,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
+	"aptmirror/upstream"
 )
 
 // askTimeout bounds questions to the daemon and to other machines.
@@ -79,6 +80,9 @@ func (d *Doctor) aboutDaemon(f *findings, s admin.Status) {
 // aboutSuite is about what the daemon knows; archives looks for itself.
 func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	name := s.Repository + "/" + s.Suite
+	if s.Reason == upstream.Unreachable && !d.Offline {
+		s.Advice = "look at the findings about names and archives below"
+	}
 	switch {
 	case s.Held != nil:
 		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
