@@ -157,7 +157,7 @@ func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again b
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
 	}
-	added, err := d.addInTurn(ctx, p, by, again, offered)
+	added, err := d.addInForce(ctx, p.Name, by, again, offered)
 	if err != nil {
 		d.Log.Warn("files for a pool were refused", "pool", p.Name, "by", by, "files", namesOf(files), "error", err)
 		return added, err
@@ -169,11 +169,25 @@ func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again b
 	return added, nil
 }
 
-// addInTurn adds to a pool as it is in force.
+// addInForce adds to a pool by the rules that are in force when it is done.
+func (d *Daemon) addInForce(ctx context.Context, name, by string, again bool, files []pool.File) (pool.Added, error) {
+	for {
+		p, err := d.pool(name)
+		if err != nil {
+			return pool.Added{}, err
+		}
+		added, err := d.addInTurn(ctx, p, by, again, files)
+		if !errors.Is(err, errReplaced) {
+			return added, err
+		}
+	}
+}
+
+// addInTurn adds to a pool as long as it is as it is.
 func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bool, files []pool.File) (pool.Added, error) {
 	ctx, leave, err := p.enter(ctx)
 	if err != nil {
-		return pool.Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
+		return pool.Added{}, err
 	}
 	defer leave()
 	own, err := d.uploaders.take(ctx, by)

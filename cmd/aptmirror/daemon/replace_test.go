@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +16,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
+	"aptmirror/resign/pool"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -363,5 +366,35 @@ func TestReloadReadsKeyringsOfArchives(t *testing.T) {
 	s.reload()
 	if s.d.inForce.Load().archive("debian") == before {
 		t.Error("the keyring was not read again")
+	}
+}
+
+// A package counts by the rules that are in force when it is added, not by those
+// when it came.
+func TestAPoolChangesWhileAPackageWaits(t *testing.T) {
+	s := serveWith(t, func(c *config.Config) { c.Pools = []config.Pool{{Name: "internal", Component: "main"}} })
+	f := newDeb(t, "hello", "9")
+	offered := []pool.File{{Name: f.name, Size: int64(len(f.data)), Body: bytes.NewReader(f.data)}}
+	for range examinedAtOnce {
+		s.d.examining <- struct{}{}
+	}
+	added := make(chan error, 1)
+	go func() {
+		_, err := s.d.addInForce(context.WithoutCancel(t.Context()), "internal", "me", false, offered)
+		added <- err
+	}()
+	s.configure(func(c *config.Config) { c.Pools[0].SignedBy = c.Archives[0].SignedBy })
+	s.reload()
+	for range examinedAtOnce {
+		<-s.d.examining
+	}
+	no := (*pool.Error)(nil)
+	if err := <-added; !errors.As(err, &no) || no.Reason != pool.Signature {
+		t.Errorf("it was added without a signature: %v", err)
+	}
+	s.configure(func(c *config.Config) { c.Pools = nil })
+	s.reload()
+	if _, err := s.d.addInForce(t.Context(), "internal", "me", false, offered); exit(err) != admin.ExitUsage {
+		t.Errorf("there is no pool any more: %v", err)
 	}
 }
