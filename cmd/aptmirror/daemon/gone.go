@@ -53,6 +53,13 @@ func (d *Daemon) noteGone(ctx context.Context) ([]goneSuite, error) {
 	return now, d.cache.Catalog.SaveNote(goneNote, now)
 }
 
+// seeGone is noteGone for who can do without.
+func (d *Daemon) seeGone() {
+	if _, err := d.noteGone(d.life); err != nil && d.life.Err() == nil {
+		d.Log.Warn("noting what is no longer configured failed, it is tried again with the next collection", "error", err)
+	}
+}
+
 // lastGone is what was seen last.
 func (d *Daemon) lastGone() (gone []goneSuite, err error) {
 	if err = d.cache.Catalog.Note(goneNote, &gone); errors.Is(err, catalog.ErrNotFound) {

@@ -77,7 +77,11 @@ func TestWhatIsGoneIsKeptForAWhile(t *testing.T) {
 	}
 
 	put(&none)
-	now = now.Add(2 * time.Hour)
+	now = now.Add(time.Hour)
+	d.inForce.Store(must(d.read(&all))(t)) // as a start does
+	d.seeGone()
+	put(&none)
+	now = now.Add(time.Hour)
 	if r := gc(t, d, false); len(r.Generations) != 0 {
 		t.Errorf("counted from the first time: %+v", r)
 	}

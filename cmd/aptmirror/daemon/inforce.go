@@ -266,9 +266,7 @@ func (f *inForce) retire(next *inForce) (over []<-chan struct{}) {
 // begin has what is new looked after.
 func (d *Daemon) begin() {
 	d.publishFound(d.life)
-	if _, err := d.noteGone(d.life); err != nil {
-		d.Log.Warn("noting what is no longer configured failed, it is tried again", "error", err)
-	}
+	d.seeGone()
 	select {
 	case d.replaced <- struct{}{}:
 	default: // it will be looked at anyway

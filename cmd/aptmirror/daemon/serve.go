@@ -34,6 +34,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return err
 	}
+	d.seeGone()
 	board := d.newBoard()
 	handler := admin.NewHandler(d, os.Getuid())
 	server := proxy.New(proxy.Config{
