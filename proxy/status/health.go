@@ -121,7 +121,8 @@ func suiteConcern(x admin.SuiteStatus, now time.Time) (concern, bool) {
 			c.Command = "aptmirror archive accept " + x.Archive + " " + x.Suite
 		}
 	case x.Error != "":
-		c.What = x.Error
+		// The subject says already which suite it is; of several mirrors, each says it.
+		c.What = strings.ReplaceAll(x.Error, fmt.Sprintf("archive %s, suite %s: ", x.Archive, x.Suite), "")
 		c.Command = strings.TrimSpace("aptmirror sync " + x.Archive) // what is built comes from several
 	case x.Warning != "":
 		c.What = x.Warning

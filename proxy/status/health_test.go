@@ -82,6 +82,27 @@ func TestConcernsAboutEnds(t *testing.T) {
 	}
 }
 
+// Lists of a month's life do not look as if somebody were needed all the time.
+func TestEndOf(t *testing.T) {
+	v := &view{now: noon}
+	for _, test := range []struct {
+		kind string
+		left time.Duration
+		want string
+	}{
+		{RevocationList, 29 * day, ""}, {RevocationList, 6 * day, "ends soon"}, {RevocationList, -day, "ended"},
+		{ServerCertificate, 31 * day, ""}, {ServerCertificate, 29 * day, "ends soon"}, {ServerCertificate, -day, "ended"},
+	} {
+		got := ""
+		if badge := v.EndOf(Expiry{test.kind, "x", noon.Add(test.left)}); badge != nil {
+			got = badge.Word
+		}
+		if got != test.want {
+			t.Errorf("%s, %s left: %q, want %q", test.kind, test.left, got, test.want)
+		}
+	}
+}
+
 func TestConcernsAboutTheDisk(t *testing.T) {
 	for free, want := range map[int64]level{200: good, 51: good, 49: warn, 9: bad, 0: bad} {
 		l := good

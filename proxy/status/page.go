@@ -219,6 +219,19 @@ func (v *view) Ends(t time.Time) verdict {
 	return verdict{l, map[level]string{good: "good", warn: "ends soon", bad: "ended"}[l]}
 }
 
+// listSoon is how long before its end a revocation list is worth a word: lists
+// live for weeks and are made anew well before that.
+const listSoon = 7 * day
+
+// EndOf is a badge for an end that is worth one, else nil.
+func (v *view) EndOf(x Expiry) *verdict {
+	if !v.Near(x.End) || x.Kind == RevocationList && x.End.Sub(v.now) >= listSoon {
+		return nil
+	}
+	badge := v.Ends(x.End)
+	return &badge
+}
+
 // Ended is a badge for a job.
 func (v *view) Ended(j admin.Job) verdict {
 	switch {
