@@ -47,6 +47,17 @@ func candidates(c *cli.Context, words []string) []candidate {
 	return starting(current, names.ofArgument(c.App, levels, last, line.words[len(levels)-1:]))
 }
 
+// different leaves out values that came before: an archive and the repository that
+// serves it may have one name.
+func different(all []candidate) (some []candidate) {
+	for _, c := range all {
+		if !slices.ContainsFunc(some, func(before candidate) bool { return before.value == c.value }) {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 // commandOf gives the innermost command, nil for the program.
 func commandOf(app *cli.App, levels []level) (last *cli.Command) {
 	commands := app.Commands
@@ -130,6 +141,8 @@ func (n namer) ofArgument(app *cli.App, levels []level, last *cli.Command, argum
 		return append(n.named(one, arguments), n.named(other, arguments)...)
 	}
 	switch {
+	case kind == "NAME" && levels[1].name == "sync":
+		return different(append(n.named("ARCHIVE", arguments), n.named("REPOSITORY", arguments)...))
 	case kind == "COMMAND":
 		return commandCandidates(app, nil)
 	case kind == "NAME" && levels[1].name == "client":

@@ -104,8 +104,10 @@ type Backend interface {
 	Pools
 }
 
-// SyncRequest names the archives to refresh; none means all.
+// SyncRequest says what to refresh.
 type SyncRequest struct {
+	// Archives are names of archives, or of repositories: then those are refreshed that
+	// they are made from, and nothing else is built. None means all.
 	Archives []string `json:"archives,omitempty"`
 	// DryRun only looks what would come.
 	DryRun bool `json:"dry_run,omitempty"`

@@ -63,7 +63,7 @@ func (c *Config) checkRead(s string) error {
 			return fmt.Errorf("repository %q has no suite %q%s", name, suite, DidYouMean(suite, suites))
 		}
 	}
-	if names := c.repositoryNames(); !slices.Contains(names, name) {
+	if names := c.RepositoryNames(); !slices.Contains(names, name) {
 		return fmt.Errorf(`there is no repository %q%s; write NAME, NAME/SUITE or "*"`, name, DidYouMean(name, names))
 	}
 	return nil

@@ -88,14 +88,15 @@ func cleanTimeOfDay(s string) (string, error) {
 
 // repositoryName looks up the name of a repository.
 func (c *Config) repositoryName(s string) (string, error) {
-	names := c.repositoryNames()
+	names := c.RepositoryNames()
 	if !slices.Contains(names, s) {
 		return "", fmt.Errorf("there is no repository %q%s", s, DidYouMean(s, names))
 	}
 	return s, nil
 }
 
-func (c *Config) repositoryNames() (names []string) {
+// RepositoryNames are those of all repositories, as configured.
+func (c *Config) RepositoryNames() (names []string) {
 	for _, r := range c.Repositories {
 		names = append(names, r.Name)
 	}

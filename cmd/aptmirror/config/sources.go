@@ -97,7 +97,7 @@ func (c *Config) offered(s Source) (names, suites []string) {
 	case FromPool:
 		names, suites = c.poolNames(), []string{""}
 	case FromRepository:
-		names = c.repositoryNames()
+		names = c.RepositoryNames()
 		suites = c.SuitesOf(find(c.Repositories, func(r Repository) bool { return r.Name == s.Name }))
 	}
 	return names, suites

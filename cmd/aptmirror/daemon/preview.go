@@ -11,7 +11,7 @@ import (
 
 // preview tells what a sync would do. It changes nothing and is no job.
 func (d *Daemon) preview(names []string, news func(admin.Event)) (*admin.SyncResult, error) {
-	archives, err := d.chosen(names)
+	archives, _, err := d.chosen(names)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
-	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -29,7 +26,7 @@ func (d *Daemon) Sync(_ context.Context, by admin.Caller, r admin.SyncRequest, n
 }
 
 func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin.SyncResult, error) {
-	archives, err := d.chosen(names)
+	archives, without, err := d.chosen(names)
 	if err != nil {
 		return nil, err
 	}
@@ -37,26 +34,10 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.newsOf(job, news)
 		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, tell)
-		result.Suites = append(result.Suites, d.buildAll(ctx, by, tell)...)
+		result.Suites = append(result.Suites, d.buildSuites(ctx, by, without, tell)...)
 		return summary(result.Suites), outcome(ctx, result.Suites)
 	})
 	return result, err
-}
-
-// chosen gives the archives of those names that have something to fetch from.
-func (d *Daemon) chosen(names []string) (chosen []*archive, err error) {
-	f := d.inForce.Load()
-	for _, a := range f.archives {
-		if len(a.URIs) > 0 && (len(names) == 0 || slices.Contains(names, a.Name)) {
-			chosen = append(chosen, a)
-		}
-	}
-	for _, n := range names {
-		if f.archive(n) == nil {
-			return nil, &admin.Error{Text: fmt.Sprintf("no archive is called %q in %s%s", n, f.config.Path, config.DidYouMean(n, f.config.ArchiveNames())), Exit: admin.ExitUsage}
-		}
-	}
-	return chosen, nil
 }
 
 // forEach works on every suite and gives the outcomes in configured order; each
