@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,8 +184,13 @@ func (s *site) damage(what []byte) {
 	for _, name := range files {
 		f := must(os.OpenFile(name, os.O_RDWR, 0))(s.t)
 		defer f.Close()
-		data := must(io.ReadAll(f))(s.t)
-		if at := strings.Index(string(data), string(what)); at >= 0 {
+		// Far larger than what has been written to it.
+		data := must(syscall.Mmap(int(f.Fd()), 0, int(must(f.Stat())(s.t).Size()), syscall.PROT_READ, syscall.MAP_SHARED))(s.t)
+		at := bytes.Index(data, what)
+		if err := syscall.Munmap(data); err != nil {
+			s.t.Fatal(err)
+		}
+		if at >= 0 {
 			must(f.WriteAt([]byte{what[0] ^ 1}, int64(at)))(s.t)
 			return
 		}

@@ -3,6 +3,7 @@ package upstreamtest
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
 	"fmt"
 	"math/rand/v2"
@@ -121,7 +122,7 @@ func buildDeb(t testing.TB, p Package) []byte {
 		files = append(files, entry{"./usr/share/doc/" + p.Name + "/changelog.Debian.gz", gzipped([]byte(p.Changelog))})
 	}
 	data := tarball(t, files)
-	return ar([]entry{{"debian-binary", []byte("2.0\n")}, {"control.tar.gz", gzipped(control)}, {"data.tar.gz", gzipped(data)}})
+	return ar([]entry{{"debian-binary", []byte("2.0\n")}, {"control.tar.gz", gzipped(control)}, {"data.tar.gz", gzippedAt(gzip.NoCompression, data)}})
 }
 
 // entry is a file in an archive of any kind.

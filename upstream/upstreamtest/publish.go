@@ -260,10 +260,14 @@ func (a *Archive) compress(format string, data []byte) (packed []byte, ok bool) 
 }
 
 // gzipped has no time stamp and no name, so the same data gives the same bytes.
-func gzipped(data []byte) []byte {
+func gzipped(data []byte) []byte { return gzippedAt(gzip.DefaultCompression, data) }
+
+// gzippedAt spares the work for what is random anyway, which takes seconds under
+// the race detector.
+func gzippedAt(level int, data []byte) []byte {
 	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	w.Write(data) // a bytes.Buffer takes everything
+	w, _ := gzip.NewWriterLevel(&out, level) // the levels are gzip's own
+	w.Write(data)                            // a bytes.Buffer takes everything
 	w.Close()
 	return out.Bytes()
 }
