@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -396,5 +397,48 @@ func TestAPoolChangesWhileAPackageWaits(t *testing.T) {
 	s.reload()
 	if _, err := s.d.addInForce(t.Context(), "internal", "me", false, offered); exit(err) != admin.ExitUsage {
 		t.Errorf("there is no pool any more: %v", err)
+	}
+}
+
+// A file that is on its way when its repository goes, comes whole; the next
+// one is refused, and so is the index that apt would ask for next.
+func TestWhatIsBeingSentIsSentToItsEnd(t *testing.T) {
+	a := upstreamtest.New(t)
+	large := a.AddPackage(upstreamtest.Package{Name: "large", Size: 600_000})
+	a.Publish()
+	half, rest := make(chan struct{}), make(chan struct{})
+	a.Fault("large_*.deb", func(w http.ResponseWriter, _ *http.Request, f upstreamtest.File) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		n, err := w.Write(f.Data[:len(f.Data)/2])
+		http.NewResponseController(w).Flush() // what is sent is looked at below
+		close(half)
+		<-rest
+		if err == nil {
+			w.Write(f.Data[n:])
+		}
+	})
+	s := serve(t)
+	before := must(os.ReadFile(s.c.Path))(t)
+	s.configure(another(a, ""))
+	s.reload()
+	if _, err := s.d.Sync(t.Context(), me, admin.SyncRequest{}, nobody); err != nil {
+		t.Fatal(err)
+	}
+	type answer struct{ status, body string }
+	came := make(chan answer, 1)
+	browser := s.http()
+	go func() {
+		status, body := s.answer(browser, "/second/"+large.Filename)
+		came <- answer{status, body}
+	}()
+	<-half
+	if err := os.WriteFile(s.c.Path, before, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.reload()
+	s.wants(s.http(), "/second/"+large.Filename, "404 this mirror has no repository")
+	close(rest)
+	if got := <-came; got.status != "200 OK" || got.body != string(large.Deb) {
+		t.Errorf("%s with %d of %d bytes", got.status, len(got.body), len(large.Deb))
 	}
 }
