@@ -525,6 +525,20 @@ func TestEveryClassIsALabel(t *testing.T) {
 	}
 }
 
+// A look of doctor leaves no client behind whose certificate ends tomorrow.
+func TestDoctorIsNoClient(t *testing.T) {
+	d := openDaemon(t, newSite(t, published(t), "stable"))
+	observe := observer(d.newBoard())
+	tomorrow := d.Now().Add(24 * time.Hour)
+	for _, name := range []string{"dns:host.example.org", "dns:" + DoctorName} {
+		observe(proxy.Served{Identity: identity.Identity{Name: name, NotAfter: tomorrow}, Status: 404})
+	}
+	_, page := shown(t, d, "/status")
+	if !strings.Contains(page, "host.example.org") || strings.Contains(page, DoctorName) {
+		t.Error("the page knows the wrong clients")
+	}
+}
+
 // pool gives the path of the only package.
 func (s *serving) pool() string {
 	s.t.Helper()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/identity"
@@ -24,7 +25,7 @@ import (
 
 // checkName is who the certificate says that is issued for the time of the
 // check, in memory only.
-const checkName = "doctor.aptmirror.invalid"
+const checkName = daemon.DoctorName
 
 // answerSize bounds what is read of an answer, in bytes: it is one sentence.
 const answerSize = 64 << 10
