@@ -59,6 +59,38 @@ func databaseOptions(dir string, o Options) badger.Options {
 		WithMetricsEnabled(false) // they are process-wide, and two stores would share them
 }
 
+// RemoveEmpty removes files of a database that have a name and no bytes: a process that was killed while it opened the
+// database, or began a new file, leaves them, and badger fails on each of them once. It takes badger's own lock for it,
+// so that nobody is just about to fill them; where another has that, nothing is done.
+func RemoveEmpty(dir string) error {
+	lock, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil // opening tells who has it
+	}
+	for _, pattern := range []string{"*.mem", "*.vlog"} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if info, err := os.Lstat(file); err != nil || info.Size() > 0 {
+				continue
+			}
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // whyNotOpen tells a locked directory from other faults: badger's error has lost its cause.
 func whyNotOpen(dir string, err error) error {
 	if !isLocked(dir) {

@@ -104,6 +104,9 @@ func open(dir string, o Options) (*Store, error) {
 	if err := s.checkOpenSpace(); err != nil {
 		return nil, err
 	}
+	if err := RemoveEmpty(dir); err != nil {
+		return nil, err
+	}
 	db, err := badger.OpenManaged(databaseOptions(dir, o))
 	if err != nil {
 		return nil, whyNotOpen(dir, err)

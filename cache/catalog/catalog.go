@@ -98,6 +98,9 @@ type Catalog struct {
 // read from blobs. Until Serve is called, no path resolves.
 func Open(dir string, blobs *blob.Store, log *slog.Logger) (*Catalog, error) {
 	c := &Catalog{dir: dir, blobs: blobs, free: freeSpace}
+	if err := blob.RemoveEmpty(dir); err != nil {
+		return nil, fmt.Errorf("opening the catalog: %w", err)
+	}
 	db, err := badger.Open(databaseOptions(dir, log))
 	if err != nil {
 		return nil, fmt.Errorf("opening the catalog: %w", err)
