@@ -135,7 +135,7 @@ func FuzzRead(f *testing.F) {
 					t.Errorf("read %+v", p)
 				}
 				for _, field := range sc.Stanza().Fields() {
-					if got, want := p.Field(string(field.Name)), strings.Trim(string(field.Value), " \t\r\n"); got != want {
+					if got, want := p.Field(string(field.Name)), strings.Trim(string(field.Value), " \t\r\n\v\f"); got != want {
 						t.Errorf("%s is %q, want %q", field.Name, got, want)
 					}
 				}
