@@ -61,6 +61,7 @@ func (g *guest) fetched(name string) []byte {
 // TestLiveApt3 uses the mirror with the apt of Debian 13, which has another TLS
 // library and another verifier of signatures than the one of Debian 12.
 func TestLiveApt3(t *testing.T) {
+	t.Parallel()
 	r := newRoot(t, "trixie")
 	if version := r.sh("apt-get --version"); !strings.HasPrefix(version, "apt 3.") {
 		t.Fatalf("this is %s", version)

@@ -18,11 +18,13 @@ func TestLiveBooted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the program")
 	}
+	needLive(t)
+	t.Parallel()
+	first, second := buildPackage(t, "1.0"), buildPackage(t, "1.1")
 	for _, release := range []string{"bookworm", "trixie"} {
 		t.Run(release, func(t *testing.T) {
 			t.Parallel()
 			r := newRoot(t, release)
-			first, second := buildPackage(t, "1.0"), buildPackage(t, "1.1")
 			r.sh("apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd-sysv dbus")
 			r.host("cp", first, second, r.dir+"/root")
 			a, _, _ := sample(t)

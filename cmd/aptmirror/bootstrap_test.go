@@ -38,12 +38,8 @@ func commandsOf(t *testing.T, heading, begin string) string {
 // TestLiveBootstrap makes minimal systems through the mirror alone, with the
 // commands that are documented. It needs the network and takes minutes.
 func TestLiveBootstrap(t *testing.T) {
-	if os.Getenv("AM_LIVE") != "1" {
-		t.Skip("needs the network: set AM_LIVE=1 to mirror this machine's own apt sources")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a system")
-	}
+	needLive(t)
+	t.Parallel()
 	h := liveSite(t)
 	build := h.client("build.example.org")
 	h.must("client", "add", "target.example.org")

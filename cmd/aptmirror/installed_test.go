@@ -11,8 +11,10 @@ import (
 // TestLiveSitePackagesAreInstalled installs from a merged and filtered
 // repository on Debian's releases, with all that apt and dpkg do.
 func TestLiveSitePackagesAreInstalled(t *testing.T) {
+	t.Parallel()
 	for _, release := range []string{"bookworm", "trixie"} {
 		t.Run(release, func(t *testing.T) {
+			t.Parallel()
 			r := newRoot(t, release)
 			a, _, _ := sample(t)
 			a.AddPackage(upstreamtest.Package{Name: "chess", Section: "games"})

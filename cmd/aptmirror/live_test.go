@@ -18,6 +18,7 @@ func TestLive(t *testing.T) {
 	if os.Getenv("AM_LIVE") != "1" {
 		t.Skip("needs the network: set AM_LIVE=1 to mirror this machine's own apt sources")
 	}
+	t.Parallel()
 	h := &host{t: t, dir: t.TempDir(), program: "aptmirror"}
 	p, err := background(t.Context(), h.command(t.Context(), h.program, "quickstart", "--dir", "site", "--listen", "127.0.0.1:"+freePort(t)))
 	if err != nil {

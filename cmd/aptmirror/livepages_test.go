@@ -14,6 +14,7 @@ import (
 // package that they build is installed, and then kits. Nothing boots in there;
 // systemctl enables units and starts none.
 func TestLivePages(t *testing.T) {
+	t.Parallel()
 	r := newRoot(t, "bookworm")
 	built := t.TempDir()
 	pages := map[string]markdown{}

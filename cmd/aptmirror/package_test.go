@@ -68,12 +68,12 @@ func needGit(t *testing.T) {
 // machine's own apt, upgrade, remove, purge. Nothing boots in there, so that the
 // unit's command is run as its user by hand.
 func TestLivePackage(t *testing.T) {
-	if os.Getenv("AM_LIVE") != "1" {
-		t.Skip("needs the network: set AM_LIVE=1 to install the package in fresh Debian systems")
-	}
+	needLive(t)
+	t.Parallel()
 	first, second := buildPackage(t, "1.0"), buildPackage(t, "1.1")
 	for _, release := range []string{"bookworm", "trixie"} {
 		t.Run(release, func(t *testing.T) {
+			t.Parallel()
 			r := newRoot(t, release)
 			r.host("cp", first, second, r.dir+"/root")
 			r.sh("apt-get update -qq && apt-get install -qq -y --no-install-recommends /root/" + filepath.Base(first))

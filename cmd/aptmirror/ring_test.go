@@ -153,6 +153,7 @@ func passedMoment(t *testing.T) string {
 
 // TestLiveApt3Snapshots uses the options of apt 3 for snapshots.
 func TestLiveApt3Snapshots(t *testing.T) {
+	t.Parallel()
 	r := newRoot(t, "trixie")
 	h, a, first := newRingHost(t)
 	h.must("sync")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,12 +29,7 @@ type root struct {
 // test or run.
 func newRoot(t *testing.T, release string) *root {
 	t.Helper()
-	if os.Getenv("AM_LIVE") != "1" {
-		t.Skip("needs the network: set AM_LIVE=1 to make a Debian system from this machine's own apt sources")
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a system")
-	}
+	needLive(t)
 	r := &root{t: t, dir: filepath.Join(t.TempDir(), release)}
 	packed := packedRoot(t, release)
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
@@ -65,6 +61,19 @@ func (r *root) hideProcesses() {
 	r.proc = false
 }
 
+func needLive(t *testing.T) {
+	t.Helper()
+	if os.Getenv("AM_LIVE") != "1" {
+		t.Skip("needs the network: set AM_LIVE=1 to make a Debian system from this machine's own apt sources")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a system")
+	}
+}
+
+// packing is held while a system is made, which tests of the same release wait for.
+var packing sync.Mutex
+
 // packedRoot gives a system as a tar archive.
 func packedRoot(t *testing.T, release string) string {
 	t.Helper()
@@ -72,6 +81,8 @@ func packedRoot(t *testing.T, release string) string {
 	if dir == "" {
 		dir = t.TempDir()
 	}
+	packing.Lock()
+	defer packing.Unlock()
 	packed := filepath.Join(dir, release+".tar")
 	if _, err := os.Stat(packed); !errors.Is(err, fs.ErrNotExist) {
 		if err != nil {

@@ -12,8 +12,10 @@ import (
 // repository on Debian's releases, and lets the site change its key in two steps:
 // "apt-get upgrade" is all that the machine does.
 func TestLiveKeysAreFollowed(t *testing.T) {
+	t.Parallel()
 	for _, release := range []string{"bookworm", "trixie"} {
 		t.Run(release, func(t *testing.T) {
+			t.Parallel()
 			r := newRoot(t, release)
 			a, _, _ := sample(t)
 			h := newSiteHost(t, a)
