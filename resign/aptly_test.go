@@ -21,7 +21,11 @@ func BenchmarkBesideAptly(b *testing.B) {
 		b.Skip("aptly is not installed")
 	}
 	a := upstreamtest.New(b)
-	for i := range 10_000 {
+	n := 10_000
+	if testing.Short() {
+		n = 1_000
+	}
+	for i := range n {
 		a.AddPackage(upstreamtest.Package{Name: fmt.Sprintf("p%05d", i), Section: []string{"net", "games", "libs"}[i%3], Depends: fmt.Sprintf("p%05d, p%05d", i/2, i/3)})
 	}
 	s := newSite(b, a)

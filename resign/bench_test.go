@@ -45,13 +45,20 @@ func bigIndex(n int) string {
 	return b.String()
 }
 
-const suiteSize = 60_000
+// suiteSize is that of one architecture of Debian, and with -short one at which
+// all of the benchmarks still runs.
+func suiteSize() int {
+	if testing.Short() {
+		return 6_000
+	}
+	return 60_000
+}
 
 // BenchmarkBuild is the filter and merge of one large suite: "first" is from
 // indexes in xz as archives have them, "full" is when the rules change,
 // "unchanged" when nothing does, and "one more" when a pool has a package more.
 func BenchmarkBuild(b *testing.B) {
-	text := bigIndex(suiteSize)
+	text := bigIndex(suiteSize())
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
@@ -117,7 +124,7 @@ func bigRecipe(t testing.TB, s *store, text string) Recipe {
 // BenchmarkMemory tells the anonymous memory at its highest while three large
 // suites are merged into one.
 func BenchmarkMemory(b *testing.B) {
-	text := bigIndex(suiteSize)
+	text := bigIndex(suiteSize())
 	s := newStore(b)
 	var in []Input
 	for i := range 3 {
@@ -174,6 +181,9 @@ func statusOf(t testing.TB, what string) int {
 func BenchmarkScale(b *testing.B) {
 	for _, n := range []int{10_000, 60_000, 250_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			if testing.Short() && n > suiteSize()*2 {
+				b.Skip("a large suite")
+			}
 			s := newStore(b)
 			r := recipe(s.mirror("debian", "bookworm", map[string]string{amd64: bigIndex(n)}))
 			r.Policy = rules(b, "deny ?section(games)\nkeep 2 ?true\nallow ?true\n")

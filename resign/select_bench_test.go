@@ -11,7 +11,7 @@ import (
 // BenchmarkSelect is what `why` and `policy diff` do with a large suite: select
 // from the inputs, and compare that with what was published.
 func BenchmarkSelect(b *testing.B) {
-	text := bigIndex(suiteSize)
+	text := bigIndex(suiteSize())
 	s := newStore(b)
 	r := bigRecipe(b, s, text)
 	g := s.build(r).Generation

@@ -88,6 +88,9 @@ func benchStore(b *testing.B) *cache.Cache {
 
 func newBenchSite(b *testing.B, sizes []int) (*benchSite, *pgp.Keyring) {
 	b.Helper()
+	if testing.Short() {
+		sizes = sizes[:min(len(sizes), len(debianSizes))]
+	}
 	s := &benchSite{Cache: benchStore(b)}
 	random := rand.NewChaCha8([32]byte{})
 	buffer := make([]byte, slices.Max(sizes))
