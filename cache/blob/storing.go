@@ -85,6 +85,7 @@ func (s *Store) storeWith(ctx context.Context, id uint64, index int64, chunk []b
 	}
 	reached("chunk stored")
 	s.unreserve(n)
+	s.unmapChunk(key, n)
 	s.startWriteback(n)
 	return nil
 }
