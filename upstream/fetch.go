@@ -11,7 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
+
+	"aptmirror/upstream/pgp"
 )
 
 // Bounds of one request up to its body.
@@ -66,7 +67,7 @@ func newStatusError(resp *http.Response) error {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s: the server answered %s", e.url, legible(e.status))
+	return fmt.Sprintf("%s: the server answered %s", e.url, toldBy(e.status))
 }
 
 func (e *statusError) Is(target error) bool {
@@ -79,22 +80,16 @@ type requestError struct {
 	err error
 }
 
-func (e *requestError) Error() string { return e.url + ": " + legible(e.err.Error()) }
+func (e *requestError) Error() string { return e.url + ": " + toldBy(e.err.Error()) }
 func (e *requestError) Unwrap() error { return e.err }
 
 // maxTold is how much of what a server says stands in an error, in bytes.
 const maxTold = 500
 
-// legible keeps what a server says, a reason phrase, a broken header or the names
-// in its certificate, from doing anything to the terminal that it is shown on.
-func legible(said string) string {
-	said = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(said, "?"))
-	if len(said) > maxTold {
+// toldBy is what stands in an error of what a server says: a reason phrase, a
+// broken header or the names in its certificate.
+func toldBy(said string) string {
+	if said = pgp.Legible(said); len(said) > maxTold {
 		said = strings.ToValidUTF8(said[:maxTold], "") + "..."
 	}
 	return said

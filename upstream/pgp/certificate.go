@@ -153,20 +153,21 @@ func (c *certificate) bindUserIDs() {
 		for _, b := range c.certifications(part) {
 			c.bindings = append(c.bindings, b)
 			if named == nil || b.primaryID && !named.primaryID || b.primaryID == named.primaryID && b.created.After(named.created) {
-				named, c.userID = &b, legible(string(part.body))
+				named, c.userID = &b, Legible(string(part.body))
 			}
 		}
 	}
 }
 
-// legible keeps a name, which its owner chose, from doing anything to the terminal that it is shown on.
-func legible(name string) string {
+// Legible keeps what strangers say, the owner of a key in its name or a server in an answer, from doing anything to the terminal
+// that it is shown on.
+func Legible(said string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '?'
 		}
 		return r
-	}, strings.ToValidUTF8(name, "?"))
+	}, strings.ToValidUTF8(said, "?"))
 }
 
 func (c *certificate) certifications(part *component) (found []binding) {
