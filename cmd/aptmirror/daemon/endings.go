@@ -53,7 +53,7 @@ func warnings(c *config.Config, in *proxy.Access, now time.Time) []string {
 		e.add("the server certificate", leaf, "no client connects any more")
 	}
 	for _, ca := range serverCAs(c) {
-		if ca.NotAfter.Sub(now) < min(site.AuthoritySoon, ca.NotAfter.Sub(ca.NotBefore)/4) {
+		if ca.NotAfter.Sub(now) < site.Ahead(site.AuthoritySoon, ca.NotBefore, ca.NotAfter) {
 			e.add("the server CA", ca, "no client knows this server any more, and all need new kits before: aptmirror certificate renew server-ca")
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // expiry judges the end of a certificate.
 func (d *Doctor) expiry(f *findings, subject, what string, c *x509.Certificate, mend string) {
-	d.ending(f, subject, what, c.NotAfter, min(site.Soon, c.NotAfter.Sub(c.NotBefore)/4), mend)
+	d.ending(f, subject, what, c.NotAfter, site.Ahead(site.Soon, c.NotBefore, c.NotAfter), mend)
 }
 
 // ending judges an end that is worth a warning soon before.
@@ -82,7 +82,7 @@ func (d *Doctor) serverChain(f *findings, pair tls.Certificate) {
 		if a, err := site.ServerAuthority(d.Config); err == nil && a.Certificate().Equal(r) {
 			mend = d.Program + " certificate renew server-ca, and make new client kits before the old one ends"
 		}
-		d.ending(f, s.ServerCA, fmt.Sprintf("the CA %q", r.Subject.CommonName), r.NotAfter, min(site.AuthoritySoon, r.NotAfter.Sub(r.NotBefore)/4), mend)
+		d.ending(f, s.ServerCA, fmt.Sprintf("the CA %q", r.Subject.CommonName), r.NotAfter, site.Ahead(site.AuthoritySoon, r.NotBefore, r.NotAfter), mend)
 	}
 	for _, der := range pair.Certificate[1:] {
 		if c, err := x509.ParseCertificate(der); err == nil {

@@ -27,9 +27,14 @@ const (
 	renewAhead = 2 * Soon
 )
 
-// EndsSoon reports whether the end of what began at from is worth a warning: within
-// Soon, and for what lives shortly in the last quarter of its life.
-func EndsSoon(from, end, now time.Time) bool { return end.Sub(now) < min(Soon, end.Sub(from)/4) }
+// Ahead is how long before its end something is worth a warning: usual, and of what
+// lives shortly the last quarter of its life.
+func Ahead(usual time.Duration, from, end time.Time) time.Duration {
+	return min(usual, end.Sub(from)/4)
+}
+
+// EndsSoon reports whether the end of what began at from is worth a warning.
+func EndsSoon(from, end, now time.Time) bool { return end.Sub(now) < Ahead(Soon, from, end) }
 
 // ErrNoServerCA says that the server's certificate comes from elsewhere.
 var ErrNoServerCA = errors.New("no CA of this site has issued it: have it renewed where it comes from, and put it into the same file")
