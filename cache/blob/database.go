@@ -74,18 +74,20 @@ func RemoveEmpty(dir string) error {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil // opening tells who has it
 	}
-	for _, pattern := range []string{"*.mem", "*.vlog"} {
-		files, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return err
+	return errors.Join(removeEmpty(dir, "*.mem"), removeEmpty(dir, "*.vlog"))
+}
+
+func removeEmpty(dir, pattern string) error {
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if info, err := os.Lstat(file); err != nil || info.Size() > 0 {
+			continue
 		}
-		for _, file := range files {
-			if info, err := os.Lstat(file); err != nil || info.Size() > 0 {
-				continue
-			}
-			if err := os.Remove(file); err != nil {
-				return err
-			}
+		if err := os.Remove(file); err != nil {
+			return err
 		}
 	}
 	return nil
