@@ -25,14 +25,9 @@ type Collected struct {
 var errUnknownNeeds = errors.New("no file is removed before it is mended, see aptmirror verify --repair")
 
 // Collect removes generations that clients can no longer ask for, and then the
-// files that no remaining generation names; with dryRun it only says which. See
-// the package comment for why nothing that is needed can go.
-func (c *Cache) Collect(ctx context.Context, dryRun bool) (Collected, error) {
-	return c.CollectGone(ctx, dryRun, catalog.Gone{})
-}
-
-// CollectGone is Collect of what is gone, too.
-func (c *Cache) CollectGone(ctx context.Context, dryRun bool, gone catalog.Gone) (Collected, error) {
+// files that no remaining generation names; with dryRun it only says which. What is
+// gone keeps nothing. See the package comment for why nothing that is needed can go.
+func (c *Cache) Collect(ctx context.Context, dryRun bool, gone catalog.Gone) (Collected, error) {
 	out, err := c.collect(ctx, dryRun, gone)
 	if err != nil {
 		return out, fmt.Errorf("collecting what is no longer needed: %w", err)

@@ -31,7 +31,7 @@ func history(f *fixture) (generations []catalog.Generation, own []file, common f
 
 func (f *fixture) collected(dryRun bool) Collected {
 	f.t.Helper()
-	out, err := f.Collect(f.t.Context(), dryRun)
+	out, err := f.Collect(f.t.Context(), dryRun, catalog.Gone{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestCollectRemovesNothingWhileAGenerationCannotBeRead(t *testing.T) {
 	if err := f.Blobs.Delete(t.Context(), g.Manifest); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Collect(t.Context(), false); !errors.Is(err, errUnknownNeeds) {
+	if _, err := f.Collect(t.Context(), false, catalog.Gone{}); !errors.Is(err, errUnknownNeeds) {
 		t.Errorf("%v", err)
 	}
 	if len(f.stored(packages(2)...)) != 2 {
@@ -157,7 +157,7 @@ func TestNothingNeededGoesWhileEverythingHappens(t *testing.T) {
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for _, work := range []func(i int) error{
-		func(int) error { _, err := f.Collect(t.Context(), false); return err },
+		func(int) error { _, err := f.Collect(t.Context(), false, catalog.Gone{}); return err },
 		func(i int) error {
 			if err := f.fill(packages(20)[i%20]); !errors.Is(err, blob.ErrNoSpace) { // nobody reclaims here
 				return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"aptmirror/cache/blob"
+	"aptmirror/cache/catalog"
 )
 
 // smallDisk mounts a file system of its own, so that a test can fill it.
@@ -70,7 +71,7 @@ func TestAFullDiskLeavesWhatIsServedAndHeals(t *testing.T) {
 	if _, err := f.Catalog.AddGeneration(g); !errors.Is(err, blob.ErrNoSpace) {
 		t.Errorf("recording a generation: %v", err)
 	}
-	if _, err := f.Collect(t.Context(), false); err != nil && !errors.Is(err, blob.ErrNoSpace) {
+	if _, err := f.Collect(t.Context(), false, catalog.Gone{}); err != nil && !errors.Is(err, blob.ErrNoSpace) {
 		t.Errorf("collecting: %v", err)
 	}
 	f.maintain(t.Context(), func(err error) {

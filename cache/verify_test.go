@@ -467,7 +467,7 @@ func TestRowsThatCannotBeReadKeepEverything(t *testing.T) {
 			t.Errorf("%s: found %q", name, problems)
 		}
 		spare := s.put([]byte("named by nobody, as far as can be read"))
-		if _, err := s.Collect(t.Context(), false); err == nil {
+		if _, err := s.Collect(t.Context(), false, catalog.Gone{}); err == nil {
 			t.Errorf("%s: files were collected", name)
 		}
 		if _, err := s.Blobs.Stat(spare); err != nil {
@@ -475,7 +475,7 @@ func TestRowsThatCannotBeReadKeepEverything(t *testing.T) {
 		}
 		s.behind(func(txn *badger.Txn) error { return txn.Delete([]byte(key)) })
 	}
-	if _, err := s.Collect(t.Context(), false); err != nil {
+	if _, err := s.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 		t.Error(err)
 	}
 }

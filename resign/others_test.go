@@ -182,7 +182,7 @@ func TestCopiesStayWithWhatIsBuilt(t *testing.T) {
 	if len(g.Copies) != 1 {
 		t.Fatalf("%d copies", len(g.Copies))
 	}
-	if _, err := s.Collect(t.Context(), false); err != nil {
+	if _, err := s.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Blobs.Stat(g.Copies[0]); err != nil {

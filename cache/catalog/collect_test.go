@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"testing"
 
+	"aptmirror/cache/catalog"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -28,7 +29,7 @@ func TestKilledWhileCollectingServesWhatWasServed(t *testing.T) {
 			s = open()
 			defer s.close()
 			s.wantServed(1)
-			if _, err := s.Collect(t.Context(), false); err != nil {
+			if _, err := s.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 				t.Fatal(err)
 			}
 			s.wantServed(1)

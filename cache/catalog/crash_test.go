@@ -119,7 +119,7 @@ func TestChildThatIsKilled(t *testing.T) {
 	s := openSite(t, os.Getenv("CATALOG_TEST_DIR"), os.Getenv("CATALOG_TEST_URI"), os.Getenv("CATALOG_TEST_KEYRING"), os.Getenv("CATALOG_TEST_ARCH"))
 	if os.Getenv("CATALOG_TEST_COLLECT") == "" {
 		s.sync()
-	} else if _, err := s.Collect(t.Context(), false); err != nil {
+	} else if _, err := s.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 		t.Error(err)
 	}
 }

@@ -64,7 +64,7 @@ func (d *Daemon) collect(ctx context.Context, dryRun bool, least time.Duration) 
 	if err != nil {
 		return cache.Collected{}, err
 	}
-	collected, err := d.cache.CollectGone(ctx, dryRun, gone)
+	collected, err := d.cache.Collect(ctx, dryRun, gone)
 	if err == nil && !dryRun {
 		_, err = d.noteGone(ctx) // what is left of it
 	}

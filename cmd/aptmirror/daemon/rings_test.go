@@ -156,7 +156,7 @@ func TestWhatARingServesStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.now = s.now.AddDate(0, 1, 0)
-	if _, err := s.cache.Collect(t.Context(), false); err != nil {
+	if _, err := s.cache.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 		t.Fatal(err)
 	}
 	if p := s.rollBack("production"); p.Snapshot != "" {

@@ -127,7 +127,7 @@ func TestAMomentThatIsNoLongerKeptNamesTheNearestSnapshot(t *testing.T) {
 	create(t, d, "second")
 	history(t, d, a, c, 4)
 	c.now = c.now.AddDate(0, 1, 0)
-	if _, err := d.cache.Collect(t.Context(), false); err != nil {
+	if _, err := d.cache.Collect(t.Context(), false, catalog.Gone{}); err != nil {
 		t.Fatal(err)
 	}
 	s := newStates(d)
