@@ -34,12 +34,6 @@ type victims struct {
 	barren time.Time     // until then another is not worth it
 }
 
-func (v *victims) inVain() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.barren = time.Now().Add(barrenShare * v.look)
-}
-
 type victim struct {
 	digest blob.Digest
 	size   int64
@@ -51,7 +45,8 @@ type victim struct {
 func (c *Cache) evict(ctx context.Context, n int64) (freed int64, err error) {
 	c.victims.mu.Lock()
 	defer c.victims.mu.Unlock()
-	for looked := false; freed < n; {
+	looked := false
+	for freed < n {
 		if len(c.victims.queue) == 0 {
 			if looked || time.Now().Before(c.victims.barren) {
 				break
@@ -66,6 +61,9 @@ func (c *Cache) evict(ctx context.Context, n int64) (freed int64, err error) {
 		if err != nil {
 			return freed, fmt.Errorf("removing files: %w", err)
 		}
+	}
+	if looked && freed == 0 {
+		c.victims.barren = time.Now().Add(barrenShare * c.victims.look)
 	}
 	return freed, nil
 }

@@ -99,6 +99,23 @@ func TestFilesThatAreReadStay(t *testing.T) {
 	}
 }
 
+// Otherwise a store that many ask would never again be looked through.
+func TestWhoAsksMeanwhileDoesNotPutOffTheNextLook(t *testing.T) {
+	f, all := limited(t, 1), packages(2)
+	f.generation("stable", all...)
+	f.mustFill(all[0])
+	f.Begin(all[0].digest())
+	if err := f.fill(all[1]); !errors.Is(err, blob.ErrNoSpace) || f.victims.barren.IsZero() {
+		t.Errorf("with everything in use: %v, next look at %v", err, f.victims.barren)
+	}
+	f.End(all[0].digest())
+	next := time.Now().Add(time.Hour)
+	f.victims.barren = next
+	if err := f.fill(all[1]); !errors.Is(err, blob.ErrNoSpace) || !f.victims.barren.Equal(next) {
+		t.Errorf("before the next look: %v, next look at %v instead of %v", err, f.victims.barren, next)
+	}
+}
+
 func TestFilesOfAGenerationInTheMakingStay(t *testing.T) {
 	f, all := limited(t, 2), packages(3)
 	index := all[0] // of a Release that was just verified

@@ -91,7 +91,6 @@ func (c *Cache) reserve(ctx context.Context, size int64, evict bool) error {
 		case !evict:
 			return fmt.Errorf("%w: max_size is reached", blob.ErrNoSpace)
 		case vain:
-			c.victims.inVain()
 			return fmt.Errorf("%w: max_size is reached, and what is stored is in use or part of what is served", blob.ErrNoSpace)
 		}
 		freed, err := c.evict(ctx, missing)
