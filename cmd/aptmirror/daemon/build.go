@@ -158,7 +158,8 @@ func (d *Daemon) buildSuite(ctx context.Context, m *inForce, b builtSuiteKey, by
 		// Told at once, and not only when it is time to sign again.
 		_, err = d.header(m, b.repository, b.suite)
 	}
-	if context.Cause(ctx) == errReplaced {
+	if ended := context.Cause(ctx); ended == errReplaced || ended != nil && err != nil {
+		result.Error = ended.Error() // which is no fault of the suite
 		return result
 	}
 	d.noteBuild(b, built, err)

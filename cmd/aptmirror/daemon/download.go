@@ -5,17 +5,65 @@ import (
 	"fmt"
 	"strings"
 
-	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
 
-// download fetches ahead of time what an archive is configured to have whole.
-func (d *Daemon) download(ctx context.Context, a *archive, g catalog.Generation, result *admin.SuiteResult, news func(admin.Event)) error {
+// downloadSuites fetches ahead of time what archives are configured to have
+// whole, and completes the results of those suites that could be refreshed.
+func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult, news func(admin.Event)) {
+	var suites []suiteKey
+	of := map[suiteKey]*admin.SuiteResult{}
+	for i, r := range results {
+		k := suiteKey{r.Archive, r.Suite}
+		if a := d.inForce.Load().archive(r.Archive); r.Error == "" && a != nil && a.config.Download == config.All {
+			suites, of[k] = append(suites, k), &results[i]
+		}
+	}
+	done := d.forEach(ctx, suites, func(ctx context.Context, k suiteKey, news func(admin.Event)) admin.SuiteResult {
+		var result admin.SuiteResult
+		d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.downloadOnce(ctx, a, *of[k], news) })
+		return result
+	}, downloadEvent, news)
+	for i, k := range suites {
+		*of[k] = done[i]
+	}
+}
+
+// downloadEvent tells in a line how much of a suite is here.
+func downloadEvent(r admin.SuiteResult) admin.Event {
+	if r.Error != "" {
+		return eventOf(r)
+	}
+	return admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: all %d files are here", r.Archive, r.Suite, r.Present)}
+}
+
+func (d *Daemon) downloadOnce(ctx context.Context, a *archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
+	free, err := d.takeSuite(ctx, suiteKey{a.Name, result.Suite})
+	if err == nil {
+		defer free()
+		err = d.download(ctx, a, &result, news)
+	}
+	if ended := context.Cause(ctx); ended != nil {
+		result.Error = ended.Error()
+		return result
+	}
+	if err != nil {
+		failed(&result, err)
+		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", result.Suite, "reason", result.Reason, "error", err)
+	}
+	return result
+}
+
+func (d *Daemon) download(ctx context.Context, a *archive, result *admin.SuiteResult, news func(admin.Event)) error {
 	c := a.config
-	if c.Download != config.All {
+	if c.Download != config.All { // not any more
 		return nil
+	}
+	g, err := d.cache.Catalog.Latest(ctx, a.Name, result.Suite)
+	if err != nil {
+		return err
 	}
 	count, err := d.upstream.Download(ctx, g, c.Languages, func(now upstream.Downloaded) {
 		news(progressOf(g.Archive, g.Suite, now))

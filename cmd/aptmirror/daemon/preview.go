@@ -18,7 +18,7 @@ func (d *Daemon) preview(names []string, news func(admin.Event)) (*admin.SyncRes
 	d.jobs.Add(1)
 	defer d.jobs.Done()
 	result := &admin.SyncResult{DryRun: true}
-	result.Suites = d.forEach(d.life, archives, d.previewSuite, previewEvent, func(e admin.Event) {
+	result.Suites = d.forEach(d.life, suitesOf(archives), d.previewSuite, previewEvent, func(e admin.Event) {
 		e.Time = d.Now().UTC()
 		news(e)
 	})

@@ -33,25 +33,30 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	result := &admin.SyncResult{}
 	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.newsOf(job, news)
-		result.Suites = d.forEach(ctx, archives, d.refreshSuite, eventOf, tell)
-		result.Suites = append(result.Suites, d.buildSuites(ctx, by, without, tell)...)
+		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, eventOf, tell)
+		built := d.buildSuites(ctx, by, without, tell)
+		d.downloadSuites(ctx, result.Suites, tell) // last: it may take days, and what is lacking comes when it is asked for
+		result.Suites = append(result.Suites, built...)
 		return summary(result.Suites), outcome(ctx, result.Suites)
 	})
 	return result, err
 }
 
-// forEach works on every suite and gives the outcomes in configured order; each
-// is told as soon as it is there.
-func (d *Daemon) forEach(ctx context.Context, archives []*archive,
-	do func(context.Context, suiteKey, func(admin.Event)) admin.SuiteResult,
-	eventOf func(admin.SuiteResult) admin.Event, news func(admin.Event),
-) []admin.SuiteResult {
-	var suites []suiteKey
+func suitesOf(archives []*archive) (suites []suiteKey) {
 	for _, a := range archives {
 		for _, suite := range a.Suites {
 			suites = append(suites, suiteKey{a.Name, suite})
 		}
 	}
+	return suites
+}
+
+// forEach works on every suite and gives the outcomes in their order; each is
+// told as soon as it is there.
+func (d *Daemon) forEach(ctx context.Context, suites []suiteKey,
+	do func(context.Context, suiteKey, func(admin.Event)) admin.SuiteResult,
+	eventOf func(admin.SuiteResult) admin.Event, news func(admin.Event),
+) []admin.SuiteResult {
 	results := make([]admin.SuiteResult, len(suites))
 	var telling sync.Mutex // held while news is told
 	tell := func(e admin.Event) {
@@ -78,8 +83,8 @@ func (d *Daemon) forEach(ctx context.Context, archives []*archive,
 
 // refreshSuite brings one suite up to date and publishes it, from the start
 // where its archive is changed meanwhile.
-func (d *Daemon) refreshSuite(ctx context.Context, k suiteKey, news func(admin.Event)) (result admin.SuiteResult) {
-	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.refreshOnce(ctx, a, k.suite, news) })
+func (d *Daemon) refreshSuite(ctx context.Context, k suiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
+	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.refreshOnce(ctx, a, k.suite) })
 	return result
 }
 
@@ -108,7 +113,7 @@ func (d *Daemon) during(ctx context.Context, k suiteKey, result *admin.SuiteResu
 	}
 }
 
-func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string, news func(admin.Event)) admin.SuiteResult {
+func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
 	free, err := d.takeSuite(ctx, suiteKey{a.Name, suite})
 	if err != nil {
@@ -120,7 +125,8 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string, news
 	if err == nil {
 		err = d.publish(ctx, refreshed.Generation)
 	}
-	if context.Cause(ctx) == errReplaced {
+	if ended := context.Cause(ctx); ended != nil {
+		result.Error = ended.Error() // of no consequence where the archive is another now: it is done again
 		return result
 	}
 	if err != nil {
@@ -133,10 +139,6 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string, news
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
 	result.Missing = g.Missing
-	if err := d.download(ctx, a, g, &result, news); err != nil && context.Cause(ctx) != errReplaced {
-		failed(&result, err)
-		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
-	}
 	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
 	result.Signers = signers(g)
 	return result
