@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,8 +27,8 @@ import (
 	"aptmirror/upstream/upstreamtest"
 )
 
-// Every benchmark has the archive's server in the same process: what it
-// allocates and computes counts, too.
+// Every benchmark but BenchmarkSync60000 has the archive's server in the same
+// process: what it allocates and computes counts, too.
 
 // bench is an archive of files that are no real packages, and a store.
 type bench struct {
@@ -38,7 +40,7 @@ type bench struct {
 
 // noises serves files of one size that do not compress, and a signed suite that
 // names them.
-func noises(b *testing.B, count, size int) *upstreamtest.Archive {
+func noises(b testing.TB, count, size int) *upstreamtest.Archive {
 	b.Helper()
 	a := upstreamtest.New(b)
 	random := rand.NewChaCha8([32]byte{})
@@ -80,7 +82,7 @@ SHA256: %x
 }
 
 // publishIndex signs a suite that has this index alone.
-func publishIndex(b *testing.B, a *upstreamtest.Archive, index []byte) {
+func publishIndex(b testing.TB, a *upstreamtest.Archive, index []byte) {
 	b.Helper()
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -95,17 +97,25 @@ func publishIndex(b *testing.B, a *upstreamtest.Archive, index []byte) {
 // newBench makes an empty store, to be closed by who asked for it.
 func newBench(b *testing.B, a *upstreamtest.Archive) *bench {
 	b.Helper()
+	return newBenchAt(b, served{a.URL(), a.Arch, a.KeyringFile()})
+}
+
+// served is an archive wherever its server is.
+type served struct{ url, arch, keyring string }
+
+func newBenchAt(b *testing.B, a served) *bench {
+	b.Helper()
 	store, err := cache.Open(b.TempDir(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	keys, err := pgp.LoadKeyring(a.KeyringFile())
+	keys, err := pgp.LoadKeyring(a.keyring)
 	if err != nil {
 		b.Fatal(err)
 	}
 	archive := &Archive{
-		Name: "test", URIs: []string{a.URL() + "/"}, Suites: []string{"stable"}, Components: []string{"main"},
-		Architectures: []string{a.Arch}, Keyring: keys,
+		Name: "test", URIs: []string{a.url + "/"}, Suites: []string{"stable"}, Components: []string{"main"},
+		Architectures: []string{a.arch}, Keyring: keys,
 	}
 	u := New(Config{Archives: []*Archive{archive}, Blobs: store.Blobs, Catalog: store.Catalog, Log: slog.New(slog.DiscardHandler)})
 	return &bench{u, b, archive, store}
@@ -327,32 +337,76 @@ func BenchmarkRefresh60000(b *testing.B) {
 	}
 }
 
+// What BenchmarkSync60000 synchronises: files of so many bytes.
+const syncFiles, syncSize = 60_000, 500
+
 // The first synchronisation of a large archive: its index, and all its packages
-// ahead of time. anonymous-MB is how much more memory the process had at most
-// than before, the server's part included.
+// ahead of time. anonymous-MB is the memory of the process at its highest; the
+// archive's server is in another.
 func BenchmarkSync60000(b *testing.B) {
-	const files, size = 60_000, 500
-	a := noises(b, files, size)
-	b.SetBytes(files * size)
+	a := serveApart(b)
+	b.SetBytes(syncFiles * syncSize)
 	b.ReportAllocs()
 	var most int64
 	for b.Loop() {
 		b.StopTimer()
-		x := newBench(b, a)
-		before := anonymous(b)
+		x := newBenchAt(b, a)
 		b.StartTimer()
 		g := x.refresh()
-		got, err := x.Download(b.Context(), g, nil, func(Downloaded) { most = max(most, anonymous(b)-before) })
+		most = max(most, anonymous(b))
+		got, err := x.Download(b.Context(), g, nil, func(Downloaded) { most = max(most, anonymous(b)) })
 		b.StopTimer()
-		if err != nil || got.Present != files {
+		if err != nil || got.Present != syncFiles {
 			b.Fatalf("%+v, %v", got, err)
 		}
 		x.close()
-		a.ForgetRequests()
 		b.StartTimer()
 	}
-	b.ReportMetric(files*float64(b.N)/b.Elapsed().Seconds(), "files/s")
+	b.ReportMetric(syncFiles*float64(b.N)/b.Elapsed().Seconds(), "files/s")
 	b.ReportMetric(float64(most)/1e6, "anonymous-MB")
+}
+
+// serveVariable makes a process serve what BenchmarkSync60000 wants.
+const serveVariable = "AM_SERVE_SYNC"
+
+// serveApart serves an archive from another process until the benchmark ends.
+func serveApart(b *testing.B) (a served) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestServeSync$", "-test.v")
+	cmd.Env = append(os.Environ(), serveVariable+"=1")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		stdin.Close()
+		cmd.Wait()
+	})
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if n, _ := fmt.Sscanf(lines.Text(), "serving %s %s %s", &a.url, &a.arch, &a.keyring); n == 3 {
+			return a
+		}
+	}
+	b.Fatal("the server did not start")
+	return a
+}
+
+// TestServeSync is the server of serveApart; it ends with its standard input.
+func TestServeSync(t *testing.T) {
+	if os.Getenv(serveVariable) == "" {
+		t.Skip("it is part of BenchmarkSync60000")
+	}
+	a := noises(t, syncFiles, syncSize)
+	fmt.Println("\nserving", a.URL(), a.Arch, a.KeyringFile())
+	io.Copy(io.Discard, os.Stdin)
 }
 
 // anonymous is the process's own memory in bytes, without mapped files.
