@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -92,12 +93,14 @@ type Config struct {
 // Upstream is all archives together. Its methods may be called concurrently.
 type Upstream struct {
 	Config
-	health  health
 	resting resting
 
 	fills    sync.WaitGroup // one for each running fill; Close waits for it
 	mu       sync.Mutex     // guards the fields below
 	archives map[string]*Archive
+	// healths are of mirrors as archives see them, by name: one address may answer
+	// one archive and not another, which has other passwords, proxies or keys.
+	healths map[string]*health
 	// running holds the fills under way, by what they bring.
 	running map[blob.Digest]*fill
 	// fetchers are made when an archive is first asked for something.
@@ -123,7 +126,7 @@ func New(c Config) *Upstream {
 		c.Fetched = func(string, int64, error) {}
 	}
 	u := &Upstream{
-		Config: c, running: map[blob.Digest]*fill{}, fetchers: map[*Archive]*fetcher{},
+		Config: c, running: map[blob.Digest]*fill{}, fetchers: map[*Archive]*fetcher{}, healths: map[string]*health{},
 	}
 	u.SetArchives(c.Archives)
 	return u
@@ -139,6 +142,7 @@ func (u *Upstream) SetArchives(archives []*Archive) {
 	for _, a := range archives {
 		u.archives[a.Name] = a
 	}
+	maps.DeleteFunc(u.healths, func(name string, _ *health) bool { return u.archives[name] == nil })
 	for a, f := range u.fetchers {
 		if u.archives[a.Name] != a { // who still needs it makes it anew
 			f.client.CloseIdleConnections()

@@ -25,7 +25,7 @@ var errChanged = errors.New("the file changed while it was fetched")
 // the server gave something to prove that it is of the same file. A server that
 // ignores the range sends all of it again, and the beginning is skipped.
 func (t *transfer) open(ctx context.Context) (*body, error) {
-	if err := t.u.health.leftAlone(t.base, t.u.Now()); err != nil {
+	if err := t.u.healthOf(t.archive).leftAlone(t.base, t.u.Now()); err != nil {
 		return nil, err
 	}
 	header := http.Header{}

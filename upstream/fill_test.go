@@ -100,10 +100,10 @@ func TestAMirrorThatLiesIsPassedOver(t *testing.T) {
 		t.Errorf("read %d bytes, %v", len(data), err)
 	}
 	now := time.Now()
-	if got := m.health.order(m.archive.URIs, m.archive.URIs[0], now); got[0] == m.archive.URIs[0] {
+	if got := m.healthOf(m.archive).order(m.archive.URIs, m.archive.URIs[0], now); got[0] == m.archive.URIs[0] {
 		t.Errorf("the mirror that lied is still asked first: %q", got)
 	}
-	if got := m.health.order(m.archive.URIs, "", now.Add(2*liePause)); got[0] != m.archive.URIs[0] {
+	if got := m.healthOf(m.archive).order(m.archive.URIs, "", now.Add(2*liePause)); got[0] != m.archive.URIs[0] {
 		t.Errorf("the mirror that lied once is set aside for ever: %q", got)
 	}
 }

@@ -22,7 +22,8 @@ const (
 // maxWhy bounds what is kept of a mirror's failure, in bytes.
 const maxWhy = 400
 
-// health remembers the mirrors that failed. The zero value trusts all.
+// health remembers the mirrors of one archive that failed. The zero value trusts
+// all.
 type health struct {
 	mu    sync.Mutex       // guards aside
 	aside map[string]aside // by URI
@@ -34,6 +35,17 @@ type aside struct {
 	pause time.Duration
 	lied  bool
 	why   string
+}
+
+func (u *Upstream) healthOf(a *Archive) *health {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	h := u.healths[a.Name]
+	if h == nil {
+		h = &health{}
+		u.healths[a.Name] = h
+	}
+	return h
 }
 
 // lied sets a mirror aside that sent what no honest one can have.
@@ -122,7 +134,7 @@ type Mirror struct {
 
 // Mirrors tells how the mirrors of an archive are, in configured order.
 func (u *Upstream) Mirrors(a *Archive) []Mirror {
-	h := &u.health
+	h := u.healthOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []Mirror

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"aptmirror/upstream/pgp"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -75,5 +76,30 @@ func TestPausesGrowWithEveryFailureAndEndWithSuccess(t *testing.T) {
 	}
 	if pause() != longestLiePause {
 		t.Errorf("after many lies: pause %s", pause())
+	}
+}
+
+// One that trusts the wrong keys says nothing about the mirror to the others.
+func TestArchivesOfOneAddressJudgeItForThemselves(t *testing.T) {
+	a, stranger := upstreamtest.New(t), upstreamtest.New(t)
+	a.AddPackage(upstreamtest.Package{Name: "hello"})
+	a.Publish()
+	m := newMirror(t, a)
+	keys, err := pgp.LoadKeyring(stranger.KeyringFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := *m.archive
+	wrong.Name, wrong.Keyring = "wrong", keys
+	m.SetArchives([]*Archive{m.archive, &wrong})
+	if _, err := m.Refresh(t.Context(), &wrong, "stable"); err == nil {
+		t.Fatal("the keys of another archive were taken")
+	}
+	m.refresh()
+	if got := m.Mirrors(&wrong)[0]; got.LastUntil.IsZero() {
+		t.Error("to the archive that it lied to, the mirror is in good standing")
+	}
+	if got := m.Mirrors(m.archive)[0]; !got.LastUntil.IsZero() {
+		t.Errorf("to the other it is asked last: %s", got.Why)
 	}
 }

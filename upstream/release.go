@@ -39,7 +39,7 @@ func (u *Upstream) fetchRelease(ctx context.Context, a *Archive, suite string, s
 		return nil, fmt.Errorf("archive %s has no uris", a.Name)
 	}
 	var r *release
-	failures := inTurn(ctx, u, u.health.order(a.URIs, "", u.Now()), func(uri string) (err error) {
+	failures := inTurn(ctx, u, u.healthOf(a).order(a.URIs, "", u.Now()), func(uri string) (err error) {
 		r, err = u.releaseFrom(ctx, a, suite, uri, seen)
 		return err
 	})
@@ -84,7 +84,7 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 	}
 	if isTransport(err) {
 		if after, ok := transient(err); ok && ctx.Err() == nil {
-			u.health.down(uri, err, after, u.Now())
+			u.healthOf(a).down(uri, err, after, u.Now())
 		}
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 		refused.Err = a.checkFresh(r.Release, r.digest(), suite, seen, u.Now())
 	}
 	if refused.Err == nil {
-		u.health.good(uri, u.Now())
+		u.healthOf(a).good(uri, u.Now())
 		return r, nil
 	}
 	refused.Reason = reasonOf(refused.Err)
@@ -101,7 +101,7 @@ func (u *Upstream) releaseFrom(ctx context.Context, a *Archive, suite, uri strin
 		refused.held = heldFor(r, refused.Reason, refused.Err, u.Now())
 	}
 	if refused.isLie() {
-		u.health.lied(uri, fmt.Errorf("%s: %w", file, refused.Err), u.Now())
+		u.healthOf(a).lied(uri, fmt.Errorf("%s: %w", file, refused.Err), u.Now())
 	}
 	return nil, u.tell(refused)
 }
@@ -124,7 +124,7 @@ func (e *transportError) Unwrap() error { return e.err }
 // signedFrom gets the signed text: from InRelease, or, only where the mirror
 // says that it has no InRelease, from Release and Release.gpg.
 func (u *Upstream) signedFrom(ctx context.Context, a *Archive, suite, uri string, seen catalog.Check) (*release, string, error) {
-	if err := u.health.leftAlone(uri, u.Now()); err != nil {
+	if err := u.healthOf(a).leftAlone(uri, u.Now()); err != nil {
 		return nil, "InRelease", &transportError{err}
 	}
 	dir := catalog.SuiteDir(suite)

@@ -33,7 +33,7 @@ func (f *fill) sources() []source {
 		paths = []string{f.byHashPath(), f.file.Plain}
 	}
 	var all []source
-	for _, uri := range f.u.health.order(f.archive.URIs, f.first, f.u.Now()) {
+	for _, uri := range f.u.healthOf(f.archive).order(f.archive.URIs, f.first, f.u.Now()) {
 		all = append(all, source{uri, paths})
 	}
 	return all
@@ -75,7 +75,7 @@ func (f *fill) fromMirror(ctx context.Context, s source) (err error) {
 	for _, p := range s.paths {
 		err = f.from(ctx, s.base, p)
 		if err == nil {
-			f.u.health.good(s.base, f.u.Now())
+			f.u.healthOf(f.archive).good(s.base, f.u.Now())
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -87,7 +87,7 @@ func (f *fill) fromMirror(ctx context.Context, s source) (err error) {
 		}
 	}
 	if after, ok := transient(err); ok {
-		f.u.health.down(s.base, err, after, f.u.Now())
+		f.u.healthOf(f.archive).down(s.base, err, after, f.u.Now())
 	}
 	return err
 }
@@ -147,7 +147,7 @@ func (t *transfer) judge(err error) error {
 	}
 	err = t.u.tell(&RefusedError{Archive: t.archive.Name, Suite: t.file.Suite, File: t.path, URI: t.base, Reason: WrongContent, Err: err})
 	if t.file.Kind == catalog.KindPackage || t.path != t.file.Plain {
-		t.u.health.lied(t.base, err, t.u.Now())
+		t.u.healthOf(t.archive).lied(t.base, err, t.u.Now())
 	}
 	return err
 }
