@@ -44,7 +44,7 @@ func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+	return admin.Second(t)
 }
 
 // who is the name of a user of this machine where "uid 1000" stands for one

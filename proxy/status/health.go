@@ -16,7 +16,7 @@ func unready(s admin.SuiteStatus, now time.Time) string {
 	case s.Generation == 0:
 		return "nothing verified yet"
 	case !s.ValidUntil.IsZero() && now.After(s.ValidUntil):
-		return "expired on " + stamp(s.ValidUntil)
+		return "expired on " + admin.Minute(s.ValidUntil)
 	}
 	return ""
 }
@@ -184,9 +184,9 @@ func expiryConcerns(expiries []Expiry, now time.Time) (all []concern) {
 		if left >= soon || x.Kind != ClientCertificate && x.Kind != SiteKey && x.Kind != ArchiveKey {
 			continue
 		}
-		c := concern{Level: warn, Subject: kindNames[x.Kind] + " " + x.Name, What: "Ends on " + stamp(x.End)}
+		c := concern{Level: warn, Subject: kindNames[x.Kind] + " " + x.Name, What: "Ends on " + admin.Minute(x.End)}
 		if left < 0 {
-			c.What = "Ended on " + stamp(x.End)
+			c.What = "Ended on " + admin.Minute(x.End)
 		}
 		if x.Kind == ClientCertificate { // its holder's trouble, not the mirror's
 			c.Level = note
@@ -211,7 +211,7 @@ var kindNames = map[string]string{
 func mirrorConcerns(mirrors []Mirror) (all []concern) {
 	for _, m := range mirrors {
 		if !m.AsideUntil.IsZero() {
-			all = append(all, concern{Level: note, Subject: "Mirror of " + m.Archive, What: m.URI + " is asked last until " + stamp(m.AsideUntil) + ": " + m.Why})
+			all = append(all, concern{Level: note, Subject: "Mirror of " + m.Archive, What: m.URI + " is asked last until " + admin.Minute(m.AsideUntil) + ": " + m.Why})
 		}
 	}
 	return all
@@ -248,5 +248,3 @@ func jobConcerns(finished []admin.Job) (all []concern) {
 	}
 	return all
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

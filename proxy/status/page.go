@@ -30,7 +30,7 @@ func hashOf(text string) string {
 }
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"size": size, "count": count, "percent": percent, "stamp": stamp, "words": words, "kind": func(k string) string { return kindNames[k] },
+	"size": size, "count": count, "percent": percent, "stamp": admin.Minute, "words": words, "kind": func(k string) string { return kindNames[k] },
 }).Parse(pageText))
 
 // Rows of long lists that the page shows; it says how many there are.
@@ -170,7 +170,7 @@ func (v *view) When(t time.Time) template.HTML {
 	if t.IsZero() {
 		return `<span class="none">never</span>`
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), stamp(t), relative(t.Sub(v.now))))
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339), admin.Minute(t), relative(t.Sub(v.now))))
 }
 
 // relative says how far away something is: "12 min ago", "in 3 days".

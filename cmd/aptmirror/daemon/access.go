@@ -131,6 +131,3 @@ func certificate(c *x509.Certificate) admin.Certificate {
 	}
 	return admin.Certificate{Name: name, NotAfter: c.NotAfter}
 }
-
-func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
 )
@@ -114,7 +115,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, without map[builtSu
 // buildWith has one build run at a time: each takes the memory of an
 // architecture's packages.
 func (d *Daemon) buildWith(ctx context.Context, by string, without map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
-	free, err := takeSlot(ctx, d.building)
+	free, err := wait.Slot(ctx, d.building)
 	if err != nil {
 		return []admin.SuiteResult{{Error: err.Error()}}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aptmirror/cmd/aptmirror/daemon/wait"
 )
 
 // loopTest has a build loop whose builds take their time and are noted.
@@ -40,7 +42,7 @@ func (l *loopTest) run(suites ...string) {
 			}
 			began := time.Now()
 			l.built = append(l.built, fmt.Sprintf("%v %s: %s", began.Sub(l.began), b.suite, why))
-			wait(ctx, l.takes[b.suite])
+			wait.For(ctx, l.takes[b.suite])
 			loop.rests.note(b, began, time.Now())
 		}
 		if l.fails.Load() {

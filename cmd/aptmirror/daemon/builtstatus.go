@@ -44,9 +44,9 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		}
 		switch end := s.ValidUntil; {
 		case !end.IsZero() && d.Now().After(end):
-			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", stamp(end))
+			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", admin.Second(end))
 		case s.Date.Sub(d.Now()) >= longestWait:
-			s.Warning = fmt.Sprintf("it is dated %s, which is to come: clients refuse it until then, if the clock of this machine is right now and was ahead when it was signed", stamp(s.Date))
+			s.Warning = fmt.Sprintf("it is dated %s, which is to come: clients refuse it until then, if the clock of this machine is right now and was ahead when it was signed", admin.Second(s.Date))
 		}
 	}
 	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)

@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -55,7 +56,7 @@ func (d *Daemon) collectJob(by string, least time.Duration) (collected cache.Col
 // collect keeps out of Verify's way. What the configuration has not had for least
 // goes, too.
 func (d *Daemon) collect(ctx context.Context, dryRun bool, least time.Duration) (cache.Collected, error) {
-	free, err := takeSlot(ctx, d.whole)
+	free, err := wait.Slot(ctx, d.whole)
 	if err != nil {
 		return cache.Collected{}, err
 	}
@@ -73,7 +74,7 @@ func (d *Daemon) collect(ctx context.Context, dryRun bool, least time.Duration) 
 
 // collectForever collects once a day until ctx ends.
 func (d *Daemon) collectForever(ctx context.Context) error {
-	for wait(ctx, collectLook) {
+	for wait.For(ctx, collectLook) {
 		var last time.Time
 		err := d.cache.Catalog.Note(collectNote, &last)
 		if err == nil && !overdue(last, d.Now(), collectEvery) {
@@ -93,14 +94,4 @@ func (d *Daemon) collectForever(ctx context.Context) error {
 // that is to come was noted while the clock was wrong.
 func overdue(last, now time.Time, every time.Duration) bool {
 	return last.After(now) || now.Sub(last) >= every
-}
-
-// takeSlot takes the one slot of a channel, which free gives back.
-func takeSlot(ctx context.Context, slot chan struct{}) (free func(), err error) {
-	select {
-	case slot <- struct{}{}:
-		return func() { <-slot }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -26,7 +27,7 @@ func (d *Daemon) countForever(ctx context.Context) error {
 		if err := d.count(ctx); err != nil && ctx.Err() == nil {
 			d.Log.Warn("counting what is in the store failed, it is tried again", "error", err)
 		}
-		if !wait(ctx, countEvery) {
+		if !wait.For(ctx, countEvery) {
 			return nil
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
 	"aptmirror/resign"
@@ -61,7 +62,7 @@ type Daemon struct {
 
 	// suites is taken in the name of an archive and suite while that is
 	// refreshed.
-	suites turns
+	suites wait.Turns
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
 	// What comes for pools; not changed after Open.
@@ -70,7 +71,7 @@ type Daemon struct {
 	// examining has examinedAtOnce slots, for who looks into packages, after
 	// what they brought before.
 	examining chan struct{}
-	uploaders turns
+	uploaders wait.Turns
 	adding    sync.Mutex // see pool.Config.Adding
 	listed    listed
 

@@ -27,10 +27,10 @@ type endings struct {
 func (e *endings) add(what string, c *x509.Certificate, effect string) {
 	name := certificate(c).Name
 	if c.NotAfter.Before(e.now) {
-		e.lines = append(e.lines, fmt.Sprintf("%s %q ended on %s: %s", what, name, day(c.NotAfter), effect))
+		e.lines = append(e.lines, fmt.Sprintf("%s %q ended on %s: %s", what, name, admin.Day(c.NotAfter), effect))
 		return
 	}
-	e.lines = append(e.lines, fmt.Sprintf("%s %q ends on %s: then %s", what, name, day(c.NotAfter), effect))
+	e.lines = append(e.lines, fmt.Sprintf("%s %q ends on %s: then %s", what, name, admin.Day(c.NotAfter), effect))
 }
 
 func (e *endings) soon(c *x509.Certificate) bool {
@@ -40,9 +40,9 @@ func (e *endings) soon(c *x509.Certificate) bool {
 func (e *endings) list(l *pki.CRL, grace time.Duration) {
 	switch end := l.NextUpdate.Add(grace); {
 	case e.now.After(l.NextUpdate):
-		e.lines = append(e.lines, fmt.Sprintf("the revocation list of %q ran out on %s: from %s on, all clients of this CA are refused", l.Issuer.Subject.CommonName, minute(l.NextUpdate), minute(end)))
+		e.lines = append(e.lines, fmt.Sprintf("the revocation list of %q ran out on %s: from %s on, all clients of this CA are refused", l.Issuer.Subject.CommonName, admin.Minute(l.NextUpdate), admin.Minute(end)))
 	case site.EndsSoon(l.ThisUpdate, l.NextUpdate, e.now):
-		e.lines = append(e.lines, fmt.Sprintf("the revocation list of %q runs out on %s, and no newer one is there", l.Issuer.Subject.CommonName, minute(l.NextUpdate)))
+		e.lines = append(e.lines, fmt.Sprintf("the revocation list of %q runs out on %s, and no newer one is there", l.Issuer.Subject.CommonName, admin.Minute(l.NextUpdate)))
 	}
 }
 
@@ -133,8 +133,8 @@ func endingLine(ending []admin.Certificate) []string {
 	case 0:
 		return nil
 	case 1:
-		return []string{fmt.Sprintf("the certificate of client %s ends on %s: aptmirror client renew %[1]s", ending[0].Name, day(ending[0].NotAfter))}
+		return []string{fmt.Sprintf("the certificate of client %s ends on %s: aptmirror client renew %[1]s", ending[0].Name, admin.Day(ending[0].NotAfter))}
 	default:
-		return []string{fmt.Sprintf("the certificates of %d clients end soon, that of %s first, on %s: aptmirror client list", n, ending[0].Name, day(ending[0].NotAfter))}
+		return []string{fmt.Sprintf("the certificates of %d clients end soon, that of %s first, on %s: aptmirror client list", n, ending[0].Name, admin.Day(ending[0].NotAfter))}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -84,7 +85,7 @@ func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.E
 
 // recordExport notes what another bundle may build on.
 func (d *Daemon) recordExport(ctx context.Context, l *bundle.List) error {
-	free, err := takeSlot(ctx, d.importing)
+	free, err := wait.Slot(ctx, d.importing)
 	if err != nil {
 		return err
 	}

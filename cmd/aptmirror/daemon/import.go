@@ -10,6 +10,7 @@ import (
 
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
@@ -30,7 +31,7 @@ func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportReques
 	}
 	var result *admin.ImportResult
 	err = d.run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
-		free, err := takeSlot(ctx, d.importing)
+		free, err := wait.Slot(ctx, d.importing)
 		if err != nil {
 			return "", err
 		}

@@ -16,7 +16,7 @@ import (
 // from, which keeps its files here: they cannot be fetched again.
 func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
 	now := i.d.Now().UTC().Truncate(time.Second)
-	s := catalog.Snapshot{Name: l.Name, Created: now, By: i.by, Comment: "imported; made on " + stamp(l.Created), Complete: true, Completed: now}
+	s := catalog.Snapshot{Name: l.Name, Created: now, By: i.by, Comment: "imported; made on " + admin.Second(l.Created), Complete: true, Completed: now}
 	served := s
 	for n, suite := range i.suites {
 		if suite.listed.Present.Files < suite.listed.Wanted.Files {

@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cache"
 	"aptmirror/cache/blob"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -98,7 +99,7 @@ func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string))
 
 // scrubForever reads the store back, slowly and over and over, until ctx ends.
 func (d *Daemon) scrubForever(ctx context.Context) error {
-	for pause := scrubRetry; wait(ctx, pause); {
+	for pause := scrubRetry; wait.For(ctx, pause); {
 		s, err := d.cache.Scrubbed()
 		if now := d.Now(); err == nil && s.Next == (blob.Digest{}) && !overdue(s.Finished, now, scrubEvery) {
 			pause = scrubEvery - now.Sub(s.Finished)

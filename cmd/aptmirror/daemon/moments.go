@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 )
 
@@ -102,7 +103,7 @@ func (s *states) ready(ctx context.Context, served string, pins []catalog.Pin, t
 	}
 	ctx, cancel := context.WithTimeout(ctx, momentPatience)
 	defer cancel()
-	free, err := takeSlot(ctx, s.slot)
+	free, err := wait.Slot(ctx, s.slot)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"aptmirror/proxy/admin"
 )
@@ -24,9 +23,9 @@ func eventOf(r admin.SuiteResult) admin.Event {
 		e.Text = fmt.Sprintf("%s %s: unchanged, generation %d", r.Repository, r.Suite, r.Generation)
 	case r.New:
 		e.Text = fmt.Sprintf("%s %s: verified, dated %s, signed by %s; %d packages, generation %d",
-			r.Archive, r.Suite, stamp(r.Date), signedBy(r.Signers), r.Packages, r.Generation)
+			r.Archive, r.Suite, admin.Second(r.Date), signedBy(r.Signers), r.Packages, r.Generation)
 	default:
-		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, stamp(r.Date), r.Generation)
+		e.Text = fmt.Sprintf("%s %s: unchanged since %s, generation %d", r.Archive, r.Suite, admin.Second(r.Date), r.Generation)
 	}
 	if r.Error == "" && r.Wanted > 0 {
 		e.Text += fmt.Sprintf("; all %d files are here", r.Present)
@@ -36,8 +35,6 @@ func eventOf(r admin.SuiteResult) admin.Event {
 	}
 	return e
 }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // signedBy names the first key and counts the others, which status lists:
 // Debian's suites have three.

@@ -11,6 +11,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign/pool"
 	"aptmirror/upstream/debian"
@@ -190,12 +191,12 @@ func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bo
 		return pool.Added{}, err
 	}
 	defer leave()
-	own, err := d.uploaders.take(ctx, by)
+	own, err := d.uploaders.Take(ctx, by)
 	if err != nil {
 		return pool.Added{}, err
 	}
 	defer own()
-	free, err := takeSlot(ctx, d.examining)
+	free, err := wait.Slot(ctx, d.examining)
 	if err != nil {
 		return pool.Added{}, err
 	}

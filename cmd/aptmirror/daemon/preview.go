@@ -53,9 +53,9 @@ func previewEvent(r admin.SuiteResult) admin.Event {
 	if r.Error != "" {
 		return eventOf(r)
 	}
-	e.Text = fmt.Sprintf("%s %s: nothing new since %s", r.Archive, r.Suite, stamp(r.Date))
+	e.Text = fmt.Sprintf("%s %s: nothing new since %s", r.Archive, r.Suite, admin.Second(r.Date))
 	if r.New {
-		e.Text = fmt.Sprintf("%s %s: something new, dated %s, %s of indexes would come", r.Archive, r.Suite, stamp(r.Date), admin.Size(r.IndexBytes))
+		e.Text = fmt.Sprintf("%s %s: something new, dated %s, %s of indexes would come", r.Archive, r.Suite, admin.Second(r.Date), admin.Size(r.IndexBytes))
 	}
 	switch missing := r.Wanted - r.Present; {
 	case r.Wanted == 0:

@@ -212,7 +212,7 @@ func (r *reloader) headline() string {
 		return "serving"
 	}
 	first, _, _ := strings.Cut(r.access.Problem, "\n")
-	return fmt.Sprintf("serving with the configuration of %s, the newer one cannot be used: %s", minute(r.access.Read), first)
+	return fmt.Sprintf("serving with the configuration of %s, the newer one cannot be used: %s", admin.Minute(r.access.Read), first)
 }
 
 // tell tells the service manager; see sd_notify(3).

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -61,7 +62,7 @@ func (d *Daemon) refreshForever(ctx context.Context, a *archive) {
 		} else {
 			failures = 0
 		}
-		if !wait(ctx, pause(a.config.Refresh, failures, rand.Float64())) {
+		if !wait.For(ctx, pause(a.config.Refresh, failures, rand.Float64())) {
 			return
 		}
 	}
@@ -81,15 +82,4 @@ func pause(interval time.Duration, failures int, random float64) time.Duration {
 		p = min(interval, firstRetry<<min(failures-1, 20))
 	}
 	return p + time.Duration(random*jitter*float64(p))
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -11,6 +11,8 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/wait"
+	"aptmirror/proxy/admin"
 	"aptmirror/resign"
 )
 
@@ -24,7 +26,7 @@ func (d *Daemon) move(ctx context.Context, m catalog.Move) (catalog.Publication,
 	if err != nil {
 		return catalog.Publication{}, fmt.Errorf("publishing %s in repository %s: %w", m.Next, m.Repository, err)
 	}
-	free, err := takeSlot(ctx, d.moving)
+	free, err := wait.Slot(ctx, d.moving)
 	if err != nil {
 		return catalog.Publication{}, err
 	}
@@ -64,7 +66,7 @@ const longestWait = 10 * time.Second
 // is published twice in one: clients refuse what comes from the future.
 func (d *Daemon) awaitDate(ctx context.Context, date time.Time) error {
 	if ahead := date.Sub(d.Now()); ahead > 0 && ahead < longestWait {
-		wait(ctx, ahead)
+		wait.For(ctx, ahead)
 	}
 	return context.Cause(ctx)
 }
@@ -110,7 +112,7 @@ func (d *Daemon) header(m *inForce, repository, suite string) (resign.Header, er
 	}
 	h.ValidUntil = resign.ValidUntil(h.Date, r.ValidFor, ends...)
 	if !h.ValidUntil.IsZero() && !h.ValidUntil.After(h.Date) {
-		return h, fmt.Errorf("one of its inputs is past its Valid-Until, %s: what was signed before stays", stamp(h.ValidUntil))
+		return h, fmt.Errorf("one of its inputs is past its Valid-Until, %s: what was signed before stays", admin.Second(h.ValidUntil))
 	}
 	return h, nil
 }

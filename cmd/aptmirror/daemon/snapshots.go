@@ -9,6 +9,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -29,7 +30,7 @@ func (d *Daemon) snapshotForever(ctx context.Context) error {
 				d.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)
 			}
 		}
-		if !wait(ctx, snapshotLook) {
+		if !wait.For(ctx, snapshotLook) {
 			return nil
 		}
 	}

@@ -146,7 +146,7 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string) admi
 
 // takeSuite waits until nothing else works on a suite; free ends the turn.
 func (d *Daemon) takeSuite(ctx context.Context, k suiteKey) (free func(), err error) {
-	return d.suites.take(ctx, k.archive+" "+k.suite)
+	return d.suites.Take(ctx, k.archive+" "+k.suite)
 }
 
 // failed notes an error and what to do about it.

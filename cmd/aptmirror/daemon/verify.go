@@ -6,6 +6,7 @@ import (
 
 	"aptmirror/cache"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
 
@@ -27,7 +28,7 @@ func (d *Daemon) Verify(_ context.Context, by admin.Caller, r admin.VerifyReques
 // verify has the store to itself but for clients and refreshes: generations do
 // not go while it looks at them.
 func (d *Daemon) verify(ctx context.Context, r admin.VerifyRequest, tell func(string)) (*admin.VerifyResult, error) {
-	free, err := takeSlot(ctx, d.whole)
+	free, err := wait.Slot(ctx, d.whole)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
 
@@ -51,9 +52,9 @@ func (d *Doctor) aboutArchive(ctx context.Context, f *findings, up *upstream.Ups
 			f.bad(name, err.Error(), unreachableMend(err, a, suite))
 			continue
 		}
-		text := "answers and is signed, dated " + minute(probed.Date)
+		text := "answers and is signed, dated " + admin.Minute(probed.Date)
 		if !probed.ValidUntil.IsZero() {
-			text += ", valid until " + minute(probed.ValidUntil)
+			text += ", valid until " + admin.Minute(probed.ValidUntil)
 		}
 		f.ok(name, text)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
 	"aptmirror/proxy/pki"
 )
 
@@ -22,11 +23,11 @@ func (d *Doctor) expiry(f *findings, subject, what string, c *x509.Certificate, 
 func (d *Doctor) ending(f *findings, subject, what string, end time.Time, soon time.Duration, mend string) {
 	switch left := end.Sub(d.Now()); {
 	case left < 0:
-		f.bad(subject, fmt.Sprintf("%s ended on %s", what, day(end)), mend)
+		f.bad(subject, fmt.Sprintf("%s ended on %s", what, admin.Day(end)), mend)
 	case left < soon:
-		f.warn(subject, fmt.Sprintf("%s ends on %s, in %d days", what, day(end), int(left.Hours()/24)), mend)
+		f.warn(subject, fmt.Sprintf("%s ends on %s, in %d days", what, admin.Day(end), int(left.Hours()/24)), mend)
 	default:
-		f.ok(subject, fmt.Sprintf("%s is good until %s, %d days", what, day(end), int(left.Hours()/24)))
+		f.ok(subject, fmt.Sprintf("%s is good until %s, %d days", what, admin.Day(end), int(left.Hours()/24)))
 	}
 }
 
@@ -144,13 +145,13 @@ func (d *Doctor) aboutList(f *findings, l *pki.CRL) {
 	}
 	switch end := l.NextUpdate.Add(d.Config.Serve.CRLGrace); {
 	case d.Now().After(end):
-		f.bad(name, fmt.Sprintf("the revocation list ran out on %s: all clients of this CA are refused", minute(l.NextUpdate)), mend)
+		f.bad(name, fmt.Sprintf("the revocation list ran out on %s: all clients of this CA are refused", admin.Minute(l.NextUpdate)), mend)
 	case d.Now().After(l.NextUpdate):
-		f.warn(name, fmt.Sprintf("the revocation list ran out on %s: from %s on, all clients of this CA are refused", minute(l.NextUpdate), minute(end)), mend)
+		f.warn(name, fmt.Sprintf("the revocation list ran out on %s: from %s on, all clients of this CA are refused", admin.Minute(l.NextUpdate), admin.Minute(end)), mend)
 	case site.EndsSoon(l.ThisUpdate, l.NextUpdate, d.Now()):
-		f.warn(name, fmt.Sprintf("the revocation list ends on %s, and no newer one is there: when it has ended, all clients of this CA are refused", minute(l.NextUpdate)), mend)
+		f.warn(name, fmt.Sprintf("the revocation list ends on %s, and no newer one is there: when it has ended, all clients of this CA are refused", admin.Minute(l.NextUpdate)), mend)
 	default:
-		f.ok(name, fmt.Sprintf("the revocation list counts until %s and names %d certificates", minute(l.NextUpdate), l.Len()))
+		f.ok(name, fmt.Sprintf("the revocation list counts until %s and names %d certificates", admin.Minute(l.NextUpdate), l.Len()))
 	}
 }
 

@@ -62,7 +62,7 @@ func accessMend(err error, otherwise string) string {
 }
 
 func (d *Doctor) aboutDaemon(f *findings, s admin.Status) {
-	f.ok("", fmt.Sprintf("version %s answers on %s, serving since %s", s.Version, d.Config.Socket(), minute(s.Started)))
+	f.ok("", fmt.Sprintf("version %s answers on %s, serving since %s", s.Version, d.Config.Socket(), admin.Minute(s.Started)))
 	if s.Version != d.Version {
 		f.warn("", fmt.Sprintf("the daemon is version %s, this program %s", s.Version, d.Version), "systemctl restart aptmirror")
 	}
@@ -85,7 +85,7 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	}
 	switch {
 	case s.Held != nil:
-		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", minute(s.Held.Date), minute(s.Held.Since), s.Held.What),
+		f.bad(name, fmt.Sprintf("a Release dated %s is held since %s: %s", admin.Minute(s.Held.Date), admin.Minute(s.Held.Since), s.Held.What),
 			d.accept(s))
 	case s.Generation == 0 && s.Error == "" && !s.Built && s.Checked.IsZero():
 		f.bad(name, "nothing verified yet, so that clients get nothing: no sync or import of it has ended", d.firstLook(s.Archive))
@@ -96,7 +96,7 @@ func (d *Doctor) aboutSuite(f *findings, s admin.SuiteStatus) {
 	case s.Warning != "":
 		f.warn(name, s.Warning, s.Advice)
 	default:
-		f.ok(name, fmt.Sprintf("generation %d dated %s", s.Generation, minute(s.Date)))
+		f.ok(name, fmt.Sprintf("generation %d dated %s", s.Generation, admin.Minute(s.Date)))
 	}
 }
 
@@ -124,7 +124,3 @@ func firstOf(a, b string) string {
 	}
 	return b
 }
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

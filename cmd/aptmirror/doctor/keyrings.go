@@ -10,6 +10,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/site"
+	"aptmirror/proxy/admin"
 	"aptmirror/upstream/pgp"
 )
 
@@ -80,7 +81,7 @@ func (d *Doctor) aboutKeyring(f *findings, subject string, keys []pgp.Key) {
 	case good == 0:
 		f.bad(subject, fmt.Sprintf("all %d keys have ended or were revoked", len(keys)), mend)
 	case !endless && last.Sub(d.Now()) < site.Soon:
-		f.warn(subject, fmt.Sprintf("the last of its keys ends on %s", day(last)), mend)
+		f.warn(subject, fmt.Sprintf("the last of its keys ends on %s", admin.Day(last)), mend)
 	default:
 		f.ok(subject, fmt.Sprintf("%d of %d keys count", good, len(keys)))
 	}

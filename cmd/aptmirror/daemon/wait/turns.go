@@ -1,13 +1,13 @@
-package daemon
+package wait
 
 import (
 	"context"
 	"sync"
 )
 
-// turns lets each of many do one thing at a time. The zero value waits for
+// Turns lets each of many do one thing at a time. The zero value waits for
 // nobody.
-type turns struct {
+type Turns struct {
 	mu sync.Mutex // guards of, and users in it
 	of map[string]*turn
 }
@@ -18,10 +18,10 @@ type turn struct {
 	users int
 }
 
-// take waits until nothing else goes on in the same name.
-func (t *turns) take(ctx context.Context, name string) (free func(), err error) {
+// Take waits until nothing else goes on in the same name.
+func (t *Turns) Take(ctx context.Context, name string) (free func(), err error) {
 	own := t.want(name)
-	end, err := takeSlot(ctx, own.slot)
+	end, err := Slot(ctx, own.slot)
 	if err != nil {
 		t.leave(name)
 		return nil, err
@@ -29,7 +29,7 @@ func (t *turns) take(ctx context.Context, name string) (free func(), err error) 
 	return func() { end(); t.leave(name) }, nil
 }
 
-func (t *turns) want(name string) *turn {
+func (t *Turns) want(name string) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of == nil {
@@ -42,7 +42,7 @@ func (t *turns) want(name string) *turn {
 	return t.of[name]
 }
 
-func (t *turns) leave(name string) {
+func (t *Turns) leave(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.of[name].users--; t.of[name].users == 0 {
