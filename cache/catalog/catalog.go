@@ -90,6 +90,7 @@ type Catalog struct {
 
 	// sighting is held from reading what was seen to writing more.
 	sighting sync.Mutex
+	pools    poolIndexes
 	// poolChanges counts the changes of pools.
 	poolChanges atomic.Uint64
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -93,27 +94,51 @@ func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFil
 	}
 	c.numbering.Lock()
 	defer c.numbering.Unlock()
-	added, err := c.newPoolFiles(ctx, pool, files)
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	index, err := c.poolIndex(ctx, pool)
+	if err != nil {
+		return err
+	}
+	added, err := c.newPoolFiles(index, pool, files)
 	if err != nil || len(added) == 0 {
 		return err
 	}
 	reached("pool files to be added")
-	err = c.update(func(txn *badger.Txn) error {
-		for _, f := range added {
-			if err := set(txn, key('o', pool, f.Path), f); err != nil {
-				return err
-			}
-			if err := txn.Delete(key('x', pool, f.Package, f.Path)); err != nil {
-				return err
-			}
+	err = c.changePool(pool, func(txn *badger.Txn) error { return writePoolFiles(txn, pool, added) })
+	if err != nil {
+		return err
+	}
+	reached("pool files added")
+	for _, f := range added {
+		if err := index.add(f, c.blobs); err != nil {
+			delete(c.pools.of, pool) // it is made again of what is there
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// changePool commits a change of a pool's rows. It needs pools.mu. After an
+// error either state may be on disk, and what is known of the pool is forgotten.
+func (c *Catalog) changePool(pool string, change func(*badger.Txn) error) error {
+	err := c.update(change)
 	c.poolChanges.Add(1)
-	if err == nil {
-		reached("pool files added")
+	if err != nil {
+		delete(c.pools.of, pool)
 	}
 	return err
+}
+
+func writePoolFiles(txn *badger.Txn, pool string, files []PoolFile) error {
+	for _, f := range files {
+		if err := set(txn, key('o', pool, f.Path), f); err != nil {
+			return err
+		}
+		if err := txn.Delete(key('x', pool, f.Package, f.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Catalog) checkPoolFile(pool string, f PoolFile) error {
@@ -141,42 +166,48 @@ func (c *Catalog) checkPoolFile(pool string, f PoolFile) error {
 	return nil
 }
 
-// poolName is what must have one content in a pool beside its path.
-type poolName struct {
-	kind                       PoolKind
-	pkg, version, architecture string
-}
-
-// newPoolFiles gives those of files that the pool has not. It needs numbering.
-func (c *Catalog) newPoolFiles(ctx context.Context, pool string, files []PoolFile) (added []PoolFile, err error) {
-	have, err := c.PoolFiles(ctx, pool)
-	if err != nil {
-		return nil, err
-	}
-	paths, names := map[string]PoolFile{}, map[poolName]PoolFile{}
-	note := func(f PoolFile) {
-		paths[f.Path] = f
-		if f.Kind != PoolSourceFile {
-			names[poolName{f.Kind, f.Package, f.Version, f.Architecture}] = f
-		}
-	}
-	for _, f := range have {
-		note(f)
-	}
+// newPoolFiles gives those of files that the pool has not. It needs numbering and pools.mu.
+func (c *Catalog) newPoolFiles(index *poolIndex, pool string, files []PoolFile) (added []PoolFile, err error) {
 	for _, f := range files {
-		same, there := paths[f.Path]
-		if there && (same.Digest != f.Digest || same.Size != f.Size) {
-			return nil, &PoolConflictError{same, f}
-		}
-		if same, ok := names[poolName{f.Kind, f.Package, f.Version, f.Architecture}]; ok && f.Kind != PoolSourceFile && same.Digest != f.Digest {
-			return nil, &PoolConflictError{same, f}
+		there, err := c.conflicting(index, pool, f, added)
+		if err != nil {
+			return nil, err
 		}
 		if !there {
-			note(f)
 			added = append(added, f)
 		}
 	}
 	return added, nil
+}
+
+// conflicting looks for a file in a pool and among those that are added with it.
+// The error is a *PoolConflictError where one has other bytes for the same path,
+// or for the same kind, package, version and architecture.
+func (c *Catalog) conflicting(index *poolIndex, pool string, f PoolFile, added []PoolFile) (there bool, err error) {
+	paths := []string{f.Path}
+	for _, v := range index.versions[f.name()] {
+		if v.Version == f.Version && v.Path != f.Path && f.Kind != PoolSourceFile {
+			paths = append(paths, v.Path)
+		}
+	}
+	have := added
+	for _, path := range paths {
+		h, err := c.PoolFile(pool, path)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		if err == nil {
+			have = append(have[:len(have):len(have)], h)
+		}
+	}
+	for _, h := range have {
+		samePath, sameName := h.Path == f.Path, f.Kind != PoolSourceFile && h.name() == f.name() && h.Version == f.Version
+		if (samePath || sameName) && h.Digest != f.Digest || samePath && h.Size != f.Size {
+			return false, &PoolConflictError{h, f}
+		}
+		there = there || samePath
+	}
+	return there, nil
 }
 
 // PoolFiles gives the files of a pool in the order of their paths; those of

@@ -1,11 +1,14 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	badger "github.com/dgraph-io/badger/v4"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"aptmirror/cache/blob"
 )
@@ -40,7 +43,7 @@ func TestPoolFilesAreAddedAllOrNone(t *testing.T) {
 	}
 	f.reopen()
 	got, err := f.PoolFiles(t.Context(), "internal")
-	if diff := cmp.Diff([]PoolFile{one, two}, got); diff != "" || err != nil {
+	if diff := gocmp.Diff([]PoolFile{one, two}, got); diff != "" || err != nil {
 		t.Fatalf("%v (-want +got):\n%s", err, diff)
 	}
 	changed := f.poolFile("two", "1", "other bytes")
@@ -65,7 +68,7 @@ func TestPoolFilesAreAddedAllOrNone(t *testing.T) {
 		if conflict := (*PoolConflictError)(nil); errors.As(err, &conflict) != (bad.Package == "two") || conflict != nil && (conflict.Have.Path != two.Path || conflict.New.Path != bad.Path) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff([]string{one.Path, two.Path}, f.poolPaths()); diff != "" {
+		if diff := gocmp.Diff([]string{one.Path, two.Path}, f.poolPaths()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -124,7 +127,7 @@ func TestPoolFilesAreRemovedAllOrNone(t *testing.T) {
 	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path}, "uid 0", testTime); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{two.Path}, f.poolPaths()); diff != "" {
+	if diff := gocmp.Diff([]string{two.Path}, f.poolPaths()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if f.PoolChanges() == changes {
@@ -143,7 +146,7 @@ func TestWhatWasRemovedIsRemembered(t *testing.T) {
 	}
 	f.reopen()
 	gone, err := f.RemovedPoolFiles(t.Context(), "internal", "one")
-	if diff := cmp.Diff([]RemovedPoolFile{{one, testTime, "uid 7"}}, gone); diff != "" || err != nil {
+	if diff := gocmp.Diff([]RemovedPoolFile{{one, testTime, "uid 7"}}, gone); diff != "" || err != nil {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 	again := f.poolFile("one", "1", "other bytes")
@@ -176,5 +179,94 @@ func TestManyPoolFilesAreRemovedAtOnce(t *testing.T) {
 	}
 	if gone, err := f.RemovedPoolFiles(t.Context(), "internal", "tool"); len(gone) != maxPoolFiles || err != nil {
 		t.Errorf("%d, %v", len(gone), err)
+	}
+}
+
+// What is known of a pool follows its changes: it is what is found when the rows are read again.
+func TestPoolIndexFollowsChanges(t *testing.T) {
+	f := newFixture(t)
+	known := func() (PoolUse, map[poolName][]PoolVersion) {
+		t.Helper()
+		use, err := f.PoolUse(t.Context(), "internal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions := map[poolName][]PoolVersion{}
+		for name, of := range f.pools.of["internal"].versions {
+			versions[name] = slices.SortedFunc(slices.Values(of), func(a, b PoolVersion) int { return cmp.Compare(a.Path, b.Path) })
+		}
+		return use, versions
+	}
+	check := func(what string, files int) {
+		t.Helper()
+		use, versions := known()
+		clear(f.pools.of)
+		again, versionsAgain := known()
+		if diff := gocmp.Diff(again, use); diff != "" || use.Files != files {
+			t.Errorf("%s: %d files (-read again +known):\n%s", what, use.Files, diff)
+		}
+		if diff := gocmp.Diff(versionsAgain, versions, gocmp.AllowUnexported(PoolVersion{}, poolName{})); diff != "" {
+			t.Errorf("%s: (-read again +known):\n%s", what, diff)
+		}
+	}
+	check("empty", 0)
+	one, two, other := f.poolFile("tool", "1", "first"), f.poolFile("tool", "2", "second"), f.poolFile("other", "1", "third")
+	other.By, other.Component, other.Paths = "uid 7", "contrib", f.put([]byte("usr/bin/other\n"))
+	part := PoolFile{Pool: "internal", Component: "main", Kind: PoolSourceFile, Path: "main/t/tool/tool_1.tar.gz", Package: "tool", Version: "1", Digest: one.Digest, Size: one.Size, By: "uid 0"}
+	for i, file := range []PoolFile{one, two, other, part} {
+		if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{file}); err != nil {
+			t.Fatal(err)
+		}
+		check("added "+file.Path, i+1)
+	}
+	if use, _ := known(); use.Packages != 3 || use.Bytes != 5+6+5+5+14+use.Stanzas || use.Stanzas != 14+14+15 || use.By["uid 7"] != 5+15+14 {
+		t.Errorf("use %+v", use)
+	}
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one, f.poolFile("tool", "2", "other bytes")}); err == nil {
+		t.Error("other bytes were added")
+	}
+	check("added in vain", 4)
+	for i, file := range []PoolFile{other, one, part, two} {
+		if err := f.RemovePoolFiles(t.Context(), "internal", []string{file.Path}, "uid 0", testTime); err != nil {
+			t.Fatal(err)
+		}
+		check("removed "+file.Path, 3-i)
+	}
+	if use, versions := known(); use.Bytes != 0 || len(use.By)+len(use.Components)+len(use.Architectures)+len(versions) != 0 {
+		t.Errorf("of an empty pool is left %+v, %v", use, versions)
+	}
+}
+
+// Where it is not known what a commit has left, the rows are read again.
+func TestPoolIndexIsForgottenAfterAFault(t *testing.T) {
+	f := newFixture(t)
+	one := f.poolFile("tool", "1", "first")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one}); err != nil {
+		t.Fatal(err)
+	}
+	f.free = func(string) (int64, error) { return 0, nil }
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{f.poolFile("tool", "2", "second")}); err == nil {
+		t.Fatal("added without room")
+	}
+	if f.pools.of["internal"] != nil {
+		t.Error("something is known of the pool after a fault")
+	}
+}
+
+// A row that cannot be read is removed by its path, and no longer counted.
+func TestPoolIndexWithoutADamagedRow(t *testing.T) {
+	f := newFixture(t)
+	one, two := f.poolFile("tool", "1", "first"), f.poolFile("tool", "2", "second")
+	if err := f.AddPoolFiles(t.Context(), "internal", []PoolFile{one, two}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.db.Update(func(txn *badger.Txn) error { return txn.Set(key('o', "internal", one.Path), []byte("{")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.RemovePoolFiles(t.Context(), "internal", []string{one.Path}, "uid 0", testTime); err != nil {
+		t.Fatal(err)
+	}
+	if use, err := f.PoolUse(t.Context(), "internal"); err != nil || use.Files != 1 || use.Bytes != two.Size+use.Stanzas {
+		t.Errorf("%+v, %v", use, err)
 	}
 }

@@ -27,34 +27,54 @@ func (c *Catalog) RemovePoolFiles(ctx context.Context, pool string, paths []stri
 	}
 	c.numbering.Lock()
 	defer c.numbering.Unlock()
-	err := c.update(func(txn *badger.Txn) error {
+	c.pools.mu.Lock()
+	defer c.pools.mu.Unlock()
+	var removed []PoolFile
+	err := c.changePool(pool, func(txn *badger.Txn) error {
 		for _, path := range paths {
-			if err := removePoolFile(txn, pool, path, by, now); err != nil {
+			f, err := removePoolFile(txn, pool, path, by, now)
+			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
+			removed = append(removed, f)
 		}
 		return context.Cause(ctx)
 	})
-	c.poolChanges.Add(1)
 	if err != nil {
 		return fmt.Errorf("removing files from pool %s: %w", pool, err)
 	}
+	c.forgetPoolFiles(pool, removed)
 	return nil
 }
 
-// removePoolFile removes also what cannot be read, which nobody can remember.
-func removePoolFile(txn *badger.Txn, pool, path, by string, now time.Time) error {
+// forgetPoolFiles takes what was removed out of what is known of a pool. It needs pools.mu.
+func (c *Catalog) forgetPoolFiles(pool string, removed []PoolFile) {
+	index := c.pools.of[pool]
+	for _, f := range removed {
+		if f.Path == "" { // nobody knows what was counted for it
+			delete(c.pools.of, pool)
+		}
+		if index != nil {
+			index.remove(f)
+		}
+	}
+}
+
+// removePoolFile removes also what cannot be read, which nobody can remember, and
+// gives what it was.
+func removePoolFile(txn *badger.Txn, pool, path, by string, now time.Time) (PoolFile, error) {
 	k, gone := key('o', pool, path), RemovedPoolFile{Removed: now, RemovedBy: by}
 	err := get(txn, k, &gone.PoolFile)
 	if errors.Is(err, ErrNotFound) {
-		return err
+		return PoolFile{}, err
 	}
-	if err == nil {
-		if err := set(txn, key('x', pool, gone.Package, path), gone); err != nil {
-			return err
-		}
+	if err != nil {
+		return PoolFile{}, txn.Delete(k)
 	}
-	return txn.Delete(k)
+	if err := set(txn, key('x', pool, gone.Package, path), gone); err != nil {
+		return PoolFile{}, err
+	}
+	return gone.PoolFile, txn.Delete(k)
 }
 
 // RemovedPoolFiles gives what a pool had of a package, binary or source, and has

@@ -1,10 +1,8 @@
 package pool
 
 import (
-	"errors"
 	"fmt"
 
-	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 )
 
@@ -13,21 +11,17 @@ import (
 const maxComponents, maxArchitectures = 64, 32
 
 // checkBreadth refuses a file that would bring one too many into the pool.
-func checkBreadth(have []catalog.PoolFile, f catalog.PoolFile) error {
+func checkBreadth(use catalog.PoolUse, f catalog.PoolFile) error {
 	for _, of := range []struct {
-		what string
-		most int
-		get  func(catalog.PoolFile) string
+		what, name string
+		most       int
+		known      map[string]int
 	}{
-		{"component", maxComponents, func(f catalog.PoolFile) string { return f.Component }},
-		{"architecture", maxArchitectures, func(f catalog.PoolFile) string { return f.Architecture }},
+		{"component", f.Component, maxComponents, use.Components},
+		{"architecture", f.Architecture, maxArchitectures, use.Architectures},
 	} {
-		known := map[string]bool{}
-		for _, h := range have {
-			known[of.get(h)] = true
-		}
-		if name := of.get(f); !known[name] && len(known) >= of.most {
-			return fmt.Errorf("it would bring the %s %s into the pool, which has %d of them and may have no more", of.what, name, of.most)
+		if of.known[of.name] == 0 && len(of.known) >= of.most {
+			return fmt.Errorf("it would bring the %s %s into the pool, which has %d of them and may have no more", of.what, of.name, of.most)
 		}
 	}
 	return nil
@@ -37,22 +31,8 @@ func checkBreadth(have []catalog.PoolFile, f catalog.PoolFile) error {
 // That is enough for some 200,000 packages.
 const maxStanzas = 256 << 20
 
-// checkStanzas refuses files whose stanzas would be too much beside those that the pool has.
-func (p *Pool) checkStanzas(have []catalog.PoolFile, fresh []offer) error {
-	if len(fresh) == 0 {
-		return nil
-	}
-	size := int64(0)
-	for _, h := range have {
-		if h.Kind == catalog.PoolSourceFile {
-			continue
-		}
-		info, err := p.Cache.Blobs.Stat(h.Stanza)
-		if err != nil && !errors.Is(err, blob.ErrNotFound) {
-			return err
-		}
-		size += info.Size
-	}
+// checkStanzas refuses files whose stanzas would be too much beside those that the pool has, which have so many bytes.
+func (p *Pool) checkStanzas(size int64, fresh []offer) error {
 	for _, o := range fresh {
 		if size += int64(len(o.stanza)); size > p.maxStanzas {
 			return refuse(Malformed, o.file.Name, "the control files of the pool's packages would have more than %d bytes together: remove some first", p.maxStanzas)

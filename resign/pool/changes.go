@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"aptmirror/cache/blob"
-	"aptmirror/cache/catalog"
 	"aptmirror/upstream/deb822"
 	"aptmirror/upstream/pgp"
 )
@@ -135,18 +133,14 @@ func (c *changes) parseFiles(f deb822.Field, list []listed) error {
 }
 
 func (s *set) checkListed(list []listed) error {
-	have, err := s.pool.List(s.ctx)
-	if err != nil {
-		return err
-	}
 	known := map[string]bool{s.changes.name: true}
+	var absent []listed
 	for _, l := range list {
 		f, there := s.files[l.name]
 		switch {
-		case !there && slices.ContainsFunc(have, func(h catalog.PoolFile) bool { return h.Digest == l.digest && h.Size == l.size }):
-			continue // it came before, whatever it was called
 		case !there:
-			return refuse(Incomplete, s.changes.name, "lists %.200q, which is neither in the set nor in the pool", l.name)
+			absent = append(absent, l)
+			continue
 		case f.Size != l.size:
 			return refuse(Malformed, f.Name, "has %d bytes, %s says %d", f.Size, s.changes.name, l.size)
 		case s.digests[f.Name] != l.digest:
@@ -154,9 +148,33 @@ func (s *set) checkListed(list []listed) error {
 		}
 		known[l.name] = true
 	}
+	if err := s.checkAbsent(absent); err != nil {
+		return err
+	}
 	for _, name := range s.order {
 		if !known[name] {
 			return refuse(Incomplete, name, "%s does not list it", s.changes.name)
+		}
+	}
+	return nil
+}
+
+// checkAbsent wants what is not in the set to be in the pool, whatever it was called when it came.
+func (s *set) checkAbsent(absent []listed) error {
+	if len(absent) == 0 {
+		return nil
+	}
+	have, err := s.pool.List(s.ctx)
+	if err != nil {
+		return err
+	}
+	sizes := map[blob.Digest]int64{}
+	for _, h := range have {
+		sizes[h.Digest] = h.Size
+	}
+	for _, l := range absent {
+		if size, there := sizes[l.digest]; !there || size != l.size {
+			return refuse(Incomplete, s.changes.name, "lists %.200q, which is neither in the set nor in the pool", l.name)
 		}
 	}
 	return nil

@@ -26,7 +26,6 @@ import (
 	"aptmirror/cache"
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
-	"aptmirror/upstream/debian"
 	"aptmirror/upstream/pgp"
 )
 
@@ -141,13 +140,17 @@ type offer struct {
 // compare parts what the pool has from what is new to it. The second result has the new ones. Without again, what was
 // removed is refused.
 func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added Added, fresh []offer, err error) {
-	have, err := p.List(ctx)
+	use, err := p.Cache.Catalog.PoolUse(ctx, p.Name)
 	if err != nil {
 		return Added{}, nil, err
 	}
-	before := have[:len(have):len(have)]
+	before := use.Stanzas
 	for _, o := range offers {
-		same, known, err := lookUp(have, o.PoolFile)
+		have, err := p.alike(ctx, o.PoolFile)
+		if err != nil {
+			return Added{}, nil, err
+		}
+		same, known, err := lookUp(append(have, added.New...), o.PoolFile)
 		if err != nil {
 			return Added{}, nil, &Error{Conflict, o.file.Name, err}
 		}
@@ -155,23 +158,33 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 			added.Known = append(added.Known, same)
 			continue
 		}
-		if !again {
-			if err := p.checkRemoved(ctx, o); err != nil {
-				return Added{}, nil, err
-			}
+		if err := p.checkNew(ctx, again, o); err != nil {
+			return Added{}, nil, err
 		}
-		if p.Guard != nil {
-			if err := p.Guard(o.PoolFile, o.claims); err != nil {
-				return Added{}, nil, &Error{guarded(err), o.file.Name, err}
-			}
-		}
-		if err := checkBreadth(have, o.PoolFile); err != nil {
+		if err := checkBreadth(use, o.PoolFile); err != nil {
 			return Added{}, nil, &Error{Malformed, o.file.Name, err}
 		}
-		have, fresh = append(have, o.PoolFile), append(fresh, o)
-		added.New = append(added.New, o.PoolFile)
+		use.Components[o.Component]++
+		use.Architectures[o.Architecture]++
+		added.New, fresh = append(added.New, o.PoolFile), append(fresh, o)
 	}
 	return added, fresh, p.checkStanzas(before, fresh)
+}
+
+// checkNew keeps out what the pool has not and may not have.
+func (p *Pool) checkNew(ctx context.Context, again bool, o offer) error {
+	if !again {
+		if err := p.checkRemoved(ctx, o); err != nil {
+			return err
+		}
+	}
+	if p.Guard == nil {
+		return nil
+	}
+	if err := p.Guard(o.PoolFile, o.claims); err != nil {
+		return &Error{guarded(err), o.file.Name, err}
+	}
+	return nil
 }
 
 // checkRemoved keeps what was removed from coming back: machines that have it would see other bytes under its version,
@@ -203,22 +216,6 @@ func guarded(err error) Reason {
 		return Conflict
 	}
 	return Reserved
-}
-
-// lookUp finds the file that is the same package, or lies at the same path. Versions that dpkg takes for equal are, for
-// apt would take either file for the other.
-func lookUp(have []catalog.PoolFile, f catalog.PoolFile) (same catalog.PoolFile, known bool, err error) {
-	for _, h := range have {
-		if h.Path != f.Path && (f.Kind == catalog.PoolSourceFile || h.Kind != f.Kind || h.Package != f.Package ||
-			h.Architecture != f.Architecture || debian.CompareVersions(h.Version, f.Version) != 0) {
-			continue
-		}
-		if h.Digest != f.Digest {
-			return h, false, &catalog.PoolConflictError{Have: h, New: f}
-		}
-		return h, true, nil
-	}
-	return same, false, nil
 }
 
 // keep stores files and then says that they are there.

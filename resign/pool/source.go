@@ -82,19 +82,16 @@ func (s *set) sourceOffers(dsc File, src *source, base catalog.PoolFile) (offers
 
 // inPool finds a file that came with an earlier version of a source package.
 func (s *set) inPool(dsc File, dir string, part debian.SourceFile) error {
-	have, err := s.pool.List(s.ctx)
-	if err != nil {
+	have, err := s.pool.Cache.Catalog.PoolFile(s.pool.Name, dir+part.Path)
+	switch {
+	case errors.Is(err, catalog.ErrNotFound):
+		return refuse(Incomplete, dsc.Name, "names %s, which is neither in the set nor in the pool", part.Path)
+	case err != nil:
 		return err
+	case have.Digest != part.SHA256 || have.Size != part.Size:
+		return refuse(Conflict, dsc.Name, "names %s with SHA-256 %x, the pool has it with %s", part.Path, part.SHA256, have.Digest)
 	}
-	for _, h := range have {
-		if h.Path == dir+part.Path {
-			if h.Digest != part.SHA256 || h.Size != part.Size {
-				return refuse(Conflict, dsc.Name, "names %s with SHA-256 %x, the pool has it with %s", part.Path, part.SHA256, h.Digest)
-			}
-			return nil
-		}
-	}
-	return refuse(Incomplete, dsc.Name, "names %s, which is neither in the set nor in the pool", part.Path)
+	return nil
 }
 
 // maxFields is the number of fields of a .dsc above which it is refused: an index adds some, and a stanza of it with more

@@ -73,7 +73,6 @@ type Daemon struct {
 	examining chan struct{}
 	uploaders wait.Turns
 	adding    sync.Mutex // see pool.Config.Adding
-	listed    listed
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working

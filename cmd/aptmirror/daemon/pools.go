@@ -14,7 +14,6 @@ import (
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign/pool"
-	"aptmirror/upstream/debian"
 )
 
 // openPools makes the pools that are new.
@@ -86,38 +85,17 @@ func matching(patterns []string, name string) string {
 // suite has: the suite could not be built with both.
 func (d *Daemon) elsewhere(name string, f catalog.PoolFile) error {
 	for _, other := range d.besides(name) {
-		have, err := d.listed.files(d.life, d.cache.Catalog, other)
+		same, err := pool.Same(d.life, d.cache.Catalog, other, f)
 		if err != nil {
 			return err
 		}
-		for _, h := range have {
-			if h.Kind == f.Kind && h.Package == f.Package && h.Architecture == f.Architecture && h.Digest != f.Digest && debian.CompareVersions(h.Version, f.Version) == 0 {
+		for _, h := range same {
+			if h.Digest != f.Digest {
 				return &catalog.PoolConflictError{Have: h, New: f}
 			}
 		}
 	}
 	return nil
-}
-
-// listed are pools as they were when the catalog had counted that many changes:
-// each file of a set is looked for in all of them. Daemon.adding guards it.
-type listed struct {
-	changes uint64
-	pools   map[string][]catalog.PoolFile
-}
-
-func (l *listed) files(ctx context.Context, c *catalog.Catalog, pool string) ([]catalog.PoolFile, error) {
-	if n := c.PoolChanges(); l.pools == nil || l.changes != n {
-		l.changes, l.pools = n, map[string][]catalog.PoolFile{}
-	}
-	if have, known := l.pools[pool]; known {
-		return have, nil
-	}
-	have, err := c.PoolFiles(ctx, pool)
-	if err == nil {
-		l.pools[pool] = have
-	}
-	return have, err
 }
 
 // besides are the pools that some suite has together with this one.
