@@ -162,8 +162,8 @@ func TestGrantsDecideWhatIsSeen(t *testing.T) {
 		if a.closes != (test.code == 403 || test.code == 503 || strings.Contains(test.text, " no repository") || strings.Contains(test.text, " no suite")) {
 			t.Errorf("%s asks for %s, %s: closes the connection: %v", test.client, test.path, a.status, a.closes)
 		}
-		if test.code == 503 && (a.header.Get("Retry-After") != "30" || a.header.Get("Content-Length") == "0") {
-			t.Errorf("apt does not come again after %v", a.header)
+		if test.code == 503 && (a.header.Get("Retry-After") != "30" || a.header.Get("Content-Length") != "0" || a.header.Get("Content-Type") != "") {
+			t.Errorf("apt 2.6 waits for ever after %v", a.header)
 		}
 	}
 }

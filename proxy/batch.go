@@ -108,7 +108,7 @@ const plainReason = "this server speaks HTTPS alone: write https:// for http:// 
 
 func (b *batch) refusePlain() {
 	b.SetDeadline(time.Now().Add(lingerTimeout))
-	io.WriteString(b.Conn, refusal(http.MethodGet, ClassNone, http.StatusBadRequest, plainReason))
+	io.WriteString(b.Conn, refusal(http.MethodGet, ClassNone, http.StatusBadRequest, plainReason, true))
 	if tcp, ok := b.Conn.(*net.TCPConn); ok {
 		tcp.CloseWrite()
 	}

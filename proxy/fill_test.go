@@ -84,6 +84,32 @@ func TestHeadersDoNotMakeFilesCome(t *testing.T) {
 	}
 }
 
+// apt asks again where a 503 has a body. It must not for what an update reads:
+// apt 2.6 then waits for ever with what others have there.
+func TestWhatAptAsksForAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		path  string
+		kind  catalog.Kind
+		again bool
+	}{
+		"package": {deb, catalog.KindPackage, true},
+		"image":   {"dists/bookworm/main/installer-amd64/20230607/images/mini.iso", catalog.KindImage, true},
+		"index":   {"dists/bookworm/main/Contents-amd64.gz", catalog.KindIndex, false},
+		"patch":   {"dists/bookworm/main/binary-amd64/Packages.diff/1.gz", catalog.KindPatch, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			body := pattern(1000, 9)
+			s.publish("debian", "bookworm", map[string]file{test.path: {kind: test.kind, body: body, absent: true}})
+			s.filler.set(body, source{err: errors.New("no route to host")})
+			a := s.get("a.example.org", "/debian/"+test.path)
+			if a.code != 503 || !strings.Contains(a.status, "try again later") || (a.body != "") != test.again || (a.header.Get("Content-Type") != "") != test.again {
+				t.Errorf("%s, %v %q", a.status, a.header, a.body)
+			}
+		})
+	}
+}
+
 func TestFilesThatDoNotCome(t *testing.T) {
 	for name, test := range map[string]struct {
 		source *source

@@ -41,11 +41,14 @@ func (e *entry) tell(status int, why string) {
 		return
 	}
 	conn.SetDeadline(time.Now().Add(lingerTimeout))
-	io.WriteString(conn, refusal(e.request.Method, e.class, status, printable(why)))
+	body := status != http.StatusServiceUnavailable || e.asksAgain()
+	io.WriteString(conn, refusal(e.request.Method, e.class, status, printable(why), body))
 	go e.linger(conn)
 }
 
-func refusal(method string, class Class, status int, reason string) string {
+// refusal is a whole answer; with a body, which says the reason once more, where
+// that is wanted.
+func refusal(method string, class Class, status int, reason string, body bool) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "HTTP/1.1 %d %s\r\n", status, reason)
 	switch {
@@ -55,6 +58,10 @@ func refusal(method string, class Class, status int, reason string) string {
 		text.WriteString("Allow: GET, HEAD\r\n")
 	case status == http.StatusServiceUnavailable:
 		text.WriteString("Retry-After: 30\r\n")
+	}
+	if !body {
+		text.WriteString("Content-Length: 0\r\nConnection: close\r\n\r\n")
+		return text.String()
 	}
 	fmt.Fprintf(&text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(reason)+1)
 	if method != http.MethodHead {
@@ -87,11 +94,23 @@ func (e *entry) plain(status int, text string) {
 	http.Error(e, text, status)
 }
 
-// comeAgain answers 503 as apt wants it: without a body apt would give up,
-// with one it tries again and otherwise keeps what it had.
+// comeAgain answers 503. With a body apt asks three times more, without one it
+// tells its user at once and goes on with the rest; it keeps what it had.
 func (e *entry) comeAgain(why string) {
 	clear(e.Header())
 	e.tell(http.StatusServiceUnavailable, why)
+}
+
+// asksAgain is false for what apt reads to update: apt 2.6 keeps the indexes of
+// all suites of a server behind the one file that it has put off, for ever.
+func (e *entry) asksAgain() bool {
+	switch e.class {
+	case ClassRelease, ClassIndex, ClassByHash, ClassPatch:
+		return false
+	case ClassNone: // nobody has looked what it is
+		return strings.Contains(e.request.URL.Path, "/pool/")
+	}
+	return true
 }
 
 // printable keeps what a client sent from doing anything but being read.

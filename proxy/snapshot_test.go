@@ -56,7 +56,7 @@ func TestSnapshotsAreServedToWhoMayReadTheRepository(t *testing.T) {
 		"/debian/snapshot/june/nothing":        {404, "no such file"},
 		"/gone/snapshot/broken/" + inRelease:   {404, `no repository "gone"`},
 	} {
-		if a := s.dial(s.client("a.example.org")).get(path); a.code != want.code || !strings.Contains(a.body, want.text) {
+		if a := s.dial(s.client("a.example.org")).get(path); a.code != want.code || !strings.Contains(a.status+a.body, want.text) {
 			t.Errorf("%s: %s %q, want %d %q", path, a.status, a.body, want.code, want.text)
 		}
 	}

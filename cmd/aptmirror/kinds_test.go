@@ -128,6 +128,29 @@ func TestSuiteThatHasNotComeYet(t *testing.T) {
 	c.download(hello)
 }
 
+// One suite that cannot be had keeps nobody from the others. apt gets a chance
+// to ask again as it does by default, which can make it wait for ever.
+func TestOtherSuitesDoNotWaitForOneThatHasNotComeYet(t *testing.T) {
+	t.Parallel()
+	a, hello, _ := sample(t)
+	suites := []string{"stable"}
+	for _, name := range []string{"late", "stable/one", "stable/two"} {
+		a.AddSuite(name)
+		suites = append(suites, name)
+	}
+	a.Fault("dists/late/*", upstreamtest.NotFound)
+	a.Publish()
+	h := newHost(t, a, suites...)
+	c := h.client("client")
+	h.run("sync")
+	h.serve()
+	out, ok := c.apt("apt-get", "update", "-o", "Acquire::Retries=3")
+	if ok || strings.Count(out, "503  this suite has not been verified yet") != 2 || strings.Contains(out, "Ign:") {
+		t.Errorf("apt-get update: %v\n%s", ok, out)
+	}
+	c.download(hello)
+}
+
 // The second mirror of an archive stands in for the first, whatever that does.
 func TestSecondMirror(t *testing.T) {
 	t.Parallel()
