@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -304,14 +305,15 @@ func TestVerifyFindsWhatWasSignedWrongly(t *testing.T) {
 	}
 }
 
-func TestVerifyWantsTheKeysOfARepository(t *testing.T) {
+func TestVerifyLeavesOutARepositoryThatIsNoLongerConfigured(t *testing.T) {
 	f := newFixture(t, Options{})
 	b := f.build(upstreamtest.NewKey(t), "stable", packages(1), nil)
 	b.record()
 	b.publishIn("site", catalog.Move{})
-	got := f.verified(nil)
-	if len(got) != 1 || !strings.Contains(got[0], "the repository is not in the configuration") {
-		t.Errorf("found %q", got)
+	r, err := f.Verify(t.Context(), func(string) *pgp.Keyring { return nil }, func(string) {})
+	want := []Problem{{"repository site, suite stable", "not checked: the repository is no longer configured"}}
+	if err != nil || len(r.Problems) != 0 || !slices.Equal(r.Unchecked, want) || r.Generations != 1 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (p *prover) prove(ctx context.Context, keys *pgp.Keyring) {
 	g := p.generation
 	p.dir = catalog.SuiteDir(g.Suite)
 	p.signature = signature{g.InRelease, g.Release, g.ReleaseGPG, g.Created}
-	if err := p.proveSignature(ctx, keys, "archive"); err != nil {
+	if err := p.proveSignature(ctx, keys); err != nil {
 		p.problem("Release", "%v", err)
 		return
 	}
@@ -89,10 +89,7 @@ func (p *prover) prove(ctx context.Context, keys *pgp.Keyring) {
 
 // proveSignature verifies the signatures as of the moment at which they were
 // accepted or made, and reads the signed text.
-func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring, whose string) error {
-	if keys == nil {
-		return fmt.Errorf("the %s is not in the configuration, so that its signature cannot be checked: put it back, or remove what is left of it (aptmirror gc --unconfigured)", whose)
-	}
+func (p *prover) proveSignature(ctx context.Context, keys *pgp.Keyring) error {
 	p.release = map[string]content{}
 	text, err := p.read(ctx, "Release", p.text)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/upstream/compress"
 	"aptmirror/upstream/debian"
+	"aptmirror/upstream/pgp"
 )
 
 // emptyPlain is an index without anything in it, which nobody asks for.
@@ -91,7 +92,7 @@ type signedProver struct {
 	plain       map[string]content // uncompressed forms of the indexes, by path
 }
 
-func (p *signedProver) prove(ctx context.Context, keys Keyrings) {
+func (p *signedProver) prove(ctx context.Context, keys *pgp.Keyring) {
 	pub := p.publication
 	if pub.Signed == nil {
 		p.problem("Release", "it is built, but nothing was signed of it")
@@ -104,7 +105,7 @@ func (p *signedProver) prove(ctx context.Context, keys Keyrings) {
 	s := pub.Signed
 	p.dir = catalog.SuiteDir(pub.Suite)
 	p.signature = signature{s.InRelease, s.Release, s.ReleaseGPG, at}
-	if err := p.proveSignature(ctx, keys(catalog.BuiltBy(owner(pub.Repository))), "repository"); err != nil {
+	if err := p.proveSignature(ctx, keys); err != nil {
 		p.problem("Release", "%v", err)
 		return
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // Keyrings gives the keys of an archive, or of what catalog.BuiltBy gives for a
-// repository; nil for one that is no longer configured.
+// repository; nil for one that is no longer configured: what is left of it is
+// served to nobody, and has no keys to be checked against.
 type Keyrings func(archive string) *pgp.Keyring
 
 // Report is what Verify read.
@@ -21,6 +22,12 @@ type Report struct {
 	Blobs       int
 	Bytes       int64
 	Problems    []Problem
+	// Unchecked are generations and publications of what is no longer configured.
+	Unchecked []Problem
+}
+
+func (r *Report) leaveOut(place, whose string) {
+	r.Unchecked = append(r.Unchecked, Problem{place, "not checked: the " + whose + " is no longer configured"})
 }
 
 // Problem is one thing that is not as it should be.
@@ -72,12 +79,17 @@ func (c *Cache) verifyGenerations(ctx context.Context, r *Report, keyring Keyrin
 	}
 	for _, g := range generations {
 		news(describe(g.Ref()))
-		before := len(r.Problems)
+		before, keys := len(r.Problems), keyring(g.Archive)
 		p := &prover{cache: c, generation: g, report: r, place: describe(g.Ref())}
-		if _, built := g.Builder(); built {
+		_, built := g.Builder()
+		switch {
+		case built:
 			p.proveBuilt(ctx)
-		} else {
-			p.prove(ctx, keyring(g.Archive))
+		case keys == nil:
+			r.leaveOut(p.place, "archive")
+			continue
+		default:
+			p.prove(ctx, keys)
 		}
 		if ctx.Err() != nil {
 			r.Problems = r.Problems[:before] // they may only say that reading was cut short
@@ -110,9 +122,14 @@ func (c *Cache) verifySigned(ctx context.Context, r *Report, keyring Keyrings, n
 		}
 		p := &signedProver{prover: prover{cache: c, generation: g, report: r}, publication: pub}
 		p.place = fmt.Sprintf("repository %s, suite %s", pub.Repository, pub.Suite)
+		keys := keyring(catalog.BuiltBy(owner(pub.Repository)))
+		if keys == nil {
+			r.leaveOut(p.place, "repository")
+			continue
+		}
 		news(p.place)
 		before := len(r.Problems)
-		p.prove(ctx, keyring)
+		p.prove(ctx, keys)
 		if ctx.Err() != nil {
 			r.Problems = r.Problems[:before]
 			return context.Cause(ctx)

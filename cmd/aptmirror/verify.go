@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +16,8 @@ func verifyCommand() *cli.Command {
 		Name:  "verify",
 		Usage: "read the store back: every path, file, digest and signature",
 		Description: "Names everything that is not as it was signed. Exit code 4 if there is any such thing.\n" +
-			"Files that no client has asked for yet are not in the store; that is no fault.\n" +
+			"Files that no client has asked for yet are not in the store; that is no fault. Nor is what is left of\n" +
+			"archives and repositories that are no longer configured: it is said that it was not checked.\n" +
 			"--quick looks in seconds whether everything is there that must be. --repair drops damaged files,\n" +
 			"which come again when they are asked for, and fetches again what is needed, while upstream has it.",
 		UsageText: "aptmirror verify --quick\naptmirror verify --repair",
@@ -36,7 +38,7 @@ func verifyCommand() *cli.Command {
 				if c.Bool("json") {
 					return errors.Join(printJSON(c.App.Writer, result), err)
 				}
-				for _, p := range result.Problems {
+				for _, p := range slices.Concat(result.Unchecked, result.Problems) {
 					fmt.Fprintf(c.App.Writer, "%s: %s\n", p.Where, p.What)
 				}
 				if c.Bool("repair") {

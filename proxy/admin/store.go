@@ -15,6 +15,8 @@ type VerifyResult struct {
 	Blobs       int       `json:"blobs"`
 	Bytes       int64     `json:"bytes"`
 	Problems    []Problem `json:"problems"`
+	// Unchecked is what is left of archives and repositories that are no longer configured.
+	Unchecked []Problem `json:"unchecked,omitempty"`
 	// Dropped counts damaged files that were removed, and Restored those of
 	// them that were fetched again at once.
 	Dropped  int `json:"dropped,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/proxy/admin"
@@ -67,21 +68,22 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	return s, nil
 }
 
-// siteKeyring gives the keys that sign a repository, or nil for one that is not
-// built.
+// siteKeyring gives the keys that sign a repository, none where they cannot be
+// read, or nil for one that is not built.
 func (d *Daemon) siteKeyring(repository string) *pgp.Keyring {
-	var public bytes.Buffer
-	for _, k := range d.inForce.Load().keys[repository] {
-		if err := k.WritePublic(&public, false); err != nil {
-			return nil
-		}
-	}
-	if public.Len() == 0 {
+	m := d.inForce.Load()
+	if !slices.Contains(m.built(), repository) {
 		return nil
+	}
+	var public bytes.Buffer
+	for _, k := range m.keys[repository] {
+		if err := k.WritePublic(&public, false); err != nil {
+			return new(pgp.Keyring)
+		}
 	}
 	keys, err := pgp.ReadKeyring(&public)
 	if err != nil {
-		return nil
+		return new(pgp.Keyring)
 	}
 	return keys
 }

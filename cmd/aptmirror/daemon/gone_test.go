@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,10 @@ func TestWhatIsGoneIsKeptForAWhile(t *testing.T) {
 	if diff := cmp.Diff(want, d.kept()); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
+	verified, err := d.Verify(t.Context(), me, admin.VerifyRequest{}, func(admin.Event) {})
+	if err != nil || len(verified.Unchecked) != 2 {
+		t.Errorf("to verify, it is %+v, %v", verified, err)
+	}
 	now = now.Add(keptGone - time.Hour)
 	if r := gc(t, d, false); len(r.Generations) != 0 || r.Files != 0 {
 		t.Errorf("removed before its time: %+v", r)
@@ -106,6 +111,19 @@ func TestWhatIsGoneIsKeptForAWhile(t *testing.T) {
 	d.mustSync(t)
 	if _, err := d.cache.Catalog.Resolve("site", "dists/stable/InRelease", func(string) bool { return true }); err != nil {
 		t.Errorf("anew: %v", err)
+	}
+}
+
+// Nobody shall take the signatures of a repository whose keys have gone for checked.
+func TestVerifyMissesTheKeysOfTheSite(t *testing.T) {
+	s := newBuiltSite(t, games(t), siteRepository)
+	s.sync("site", "stable")
+	without := *s.inForce.Load()
+	without.keys = nil
+	s.inForce.Store(&without)
+	r, err := s.Verify(t.Context(), me, admin.VerifyRequest{}, func(admin.Event) {})
+	if err == nil || len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].What, "verifying InRelease: ") || len(r.Unchecked) != 0 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

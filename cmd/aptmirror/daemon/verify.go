@@ -52,5 +52,8 @@ func (d *Daemon) verify(ctx context.Context, r admin.VerifyRequest, tell func(st
 	for _, p := range report.Problems {
 		out.Problems = append(out.Problems, admin.Problem(p))
 	}
+	for _, p := range report.Unchecked {
+		out.Unchecked = append(out.Unchecked, admin.Problem(p))
+	}
 	return out, err
 }
