@@ -39,7 +39,8 @@ type Upload struct {
 type UploadError struct {
 	// Status is the HTTP status: 409 where another file has that name, 413
 	// where it is too large, 422 where it is not acceptable, 403 where who
-	// signed it may not, 404 where there is no such pool.
+	// signed it may not, 404 where there is no such pool, 507 where it would be
+	// too much.
 	Status int
 	// Text is one line for the person at the other end.
 	Text string

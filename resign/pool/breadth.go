@@ -26,17 +26,3 @@ func checkBreadth(use catalog.PoolUse, f catalog.PoolFile) error {
 	}
 	return nil
 }
-
-// maxStanzas is how many bytes the stanzas of a pool may have together: a build has those of one architecture in memory.
-// That is enough for some 200,000 packages.
-const maxStanzas = 256 << 20
-
-// checkStanzas refuses files whose stanzas would be too much beside those that the pool has, which have so many bytes.
-func (p *Pool) checkStanzas(size int64, fresh []offer) error {
-	for _, o := range fresh {
-		if size += int64(len(o.stanza)); size > p.maxStanzas {
-			return refuse(Malformed, o.file.Name, "the control files of the pool's packages would have more than %d bytes together: remove some first", p.maxStanzas)
-		}
-	}
-	return nil
-}

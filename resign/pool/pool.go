@@ -43,6 +43,9 @@ type Config struct {
 	Component string
 	// Uploaders are the keys of which one must vouch for each package; nil asks for no signature.
 	Uploaders *pgp.Keyring
+	// MaxSize is how many bytes the pool may take up, and MaxSizeEach how many of them may have been uploaded by one
+	// identity, both as catalog.PoolUse counts them; 0 is no limit.
+	MaxSize, MaxSizeEach int64
 	// Guard says why a file may not be in this pool, such as a name that another has reserved, or a
 	// *catalog.PoolConflictError with another pool. Nil lets everything in.
 	Guard func(catalog.PoolFile, Claims) error
@@ -99,26 +102,38 @@ type Added struct {
 // Add adds files, all or none; by says for the record who brought them. What the one who brought them can mend is an
 // *Error.
 func (p *Pool) Add(ctx context.Context, by string, files ...File) (Added, error) {
-	return p.add(ctx, by, false, files)
+	return p.add(ctx, terms{by: by}, files)
+}
+
+// Upload is Add for an identity, which may bring no more than MaxSizeEach.
+func (p *Pool) Upload(ctx context.Context, by string, files ...File) (Added, error) {
+	return p.add(ctx, terms{by: by, most: p.MaxSizeEach}, files)
 }
 
 // AddAgain is Add for an administrator: it also takes what was removed from the pool, and other bytes for that.
 func (p *Pool) AddAgain(ctx context.Context, by string, files ...File) (Added, error) {
-	return p.add(ctx, by, true, files)
+	return p.add(ctx, terms{by: by, again: true}, files)
 }
 
-func (p *Pool) add(ctx context.Context, by string, again bool, files []File) (Added, error) {
+// terms are those on which files are taken.
+type terms struct {
+	by    string
+	most  int64 // bytes in the pool that by may have brought; 0 is no limit
+	again bool  // also what was removed
+}
+
+func (p *Pool) add(ctx context.Context, t terms, files []File) (Added, error) {
 	offers, err := p.examine(ctx, files, allowed(files))
 	if err != nil {
 		return Added{}, fmt.Errorf("adding to pool %s: %w", p.Name, err)
 	}
 	now := p.Now().UTC().Truncate(time.Second)
 	for i := range offers {
-		offers[i].Pool, offers[i].By, offers[i].Added = p.Name, by, now
+		offers[i].Pool, offers[i].By, offers[i].Added = p.Name, t.by, now
 	}
 	p.Adding.Lock()
 	defer p.Adding.Unlock()
-	added, fresh, err := p.compare(ctx, again, offers)
+	added, fresh, err := p.compare(ctx, t, offers)
 	if err == nil && len(fresh) > 0 {
 		err = p.keep(ctx, fresh, now)
 	}
@@ -137,14 +152,15 @@ type offer struct {
 	paths  []byte // of which Paths is the digest; nil without one
 }
 
-// compare parts what the pool has from what is new to it. The second result has the new ones. Without again, what was
-// removed is refused.
-func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added Added, fresh []offer, err error) {
+// size is what it takes up in the store, in bytes.
+func (o offer) size() int64 { return o.Size + int64(len(o.stanza)+len(o.paths)) }
+
+// compare parts what the pool has from what is new to it. The second result has the new ones.
+func (p *Pool) compare(ctx context.Context, t terms, offers []offer) (added Added, fresh []offer, err error) {
 	use, err := p.Cache.Catalog.PoolUse(ctx, p.Name)
 	if err != nil {
 		return Added{}, nil, err
 	}
-	before := use.Stanzas
 	for _, o := range offers {
 		have, err := p.alike(ctx, o.PoolFile)
 		if err != nil {
@@ -158,7 +174,7 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 			added.Known = append(added.Known, same)
 			continue
 		}
-		if err := p.checkNew(ctx, again, o); err != nil {
+		if err := p.checkNew(ctx, t.again, o); err != nil {
 			return Added{}, nil, err
 		}
 		if err := checkBreadth(use, o.PoolFile); err != nil {
@@ -168,10 +184,10 @@ func (p *Pool) compare(ctx context.Context, again bool, offers []offer) (added A
 		use.Architectures[o.Architecture]++
 		added.New, fresh = append(added.New, o.PoolFile), append(fresh, o)
 	}
-	return added, fresh, p.checkStanzas(before, fresh)
+	return added, fresh, p.checkSizes(use, t, fresh)
 }
 
-// checkNew keeps out what the pool has not and may not have.
+// checkNew keeps out what the pool has not and may not have; without again, that is also what was removed.
 func (p *Pool) checkNew(ctx context.Context, again bool, o offer) error {
 	if !again {
 		if err := p.checkRemoved(ctx, o); err != nil {
@@ -225,7 +241,7 @@ func (p *Pool) keep(ctx context.Context, fresh []offer, now time.Time) error {
 	size := int64(0)
 	for _, o := range fresh {
 		digests, rows = append(digests, o.Digest), append(rows, o.PoolFile)
-		size += o.Size + int64(len(o.stanza)+len(o.paths))
+		size += o.size()
 		if o.stanza != nil {
 			digests = append(digests, o.Stanza)
 		}

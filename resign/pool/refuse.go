@@ -12,6 +12,7 @@ const (
 	Conflict   Reason = "conflict"   // the pool has other bytes for it
 	Reserved   Reason = "reserved"   // the name may not be in this pool
 	Removed    Reason = "removed"    // the pool had it, and it was removed
+	Full       Reason = "full"       // it would be more than the pool, or who brings it, may have
 )
 
 // Error refuses a set because of one file.

@@ -89,6 +89,8 @@ signed_by = ["keys/uploaders.gpg"]
 names     = ["corp-*"]
 shadows   = ["nginx"]
 provides  = ["mail-transport-agent"]
+max_size  = "50GB"
+max_size_each = "5GB"
 
 [[key]]
 name       = "site"
@@ -231,6 +233,7 @@ func fullConfig() *Config {
 		Pools: []Pool{{
 			Name: "internal", Incoming: "/srv/incoming", Component: "local", SignedBy: []string{"/etc/aptmirror/keys/uploaders.gpg"},
 			Names: []string{"corp-*"}, Shadows: []string{"nginx"}, Provides: []string{"mail-transport-agent"},
+			MaxSize: 50e9, MaxSizeEach: 5e9,
 		}},
 		Keys: []Key{
 			{Name: "site", Private: "/etc/aptmirror/keys/site.asc", Passphrase: "file:/etc/aptmirror/keys/passphrase"},

@@ -156,6 +156,8 @@ var poolSection = section{
 		{name: "names", about: "Patterns of package names that nobody but this pool supplies. Default: none.", example: `["corp-*"]`},
 		{name: "shadows", about: "Patterns of package names of archives that the pool may replace. Default: none.", example: `["nginx"]`},
 		{name: "provides", about: "Patterns of names of archives' packages, also virtual ones, that packages of the pool may have in Provides. Default: none.", example: `["mail-transport-agent"]`},
+		{name: "max_size", about: "The most that it may have, at least 1MB; what is over it is refused. Default: no limit.", example: `"50GB"`},
+		{name: "max_size_each", about: "The most of that which one client may have uploaded. Default: no limit but max_size.", example: `"5GB"`},
 	},
 }
 

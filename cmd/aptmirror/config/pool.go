@@ -23,6 +23,9 @@ type Pool struct {
 	// Provides are patterns of names that archives' packages have or provide, and that packages of the pool may
 	// provide as well. Others are refused.
 	Provides []string
+	// MaxSize is the limit in bytes of all that the pool has, and MaxSizeEach that of what one identity has uploaded of
+	// it; 0: no limit. Both default to 0.
+	MaxSize, MaxSizeEach int64
 }
 
 // namePatternForm is a Debian package name with wildcards.
@@ -45,6 +48,12 @@ func (d *decoder) pool(t *table) Pool {
 		Shadows:   d.list(t, "shadows", cleanNamePattern),
 		Provides:  d.list(t, "provides", cleanNamePattern),
 	}
+	// cleanSize has parsed them; "" is no limit.
+	p.MaxSize, _ = parseSize(d.one(t, "max_size", cleanSize))
+	p.MaxSizeEach, _ = parseSize(d.one(t, "max_size_each", cleanSize))
+	if p.MaxSize > 0 && p.MaxSizeEach > p.MaxSize {
+		d.problem(t.at("max_size_each"), "is more than max_size, which all have together")
+	}
 	if p.Component == "" {
 		p.Component = DefaultComponent
 	}
@@ -63,5 +72,8 @@ func (f *formatter) poolValues(p Pool) values {
 		"names":     quoteList(p.Names),
 		"shadows":   quoteList(p.Shadows),
 		"provides":  quoteList(p.Provides),
+
+		"max_size":      quoteSet(formatSize(p.MaxSize)),
+		"max_size_each": quoteSet(formatSize(p.MaxSizeEach)),
 	}
 }

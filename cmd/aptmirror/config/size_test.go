@@ -40,3 +40,22 @@ func TestBadMaxSize(t *testing.T) {
 		}
 	}
 }
+
+func TestPoolSizes(t *testing.T) {
+	c := mustParse(t, "/etc/aptmirror/aptmirror.toml", "[[pool]]\nname = \"internal\"\nmax_size = \"50GB\"\nmax_size_each = \"50GB\"\n")
+	if p := c.Pools[0]; p.MaxSize != 50e9 || p.MaxSizeEach != 50e9 {
+		t.Errorf("%+v", p)
+	}
+	if again := mustParse(t, c.Path, string(Format(c))); again.Pools[0].MaxSize != 50e9 || again.Pools[0].MaxSizeEach != 50e9 {
+		t.Errorf("written as %+v", again.Pools[0])
+	}
+	for text, want := range map[string]string{
+		"max_size = \"1\"":  `4:1: pool.max_size: "1" is not a size`,
+		"max_size_each = 5": "must be a string",
+		"max_size = \"5GB\"\nmax_size_each = \"5000001kB\"": "5:1: pool.max_size_each: is more than max_size",
+	} {
+		if _, err := Parse("/etc/aptmirror/aptmirror.toml", []byte("[[pool]]\nname = \"internal\"\n\n"+text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

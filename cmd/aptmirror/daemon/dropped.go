@@ -64,7 +64,7 @@ func (f *dropFolder) add(ctx context.Context, root *os.Root, set []string) (read
 		}
 		files, read = append(files, s), append(read, info)
 	}
-	_, err = f.daemon.addSpooled(ctx, f.pool, "the folder "+f.dir, false, files)
+	_, err = f.daemon.addSpooled(ctx, f.pool, "the folder "+f.dir, (*pool.Pool).Add, files)
 	return read, err
 }
 

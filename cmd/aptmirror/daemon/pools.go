@@ -21,7 +21,7 @@ func (d *Daemon) openPools(f *inForce) {
 	for _, p := range f.pools {
 		if p.Pool == nil {
 			p.Pool = pool.New(pool.Config{
-				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, Guard: d.guard(p.config.Name), Adding: &d.adding, Cache: d.cache, Now: d.Now,
+				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, MaxSize: p.config.MaxSize, MaxSizeEach: p.config.MaxSizeEach, Guard: d.guard(p.config.Name), Adding: &d.adding, Cache: d.cache, Now: d.Now,
 			})
 		}
 	}
@@ -129,14 +129,16 @@ func (d *Daemon) pool(name string) (*sitePool, error) {
 // pool has it. Of one uploader it is one, so that nobody keeps the others out.
 const examinedAtOnce = 2
 
-// addSpooled adds files to a pool, all or none, and has built what is made from it. Again says that an administrator
-// wants what was removed.
-func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again bool, files []*spooled) (pool.Added, error) {
+// adding is how files are added to a pool: as one of its methods does it.
+type adding func(p *pool.Pool, ctx context.Context, by string, files ...pool.File) (pool.Added, error)
+
+// addSpooled adds files to a pool, all or none, and has built what is made from it.
+func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, add adding, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
 	}
-	added, err := d.addInForce(ctx, p.Name, by, again, offered)
+	added, err := d.addInForce(ctx, p.Name, by, add, offered)
 	if err != nil {
 		d.Log.Warn("files for a pool were refused", "pool", p.Name, "by", by, "files", namesOf(files), "error", err)
 		return added, err
@@ -149,13 +151,13 @@ func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, again b
 }
 
 // addInForce adds to a pool by the rules that are in force when it is done.
-func (d *Daemon) addInForce(ctx context.Context, name, by string, again bool, files []pool.File) (pool.Added, error) {
+func (d *Daemon) addInForce(ctx context.Context, name, by string, add adding, files []pool.File) (pool.Added, error) {
 	for {
 		p, err := d.pool(name)
 		if err != nil {
 			return pool.Added{}, err
 		}
-		added, err := d.addInTurn(ctx, p, by, again, files)
+		added, err := d.addInTurn(ctx, p, by, add, files)
 		if !errors.Is(err, errReplaced) {
 			return added, err
 		}
@@ -163,7 +165,7 @@ func (d *Daemon) addInForce(ctx context.Context, name, by string, again bool, fi
 }
 
 // addInTurn adds to a pool as long as it is as it is.
-func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bool, files []pool.File) (pool.Added, error) {
+func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, add adding, files []pool.File) (pool.Added, error) {
 	ctx, leave, err := p.enter(ctx)
 	if err != nil {
 		return pool.Added{}, err
@@ -179,10 +181,7 @@ func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, again bo
 		return pool.Added{}, err
 	}
 	defer free()
-	if again {
-		return p.AddAgain(ctx, by, files...)
-	}
-	return p.Add(ctx, by, files...)
+	return add(p.Pool, ctx, by, files...)
 }
 
 // poolChanged has built what is made from a pool: soon, or at once where nothing
@@ -227,7 +226,11 @@ func (d *Daemon) AddPackages(ctx context.Context, by admin.Caller, r admin.AddPa
 		}
 		files = append(files, s)
 	}
-	added, err := d.addSpooled(ctx, p, by.String(), r.Again, files)
+	add := (*pool.Pool).Add
+	if r.Again {
+		add = (*pool.Pool).AddAgain
+	}
+	added, err := d.addSpooled(ctx, p, by.String(), add, files)
 	if refusal := (*pool.Error)(nil); errors.As(err, &refusal) {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitRefused}
 	}

@@ -381,7 +381,7 @@ func TestAPoolChangesWhileAPackageWaits(t *testing.T) {
 	}
 	added := make(chan error, 1)
 	go func() {
-		_, err := s.d.addInForce(context.WithoutCancel(t.Context()), "internal", "me", false, offered)
+		_, err := s.d.addInForce(context.WithoutCancel(t.Context()), "internal", "me", (*pool.Pool).Add, offered)
 		added <- err
 	}()
 	s.configure(func(c *config.Config) { c.Pools[0].SignedBy = c.Archives[0].SignedBy })
@@ -395,7 +395,7 @@ func TestAPoolChangesWhileAPackageWaits(t *testing.T) {
 	}
 	s.configure(func(c *config.Config) { c.Pools = nil })
 	s.reload()
-	if _, err := s.d.addInForce(t.Context(), "internal", "me", false, offered); exit(err) != admin.ExitUsage {
+	if _, err := s.d.addInForce(t.Context(), "internal", "me", (*pool.Pool).Add, offered); exit(err) != admin.ExitUsage {
 		t.Errorf("there is no pool any more: %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
 		return u.complete(ctx, key, p, s)
 	}
 	defer s.Close()
-	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, false, []*spooled{s})
+	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, (*pool.Pool).Upload, []*spooled{s})
 	return refusedBy(err)
 }
 
@@ -114,7 +114,7 @@ func (u *uploads) complete(ctx context.Context, key setKey, p *sitePool, changes
 		return refusedBy(err)
 	}
 	parts := u.takeOut(key, listed)
-	_, err = u.daemon.addSpooled(ctx, p, key.uploader, false, append([]*spooled{changes}, parts...))
+	_, err = u.daemon.addSpooled(ctx, p, key.uploader, (*pool.Pool).Upload, append([]*spooled{changes}, parts...))
 	if no := (*pool.Error)(nil); errors.As(err, &no) && no.Reason == pool.Incomplete {
 		for _, part := range parts {
 			err = errors.Join(err, u.wait(key, part))
@@ -201,7 +201,7 @@ func (u *uploads) close() {
 var statuses = map[pool.Reason]int{
 	pool.Malformed: http.StatusUnprocessableEntity, pool.Incomplete: http.StatusUnprocessableEntity,
 	pool.Signature: http.StatusForbidden, pool.Reserved: http.StatusForbidden, pool.Conflict: http.StatusConflict,
-	pool.Removed: http.StatusConflict,
+	pool.Removed: http.StatusConflict, pool.Full: http.StatusInsufficientStorage,
 }
 
 // refusedBy turns what a pool says into what proxy tells the uploader; what is no

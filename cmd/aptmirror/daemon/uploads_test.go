@@ -151,6 +151,31 @@ func TestUploads(t *testing.T) {
 	}
 }
 
+func TestFullPools(t *testing.T) {
+	d := poolSite(t, func(c *config.Config) {
+		c.Pools[0].MaxSizeEach = 1
+		c.Pools[1] = config.Pool{Name: "small", Component: "main", MaxSize: 1}
+	})
+	for _, pool := range []string{"internal", "small"} {
+		if got := d.sends(t, "dns:a", pool, false, newDeb(t, "hello", "1")); got != http.StatusInsufficientStorage {
+			t.Errorf("an upload to pool %s: status %d", pool, got)
+		}
+	}
+	changes := newChanges("x.changes", newDeb(t, "hello", "1"))
+	d.sends(t, "dns:a", "internal", true, newDeb(t, "hello", "1"))
+	if got := d.sends(t, "dns:a", "internal", true, changes); got != http.StatusInsufficientStorage {
+		t.Errorf("a set: status %d", got)
+	}
+	d.nothingHeld(t)
+	for pool, want := range map[string]int{"internal": 1, "small": 0} {
+		hello := newDeb(t, "hello", "1")
+		_, err := d.AddPackages(t.Context(), admin.Caller{}, admin.AddPackagesRequest{Pool: pool, Files: []admin.Attachment{{Name: hello.name, Size: int64(len(hello.data))}}}, bytes.NewReader(hello.data))
+		if got := d.poolHas(t, pool); len(got) != want || (err == nil) != (want == 1) {
+			t.Errorf("an administrator has added %q to pool %s: %v", got, pool, err)
+		}
+	}
+}
+
 func TestWhatAPackageClaimsIsGuarded(t *testing.T) {
 	d := poolSite(t, func(c *config.Config) {
 		c.Pools = append(c.Pools, config.Pool{Name: "lab", Component: "main", Shadows: []string{"init*"}})
