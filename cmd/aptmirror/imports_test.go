@@ -47,10 +47,11 @@ systemd/deb: cmd/aptmirror/config
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/migrate: cmd/aptmirror/config cmd/aptmirror/aptsources
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
-cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon upstream upstream/pgp proxy/admin proxy/identity proxy/pki
+cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror/daemon/wait:
-cmd/aptmirror/daemon: cmd/aptmirror/daemon/wait cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
-cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/migrate cache/blob cache/bundle
+cmd/aptmirror/daemon/inforce: cmd/aptmirror/config cmd/aptmirror/site upstream upstream/pgp proxy/pki policy resign resign/pool
+cmd/aptmirror/daemon: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/inforce cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
+cmd/aptmirror: cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle
 cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign resign/pool
 `
 

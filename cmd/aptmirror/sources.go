@@ -16,7 +16,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/aptsources"
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
@@ -115,7 +115,7 @@ func probe(ctx context.Context, plan site.Plan) (good []config.Archive, leftOut 
 			leftOut = append(leftOut, err)
 			continue
 		}
-		archive, err := daemon.ArchiveOf(a, keys)
+		archive, err := inforce.ArchiveOf(a, keys)
 		if err != nil {
 			leftOut = append(leftOut, err)
 			continue

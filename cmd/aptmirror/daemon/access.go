@@ -5,9 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
@@ -64,34 +62,6 @@ func originsOf(c *config.Config) (*proxy.Origins, error) {
 		}
 	}
 	return proxy.NewOrigins(all)
-}
-
-// watchedFiles are those whose change makes something else of a configuration.
-func watchedFiles(c *config.Config) []string {
-	files := slices.Concat([]string{c.Path, c.Serve.Cert, c.Serve.Key}, c.Serve.ClientCA, c.Serve.CRL, makingFiles(c))
-	for _, a := range c.Archives {
-		files = append(files, archiveFiles(a)...)
-	}
-	for _, p := range c.Pools {
-		files = append(files, keyringFiles(p.SignedBy)...)
-	}
-	return files
-}
-
-// stamps tells whether files changed, in one line for each. The time of the
-// last change of the inode cannot be set, unlike that of the bytes.
-func stamps(files []string) string {
-	text := ""
-	for _, f := range files {
-		info, err := os.Stat(f)
-		if err != nil {
-			text += fmt.Sprintln(f, err)
-			continue
-		}
-		inode := info.Sys().(*syscall.Stat_t)
-		text += fmt.Sprintln(f, inode.Dev, inode.Ino, inode.Ctim.Nano(), info.ModTime().UnixNano(), info.Size())
-	}
-	return text
 }
 
 // refreshCRL signs the built-in CA's list anew when half of its life is over.

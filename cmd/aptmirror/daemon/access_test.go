@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/pki"
 )
@@ -71,9 +72,9 @@ func TestLoadAccessNamesWhatIsWrong(t *testing.T) {
 
 func TestStampsChangeWithTheFiles(t *testing.T) {
 	c := newSite(t, published(t), "stable")
-	files := watchedFiles(c)
-	before := stamps(files)
-	if before == "" || stamps(files) != before {
+	files := inforce.WatchedFiles(c)
+	before := inforce.Stamps(files)
+	if before == "" || inforce.Stamps(files) != before {
 		t.Fatal("stamps do not stand still")
 	}
 	clients, err := site.Clients(c)
@@ -87,14 +88,14 @@ func TestStampsChangeWithTheFiles(t *testing.T) {
 	if err := clients.Revoke(issued.Cert.SerialNumber, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	revoked := stamps(files)
+	revoked := inforce.Stamps(files)
 	if revoked == before {
 		t.Error("a revocation is not seen")
 	}
 	if err := os.Remove(c.Serve.CRL[0]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	if stamps(files) == revoked {
+	if inforce.Stamps(files) == revoked {
 		t.Error("a list that went away is not seen")
 	}
 }

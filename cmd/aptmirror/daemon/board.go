@@ -22,7 +22,7 @@ var jobKinds = []string{"accept", "build", "export", "gc", "import", "publish", 
 
 // newBoard makes what shows the state of a serving daemon.
 func (d *Daemon) newBoard() *status.Board {
-	c := status.Config{State: d.state, Archives: d.inForce.Load().boardArchives(), Kinds: jobKinds, Notes: d.cache.Catalog, Log: d.Log, Now: d.Now}
+	c := status.Config{State: d.state, Archives: boardArchives(d.inForce.Load()), Kinds: jobKinds, Notes: d.cache.Catalog, Log: d.Log, Now: d.Now}
 	for _, r := range upstream.Reasons() {
 		c.Reasons = append(c.Reasons, string(r))
 	}

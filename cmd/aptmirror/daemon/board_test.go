@@ -500,7 +500,7 @@ func TestBuiltSuitesAreShown(t *testing.T) {
 		t.Error("what is built is told as looked for")
 	}
 	m := *s.inForce.Load()
-	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	m.Faults = map[string]error{"workstations": errors.New("a rule is wrong")}
 	s.inForce.Store(&m)
 	s.archive.Publish()
 	s.sync("site", "stable")

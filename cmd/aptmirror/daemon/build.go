@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -28,7 +29,7 @@ type lastBuild struct {
 	Unmet    []string `json:"unmet,omitempty"`
 }
 
-func buildNote(b builtSuiteKey) string { return "built " + b.repository + " " + b.suite }
+func buildNote(b inforce.BuiltSuite) string { return "built " + b.Repository + " " + b.Suite }
 
 // rebuild asks for a build soon, because something has changed.
 func (d *Daemon) rebuild(why string) {
@@ -41,8 +42,8 @@ func (d *Daemon) rebuild(why string) {
 // due says why a build is needed although nothing was changed.
 func (d *Daemon) due(ctx context.Context) string {
 	m := d.inForce.Load()
-	for _, b := range m.order() {
-		g, err := d.cache.Catalog.Latest(ctx, catalog.BuiltBy(b.repository), b.suite)
+	for _, b := range m.Order() {
+		g, err := d.cache.Catalog.Latest(ctx, catalog.BuiltBy(b.Repository), b.Suite)
 		if err == nil && !g.Next.IsZero() && !d.Now().Before(g.Next) {
 			return "the end of a hold"
 		}
@@ -60,8 +61,8 @@ func (d *Daemon) due(ctx context.Context) string {
 }
 
 // buildJob builds and signs what has changed, without some suites, as a job.
-func (d *Daemon) buildJob(ctx context.Context, why string, without map[builtSuiteKey]bool) error {
-	if len(d.inForce.Load().built()) == 0 {
+func (d *Daemon) buildJob(ctx context.Context, why string, without map[inforce.BuiltSuite]bool) error {
+	if len(d.inForce.Load().Built()) == 0 {
 		return nil
 	}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
@@ -74,16 +75,6 @@ func (d *Daemon) buildJob(ctx context.Context, why string, without map[builtSuit
 	return err
 }
 
-// built names all built repositories.
-func (m *inForce) built() (names []string) {
-	for _, r := range m.config.Repositories {
-		if r.Built() {
-			names = append(names, r.Name)
-		}
-	}
-	return names
-}
-
 // buildAll builds every suite whose inputs have changed, those first that others
 // are made from, publishes what is new and signs again what is due.
 func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)) []admin.SuiteResult {
@@ -92,13 +83,13 @@ func (d *Daemon) buildAll(ctx context.Context, by string, tell func(admin.Event)
 
 // buildSuites leaves some suites out. Where the others are to be made in
 // another way meanwhile, it begins again.
-func (d *Daemon) buildSuites(ctx context.Context, by string, without map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
+func (d *Daemon) buildSuites(ctx context.Context, by string, without map[inforce.BuiltSuite]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	for {
 		m := d.inForce.Load()
-		if len(m.built()) == 0 {
+		if len(m.Built()) == 0 {
 			return nil
 		}
-		within, leave, err := m.making.enter(ctx)
+		within, leave, err := m.Making.Enter(ctx)
 		if err == nil {
 			results = d.buildWith(within, by, without, tell)
 			err = context.Cause(within)
@@ -106,7 +97,7 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, without map[builtSu
 		} else {
 			results = []admin.SuiteResult{{Error: err.Error()}}
 		}
-		if !errors.Is(err, errReplaced) {
+		if !errors.Is(err, inforce.ErrReplaced) {
 			return results
 		}
 	}
@@ -114,25 +105,25 @@ func (d *Daemon) buildSuites(ctx context.Context, by string, without map[builtSu
 
 // buildWith has one build run at a time: each takes the memory of an
 // architecture's packages.
-func (d *Daemon) buildWith(ctx context.Context, by string, without map[builtSuiteKey]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
+func (d *Daemon) buildWith(ctx context.Context, by string, without map[inforce.BuiltSuite]bool, tell func(admin.Event)) (results []admin.SuiteResult) {
 	free, err := wait.Slot(ctx, d.building)
 	if err != nil {
 		return []admin.SuiteResult{{Error: err.Error()}}
 	}
 	defer free()
 	m := d.inForce.Load() // others may have come, and been built with, while this waited
-	for _, b := range m.order() {
+	for _, b := range m.Order() {
 		if without[b] {
 			continue
 		}
 		r := d.buildSuite(ctx, m, b, by)
-		if context.Cause(ctx) == errReplaced {
+		if context.Cause(ctx) == inforce.ErrReplaced {
 			return nil
 		}
 		results = append(results, r)
 		tell(eventOf(r))
 	}
-	if _, err := d.renewAll(ctx, by); err != nil && context.Cause(ctx) != errReplaced {
+	if _, err := d.renewAll(ctx, by); err != nil && context.Cause(ctx) != inforce.ErrReplaced {
 		results = append(results, admin.SuiteResult{Error: err.Error()})
 		tell(eventOf(results[len(results)-1]))
 	}
@@ -141,10 +132,10 @@ func (d *Daemon) buildWith(ctx context.Context, by string, without map[builtSuit
 
 // buildSuite brings one built suite up to date; on an error, what was served
 // before stays.
-func (d *Daemon) buildSuite(ctx context.Context, m *inForce, b builtSuiteKey, by string) admin.SuiteResult {
-	result, began := admin.SuiteResult{Repository: b.repository, Suite: b.suite}, d.Now()
+func (d *Daemon) buildSuite(ctx context.Context, m *inforce.Parts, b inforce.BuiltSuite, by string) admin.SuiteResult {
+	result, began := admin.SuiteResult{Repository: b.Repository, Suite: b.Suite}, d.Now()
 	defer func() { d.rests.note(b, began, d.Now()) }()
-	r, s, _ := m.suite(b.repository, b.suite)
+	r, s, _ := m.Suite(b.Repository, b.Suite)
 	before, ends := d.lastBuild(b).Ends, resign.ValidUntil(time.Time{}, 0, d.inputEnds(m, s)...)
 	built, err := d.build(ctx, m, r, s)
 	if err == nil {
@@ -157,16 +148,16 @@ func (d *Daemon) buildSuite(ctx context.Context, m *inForce, b builtSuiteKey, by
 	}
 	if err == nil {
 		// Told at once, and not only when it is time to sign again.
-		_, err = d.header(m, b.repository, b.suite)
+		_, err = d.header(m, b.Repository, b.Suite)
 	}
-	if ended := context.Cause(ctx); ended == errReplaced || ended != nil && err != nil {
+	if ended := context.Cause(ctx); ended == inforce.ErrReplaced || ended != nil && err != nil {
 		result.Error = ended.Error() // which is no fault of the suite
 		return result
 	}
 	d.noteBuild(b, built, err)
 	if err != nil {
 		result.Error = err.Error()
-		d.Log.Warn("building a suite failed", "repository", b.repository, "suite", b.suite, "error", err)
+		d.Log.Warn("building a suite failed", "repository", b.Repository, "suite", b.Suite, "error", err)
 		return result
 	}
 	g := built.Generation
@@ -174,11 +165,11 @@ func (d *Daemon) buildSuite(ctx context.Context, m *inForce, b builtSuiteKey, by
 	return result
 }
 
-func (d *Daemon) build(ctx context.Context, m *inForce, r config.Repository, s config.Suite) (resign.Built, error) {
-	if err := m.faults[s.Policy]; err != nil {
+func (d *Daemon) build(ctx context.Context, m *inforce.Parts, r config.Repository, s config.Suite) (resign.Built, error) {
+	if err := m.Faults[s.Policy]; err != nil {
 		return resign.Built{}, fmt.Errorf("building repository %s, suite %s: %w", r.Name, s.Name, err)
 	}
-	recipe, err := d.recipeOf(ctx, m.config, m.policies, r.Name, s)
+	recipe, err := d.recipeOf(ctx, m.Config, m.Policies, r.Name, s)
 	if err != nil {
 		return resign.Built{}, err
 	}
@@ -208,8 +199,8 @@ func (d *Daemon) bringOthers(ctx context.Context, r resign.Recipe) error {
 
 // publishBuilt makes a generation current unless clients would see no
 // difference.
-func (d *Daemon) publishBuilt(ctx context.Context, b builtSuiteKey, built resign.Built, by string) (isNew bool, err error) {
-	p, err := d.cache.Catalog.Publication(b.repository, b.suite)
+func (d *Daemon) publishBuilt(ctx context.Context, b inforce.BuiltSuite, built resign.Built, by string) (isNew bool, err error) {
+	p, err := d.cache.Catalog.Publication(b.Repository, b.Suite)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return false, err
 	}
@@ -217,10 +208,10 @@ func (d *Daemon) publishBuilt(ctx context.Context, b builtSuiteKey, built resign
 	if p.Current == g.Ref() || d.looksTheSame(ctx, p, g) {
 		return false, nil
 	}
-	if _, err = d.move(ctx, catalog.Move{Repository: b.repository, Suite: b.suite, Expect: p.Current, Next: g.Ref(), By: by, Why: "a build"}); err != nil {
+	if _, err = d.move(ctx, catalog.Move{Repository: b.Repository, Suite: b.Suite, Expect: p.Current, Next: g.Ref(), By: by, Why: "a build"}); err != nil {
 		return false, err
 	}
-	d.Log.Info("published", "repository", b.repository, "suite", b.suite, "generation", g.Number, "packages", g.Packages)
+	d.Log.Info("published", "repository", b.Repository, "suite", b.Suite, "generation", g.Number, "packages", g.Packages)
 	return true, nil
 }
 
@@ -240,7 +231,7 @@ func (d *Daemon) looksTheSame(ctx context.Context, p catalog.Publication, g cata
 }
 
 // noteEnds comes before signing, which looks at it.
-func (d *Daemon) noteEnds(b builtSuiteKey, ends time.Time) error {
+func (d *Daemon) noteEnds(b inforce.BuiltSuite, ends time.Time) error {
 	last := d.lastBuild(b)
 	if last.Ends.Equal(ends) {
 		return nil
@@ -250,12 +241,12 @@ func (d *Daemon) noteEnds(b builtSuiteKey, ends time.Time) error {
 }
 
 // lastBuild is empty where there was none.
-func (d *Daemon) lastBuild(b builtSuiteKey) (last lastBuild) {
+func (d *Daemon) lastBuild(b inforce.BuiltSuite) (last lastBuild) {
 	_ = d.cache.Catalog.Note(buildNote(b), &last) // of the first build there is none
 	return last
 }
 
-func (d *Daemon) noteBuild(b builtSuiteKey, built resign.Built, failed error) {
+func (d *Daemon) noteBuild(b inforce.BuiltSuite, built resign.Built, failed error) {
 	last := d.lastBuild(b)
 	last.At, last.Error = d.Now().UTC(), ""
 	if failed != nil {
@@ -267,6 +258,6 @@ func (d *Daemon) noteBuild(b builtSuiteKey, built resign.Built, failed error) {
 		last.Offered, last.Selected, last.Held, last.Unmet = built.Offered, built.Selected, built.Held, built.Unmet
 	}
 	if err := d.cache.Catalog.SaveNote(buildNote(b), last); err != nil {
-		d.Log.Error("recording a build failed", "repository", b.repository, "suite", b.suite, "error", err)
+		d.Log.Error("recording a build failed", "repository", b.Repository, "suite", b.Suite, "error", err)
 	}
 }

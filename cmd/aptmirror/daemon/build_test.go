@@ -19,6 +19,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
 	"aptmirror/upstream/debian"
@@ -306,7 +307,7 @@ func TestASuiteThatCannotBeBuiltEndsWithItsOldInputs(t *testing.T) {
 	before, _ := s.release("site", "stable")
 	good := s.inForce.Load()
 	broken := *good
-	broken.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	broken.Faults = map[string]error{"workstations": errors.New("a rule is wrong")}
 	s.inForce.Store(&broken)
 	s.now = s.now.Add(2 * 24 * time.Hour)
 	a.AddPackage(upstreamtest.Package{Name: "more"})
@@ -337,10 +338,10 @@ func TestASuiteThatRestsEndsWithItsOldInputs(t *testing.T) {
 	s.now = s.now.Add(2 * 24 * time.Hour)
 	a.AddPackage(upstreamtest.Package{Name: "more"})
 	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
-	if r := s.refreshSuite(t.Context(), suiteKey{"debian", "stable"}, nobody); r.Error != "" {
+	if r := s.refreshSuite(t.Context(), inforce.SuiteKey{Archive: "debian", Suite: "stable"}, nobody); r.Error != "" {
 		t.Fatal(r.Error)
 	}
-	s.buildSuites(t.Context(), "test", map[builtSuiteKey]bool{{"site", "stable"}: true}, nobody)
+	s.buildSuites(t.Context(), "test", map[inforce.BuiltSuite]bool{{Repository: "site", Suite: "stable"}: true}, nobody)
 	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(before.ValidUntil) {
 		t.Errorf("valid until %v, which is not that of what it was made from, %v", r.ValidUntil, before.ValidUntil)
 	}
@@ -354,7 +355,7 @@ func TestAFailedBuildLeavesWhatWasServed(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")
 	m := *s.inForce.Load()
-	m.faults = map[string]error{"workstations": errors.New("a rule is wrong")}
+	m.Faults = map[string]error{"workstations": errors.New("a rule is wrong")}
 	s.inForce.Store(&m)
 	s.archive.AddPackage(upstreamtest.Package{Name: "more"})
 	s.archive.Publish()
@@ -435,8 +436,8 @@ func TestKeysAreRotated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := s.force(c); len(m.faults) > 0 {
-			t.Fatal(m.faults)
+		if m := s.force(c); len(m.Faults) > 0 {
+			t.Fatal(m.Faults)
 		}
 		if why := s.due(t.Context()); why != "other keys sign" {
 			t.Errorf("%s: %q is due", step.sign, why)
@@ -470,7 +471,7 @@ func TestStatusOfBuiltSuites(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	m := *s.inForce.Load()
-	m.faults = map[string]error{"repository site": errors.New("the key cannot be read")}
+	m.Faults = map[string]error{"repository site": errors.New("the key cannot be read")}
 	s.inForce.Store(&m)
 	s.now = s.now.Add(6 * 24 * time.Hour)
 	s.sync("site", "stable")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 )
 
 const (
@@ -27,8 +29,8 @@ const (
 type buildLoop struct {
 	changes <-chan string                // why a build is asked for
 	due     func(context.Context) string // why one is needed although nothing was changed; "" if none is
-	suites  func() []builtSuiteKey
-	build   func(ctx context.Context, why string, resting map[builtSuiteKey]bool) error
+	suites  func() []inforce.BuiltSuite
+	build   func(ctx context.Context, why string, resting map[inforce.BuiltSuite]bool) error
 	rests   *rests
 	now     func() time.Time
 }
@@ -36,7 +38,7 @@ type buildLoop struct {
 func (d *Daemon) buildForever(ctx context.Context) error {
 	return (&buildLoop{
 		changes: d.changes, due: d.due, build: d.buildJob, rests: &d.rests, now: d.Now,
-		suites: func() []builtSuiteKey { return d.inForce.Load().order() },
+		suites: func() []inforce.BuiltSuite { return d.inForce.Load().Order() },
 	}).run(ctx)
 }
 
@@ -81,15 +83,15 @@ func (l *buildLoop) round(ctx context.Context, why string, look time.Duration) (
 // rests says until when suites rest. Its zero value has none that does.
 type rests struct {
 	mu    sync.Mutex
-	until map[builtSuiteKey]time.Time // mu
+	until map[inforce.BuiltSuite]time.Time // mu
 }
 
 // note has a suite rest after a build.
-func (r *rests) note(b builtSuiteKey, began, ended time.Time) {
+func (r *rests) note(b inforce.BuiltSuite, began, ended time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.until == nil {
-		r.until = map[builtSuiteKey]time.Time{}
+		r.until = map[inforce.BuiltSuite]time.Time{}
 	}
 	r.until[b] = ended.Add(min(restShare*max(ended.Sub(began), 0), longestRest))
 }
@@ -102,10 +104,10 @@ func (r *rests) end() {
 }
 
 // among gives the suites that rest, and until when the first of them does.
-func (r *rests) among(suites []builtSuiteKey, now time.Time) (resting map[builtSuiteKey]bool, first time.Time) {
+func (r *rests) among(suites []inforce.BuiltSuite, now time.Time) (resting map[inforce.BuiltSuite]bool, first time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	resting = map[builtSuiteKey]bool{}
+	resting = map[inforce.BuiltSuite]bool{}
 	for _, b := range suites {
 		until := r.until[b]
 		if left := until.Sub(now); left <= 0 || left > longestRest { // the clock was set back

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 )
 
@@ -29,20 +30,20 @@ type loopTest struct {
 func (l *loopTest) run(suites ...string) {
 	l.began, l.changes = time.Now(), make(chan string, 1)
 	loop := &buildLoop{changes: l.changes, due: func(context.Context) string { return l.due }, rests: &rests{}, now: time.Now}
-	loop.suites = func() (keys []builtSuiteKey) {
+	loop.suites = func() (keys []inforce.BuiltSuite) {
 		for _, s := range suites {
-			keys = append(keys, builtSuiteKey{"site", s})
+			keys = append(keys, inforce.BuiltSuite{Repository: "site", Suite: s})
 		}
 		return keys
 	}
-	loop.build = func(ctx context.Context, why string, resting map[builtSuiteKey]bool) error {
+	loop.build = func(ctx context.Context, why string, resting map[inforce.BuiltSuite]bool) error {
 		for _, b := range loop.suites() {
 			if resting[b] {
 				continue
 			}
 			began := time.Now()
-			l.built = append(l.built, fmt.Sprintf("%v %s: %s", began.Sub(l.began), b.suite, why))
-			wait.For(ctx, l.takes[b.suite])
+			l.built = append(l.built, fmt.Sprintf("%v %s: %s", began.Sub(l.began), b.Suite, why))
+			wait.For(ctx, l.takes[b.Suite])
 			loop.rests.note(b, began, time.Now())
 		}
 		if l.fails.Load() {
@@ -134,10 +135,10 @@ func TestWhatIsDueIsLookedForLessOftenWhileItFails(t *testing.T) {
 
 func TestAClockSetBackEndsNoRestLater(t *testing.T) {
 	var r rests
-	b, now := builtSuiteKey{"site", "stable"}, time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	b, now := inforce.BuiltSuite{Repository: "site", Suite: "stable"}, time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	r.note(b, now, now.Add(time.Minute))
 	for at, want := range map[time.Duration]bool{time.Minute: true, 5 * time.Minute: false, -time.Hour: false} {
-		if resting, _ := r.among([]builtSuiteKey{b}, now.Add(at)); resting[b] != want {
+		if resting, _ := r.among([]inforce.BuiltSuite{b}, now.Add(at)); resting[b] != want {
 			t.Errorf("after %v: resting %v, want %v", at, resting[b], want)
 		}
 	}

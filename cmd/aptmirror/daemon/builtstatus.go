@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/pgp"
 )
@@ -17,7 +18,7 @@ import (
 func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (admin.SuiteStatus, error) {
 	s := admin.SuiteStatus{Repository: repository, Suite: suite, Built: true}
 	var last lastBuild
-	if err := d.cache.Catalog.Note(buildNote(builtSuiteKey{repository, suite}), &last); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	if err := d.cache.Catalog.Note(buildNote(inforce.BuiltSuite{Repository: repository, Suite: suite}), &last); err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return s, err
 	}
 	s.Checked, s.CheckedOK, s.Error, s.HeldBack, s.Unmet = last.At, last.OK, last.Error, last.Held, last.Unmet
@@ -26,7 +27,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
-		if _, of, ok := d.inForce.Load().suite(repository, suite); ok && of.Ring() {
+		if _, of, ok := d.inForce.Load().Suite(repository, suite); ok && of.Ring() {
 			s.Advice = "it serves what is published to it: aptmirror publish SNAPSHOT " + repository
 		}
 		return s, nil
@@ -72,11 +73,11 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 // read, or nil for one that is not built.
 func (d *Daemon) siteKeyring(repository string) *pgp.Keyring {
 	m := d.inForce.Load()
-	if !slices.Contains(m.built(), repository) {
+	if !slices.Contains(m.Built(), repository) {
 		return nil
 	}
 	var public bytes.Buffer
-	for _, k := range m.keys[repository] {
+	for _, k := range m.Keys[repository] {
 		if err := k.WritePublic(&public, false); err != nil {
 			return new(pgp.Keyring)
 		}

@@ -74,8 +74,8 @@ func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum upstr
 // languagesOf are those of the translations that a mirrored generation is
 // wanted with. A built one has all of its translations in the store.
 func (d *Daemon) languagesOf(g catalog.Generation) []string {
-	if a := d.inForce.Load().archive(g.Archive); a != nil {
-		return a.config.Languages
+	if a := d.inForce.Load().Archive(g.Archive); a != nil {
+		return a.Config.Languages
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -18,7 +19,7 @@ const countEvery = 10 * time.Minute
 // status page: how much of each suite is in the store.
 type counted struct {
 	mu     sync.Mutex // guards suites
-	suites map[suiteKey]admin.SuiteStatus
+	suites map[inforce.SuiteKey]admin.SuiteStatus
 }
 
 // countForever counts until ctx ends, beginning now.
@@ -38,14 +39,14 @@ func (d *Daemon) count(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	suites := map[suiteKey]admin.SuiteStatus{}
-	for repository, names := range d.inForce.Load().served() {
+	suites := map[inforce.SuiteKey]admin.SuiteStatus{}
+	for repository, names := range d.inForce.Load().Served() {
 		for _, suite := range names {
 			s := admin.SuiteStatus{}
 			if err := d.countSuite(ctx, repository, suite, stored, &s); err != nil {
 				return err
 			}
-			suites[suiteKey{repository, suite}] = s
+			suites[inforce.SuiteKey{Archive: repository, Suite: suite}] = s
 		}
 	}
 	d.counted.mu.Lock()
@@ -85,6 +86,6 @@ func (d *Daemon) countSuite(ctx context.Context, repository, suite string, store
 func (c *counted) add(s *admin.SuiteStatus) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	count := c.suites[suiteKey{s.Repository, s.Suite}]
+	count := c.suites[inforce.SuiteKey{Archive: s.Repository, Suite: s.Suite}]
 	s.Cached, s.CachedSize = count.Cached, count.CachedSize
 }

@@ -21,6 +21,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
@@ -78,8 +79,8 @@ type Daemon struct {
 	working working
 	counted counted
 
-	inForce  atomic.Pointer[inForce] // not nil after Open
-	replaced chan struct{}           // inForce is another one, for who looks after its parts
+	inForce  atomic.Pointer[inforce.Parts] // not nil after Open
+	replaced chan struct{}                 // inForce is another one, for who looks after its parts
 	builder  *resign.Builder
 	building chan struct{} // has one slot
 	rests    rests         // of suites between two builds
@@ -100,8 +101,6 @@ type Daemon struct {
 	page    string // where the status page listens, "" = nowhere
 }
 
-type suiteKey struct{ archive, suite string }
-
 // Open opens the store that a configuration names. ctx is the daemon's life:
 // when it ends, jobs stop. The caller calls Close.
 func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
@@ -113,7 +112,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	d.moving, d.examining = make(chan struct{}, 1), make(chan struct{}, examinedAtOnce)
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.asked = ctx.Done()
-	f, err := d.read(c)
+	f, err := inforce.Read(d.life, c, nil)
 	if err == nil {
 		err = d.openAll(f)
 	}
@@ -123,7 +122,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	}
 	d.openPools(f)
 	d.inForce.Store(f)
-	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.served()), d.serveStates(ctx)); err != nil {
+	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.Served()), d.serveStates(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()
@@ -133,7 +132,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 }
 
 // openAll opens the store and prepares what works on it.
-func (d *Daemon) openAll(f *inForce) (err error) {
+func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 	d.cache, err = cache.OpenWith(d.began.State, cache.Options{MaxSize: d.began.Cache.MaxSize, Log: d.Log, Now: d.Now})
 	if errors.Is(err, blob.ErrLocked) {
 		err = fmt.Errorf("%w; another aptmirror works with it: wait for it or stop it; where that is the daemon, commands ask it by themselves", err)
@@ -145,7 +144,7 @@ func (d *Daemon) openAll(f *inForce) (err error) {
 	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
 	d.spool, d.uploads, d.states = newSpool(d.began.State, d.cache), newUploads(d), newStates(d)
 	d.upstream = upstream.New(upstream.Config{
-		Archives: f.upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
+		Archives: f.Upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
 	})
 	return nil
@@ -153,23 +152,6 @@ func (d *Daemon) openAll(f *inForce) (err error) {
 
 func (d *Daemon) maintenanceFailed(err error) {
 	d.Log.Warn("maintaining the store failed, it is tried again", "error", err)
-}
-
-// ArchiveOf turns what the configuration says of an archive into what upstream
-// works with. It reads the files that say how the archive is reached.
-func ArchiveOf(a config.Archive, keys *pgp.Keyring) (*upstream.Archive, error) {
-	route, err := RouteOf(a)
-	if err != nil {
-		return nil, err
-	}
-	u := &upstream.Archive{
-		Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Installer: a.Installer,
-		Keyring: keys, MaxAge: a.MaxAge, Route: route,
-	}
-	for _, uri := range a.URIs {
-		u.URIs = append(u.URIs, uri+"/")
-	}
-	return u, nil
 }
 
 // keyring gives the keys of an archive, or of who builds a repository, for

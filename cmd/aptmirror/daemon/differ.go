@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -21,8 +22,8 @@ type differ struct {
 }
 
 // seen gives what clients see of a suite, nil where nothing is published.
-func (d *Daemon) seen(ctx context.Context, s builtSuiteKey) (map[string]*policy.Set, error) {
-	recipe, err := d.recipeOfPublished(s.repository, s.suite)
+func (d *Daemon) seen(ctx context.Context, s inforce.BuiltSuite) (map[string]*policy.Set, error) {
+	recipe, err := d.recipeOfPublished(s.Repository, s.Suite)
 	if errors.Is(err, errNothingYet) {
 		return nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -13,17 +14,17 @@ import (
 // downloadSuites fetches ahead of time what archives are configured to have
 // whole, and completes the results of those suites that could be refreshed.
 func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult, news func(admin.Event)) {
-	var suites []suiteKey
-	of := map[suiteKey]*admin.SuiteResult{}
+	var suites []inforce.SuiteKey
+	of := map[inforce.SuiteKey]*admin.SuiteResult{}
 	for i, r := range results {
-		k := suiteKey{r.Archive, r.Suite}
-		if a := d.inForce.Load().archive(r.Archive); r.Error == "" && a != nil && a.config.Download == config.All {
+		k := inforce.SuiteKey{Archive: r.Archive, Suite: r.Suite}
+		if a := d.inForce.Load().Archive(r.Archive); r.Error == "" && a != nil && a.Config.Download == config.All {
 			suites, of[k] = append(suites, k), &results[i]
 		}
 	}
-	done := d.forEach(ctx, suites, func(ctx context.Context, k suiteKey, news func(admin.Event)) admin.SuiteResult {
+	done := d.forEach(ctx, suites, func(ctx context.Context, k inforce.SuiteKey, news func(admin.Event)) admin.SuiteResult {
 		var result admin.SuiteResult
-		d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.downloadOnce(ctx, a, *of[k], news) })
+		d.during(ctx, k, &result, func(ctx context.Context, a *inforce.Archive) { result = d.downloadOnce(ctx, a, *of[k], news) })
 		return result
 	}, downloadEvent, news)
 	for i, k := range suites {
@@ -39,8 +40,8 @@ func downloadEvent(r admin.SuiteResult) admin.Event {
 	return admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: all %d files are here", r.Archive, r.Suite, r.Present)}
 }
 
-func (d *Daemon) downloadOnce(ctx context.Context, a *archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
-	free, err := d.takeSuite(ctx, suiteKey{a.Name, result.Suite})
+func (d *Daemon) downloadOnce(ctx context.Context, a *inforce.Archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
+	free, err := d.takeSuite(ctx, inforce.SuiteKey{Archive: a.Name, Suite: result.Suite})
 	if err == nil {
 		defer free()
 		err = d.download(ctx, a, &result, news)
@@ -56,8 +57,8 @@ func (d *Daemon) downloadOnce(ctx context.Context, a *archive, result admin.Suit
 	return result
 }
 
-func (d *Daemon) download(ctx context.Context, a *archive, result *admin.SuiteResult, news func(admin.Event)) error {
-	c := a.config
+func (d *Daemon) download(ctx context.Context, a *inforce.Archive, result *admin.SuiteResult, news func(admin.Event)) error {
+	c := a.Config
 	if c.Download != config.All { // not any more
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
@@ -105,7 +106,7 @@ func (r *record) ending(c *config.Config, now time.Time) (ending []admin.Certifi
 	if c.Clients.Dir == "" {
 		return nil, nil
 	}
-	if stamp := stamps(append([]string{c.Clients.Dir}, c.Serve.CRL...)); stamp != r.stamp {
+	if stamp := inforce.Stamps(append([]string{c.Clients.Dir}, c.Serve.CRL...)); stamp != r.stamp {
 		clients, err := site.Clients(c)
 		if err != nil {
 			return nil, err

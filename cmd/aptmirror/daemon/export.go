@@ -10,6 +10,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
@@ -121,13 +122,13 @@ func (d *Daemon) base(ctx context.Context, name string) (*bundle.Snapshot, error
 // the same suite of an archive, it is there once.
 func (d *Daemon) exported(ctx context.Context, s catalog.Snapshot, sign bool) (bundle.Snapshot, error) {
 	out := bundle.Snapshot{Name: s.Name, Series: s.Schedule, Created: s.Created, Complete: !s.Completed.IsZero()}
-	seen := map[suiteKey]bool{}
+	seen := map[inforce.SuiteKey]bool{}
 	for _, p := range s.Pins {
 		suite, err := d.exportedSuite(ctx, s, p, sign)
 		if err != nil {
 			return out, fmt.Errorf("snapshot %s, suite %s of %s: %w", s.Name, p.Suite, p.Repository, err)
 		}
-		if k := (suiteKey{suite.Source, suite.Suite}); !seen[k] {
+		if k := (inforce.SuiteKey{Archive: suite.Source, Suite: suite.Suite}); !seen[k] {
 			seen[k] = true
 			out.Suites = append(out.Suites, suite)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 )
 
@@ -40,7 +41,7 @@ func (d *Daemon) noteGone(ctx context.Context) ([]goneSuite, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := d.inForce.Load().goneOf(s)
+	now := goneOf(d.inForce.Load(), s)
 	for i := range now {
 		now[i].Since = d.Now().UTC()
 		if was := slices.IndexFunc(before, now[i].is); was >= 0 && before[was].Since.Before(now[i].Since) {
@@ -73,15 +74,15 @@ func (g goneSuite) is(other goneSuite) bool {
 }
 
 // goneOf gives, sorted, what of a state f does not have. Snapshots keep theirs.
-func (f *inForce) goneOf(s catalog.State) (gone []goneSuite) {
+func goneOf(f *inforce.Parts, s catalog.State) (gone []goneSuite) {
 	for _, p := range s.Publications {
-		if _, _, ok := catalog.CutSnapshotRepository(p.Repository); !ok && !f.has(p.Repository, p.Suite) {
+		if _, _, ok := catalog.CutSnapshotRepository(p.Repository); !ok && !f.Has(p.Repository, p.Suite) {
 			gone = append(gone, goneSuite{Repository: p.Repository, Suite: p.Suite})
 		}
 	}
 	for _, g := range s.Generations {
 		x := goneSuite{Made: g.Archive, Suite: g.Suite}
-		if !f.makes(g) && !slices.ContainsFunc(gone, x.is) {
+		if !makes(f, g) && !slices.ContainsFunc(gone, x.is) {
 			gone = append(gone, x)
 		}
 	}
@@ -92,11 +93,11 @@ func (f *inForce) goneOf(s catalog.State) (gone []goneSuite) {
 }
 
 // makes says whether there may be more of what a generation is of.
-func (f *inForce) makes(g catalog.Generation) bool {
+func makes(f *inforce.Parts, g catalog.Generation) bool {
 	if repository, built := g.Builder(); built {
-		return f.has(repository, g.Suite)
+		return f.Has(repository, g.Suite)
 	}
-	_, err := f.archiveOf(suiteKey{g.Archive, g.Suite})
+	_, err := f.ArchiveOf(inforce.SuiteKey{Archive: g.Archive, Suite: g.Suite})
 	return err == nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 )
 
@@ -37,7 +38,7 @@ func TestWhatIsGoneIsKeptForAWhile(t *testing.T) {
 	d.mustSync(t)
 	put := func(c *config.Config) {
 		t.Helper()
-		f, err := d.read(c)
+		f, err := inforce.Read(d.life, c, d.inForce.Load())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func TestWhatIsGoneIsKeptForAWhile(t *testing.T) {
 
 	put(&none)
 	now = now.Add(time.Hour)
-	d.inForce.Store(must(d.read(&all))(t)) // as a start does
+	d.inForce.Store(must(inforce.Read(d.life, &all, d.inForce.Load()))(t)) // as a start does
 	d.seeGone()
 	put(&none)
 	now = now.Add(time.Hour)
@@ -119,7 +120,7 @@ func TestVerifyMissesTheKeysOfTheSite(t *testing.T) {
 	s := newBuiltSite(t, games(t), siteRepository)
 	s.sync("site", "stable")
 	without := *s.inForce.Load()
-	without.keys = nil
+	without.Keys = nil
 	s.inForce.Store(&without)
 	r, err := s.Verify(t.Context(), me, admin.VerifyRequest{}, func(admin.Event) {})
 	if err == nil || len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].What, "verifying InRelease: ") || len(r.Unchecked) != 0 {
@@ -135,7 +136,7 @@ func TestSnapshotsKeepWhatIsGone(t *testing.T) {
 	create(t, d, "june")
 	none := *c
 	none.Archives, none.Repositories = nil, nil
-	f, err := d.read(&none)
+	f, err := inforce.Read(d.life, &none, d.inForce.Load())
 	if err != nil {
 		t.Fatal(err)
 	}

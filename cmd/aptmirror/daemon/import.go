@@ -10,6 +10,7 @@ import (
 
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
@@ -157,7 +158,7 @@ func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
 		return err
 	}
 	for _, s := range known {
-		free, err := i.d.takeSuite(ctx, suiteKey{s.archive.Name, s.listed.Suite})
+		free, err := i.d.takeSuite(ctx, inforce.SuiteKey{Archive: s.archive.Name, Suite: s.listed.Suite})
 		if err != nil {
 			return err
 		}
@@ -230,7 +231,7 @@ func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, e
 	var generations []catalog.Generation
 	for _, s := range i.suites {
 		if i.d.upstream.Archive(s.archive.Name) != s.archive {
-			return nil, fmt.Errorf("archive %s: %w while the bundle was read, import it again", s.archive.Name, errReplaced)
+			return nil, fmt.Errorf("archive %s: %w while the bundle was read, import it again", s.archive.Name, inforce.ErrReplaced)
 		}
 		r, err := s.examined.Record(ctx)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/resign/pool"
 )
 
@@ -29,7 +30,7 @@ const (
 // dropFolder is what is known of the folder from which a pool is filled.
 type dropFolder struct {
 	daemon *Daemon
-	pool   *sitePool
+	pool   *inforce.Pool
 	dir    string
 	seen   map[string]dropped
 	tried  map[string]string // the state of a set when it was last tried, by its first file
@@ -45,8 +46,8 @@ type dropped struct {
 	looks   int       // how often since
 }
 
-func (d *Daemon) dropFolder(p *sitePool) *dropFolder {
-	return &dropFolder{daemon: d, pool: p, dir: p.config.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
+func (d *Daemon) dropFolder(p *inforce.Pool) *dropFolder {
+	return &dropFolder{daemon: d, pool: p, dir: p.Config.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
 }
 
 // watch takes what comes until ctx ends.

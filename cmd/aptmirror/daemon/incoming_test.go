@@ -30,7 +30,7 @@ func newFolder(t *testing.T, name string) *folder {
 		}
 	})
 	d.Now = func() time.Time { return f.now }
-	f.dropFolder = d.dropFolder(d.inForce.Load().pool(name))
+	f.dropFolder = d.dropFolder(d.inForce.Load().Pool(name))
 	return f
 }
 

@@ -13,10 +13,10 @@ import (
 // repository serves as they are: nothing else says why they bring nothing new.
 func (d *Daemon) addInputs(ctx context.Context, s *admin.SuiteStatus) error {
 	m := d.inForce.Load()
-	_, suite, _ := m.suite(s.Repository, s.Suite)
+	_, suite, _ := m.Suite(s.Repository, s.Suite)
 	for _, from := range suite.From {
 		verbatim := func(r config.Repository) bool { return r.Archive == from.Name }
-		if from.Kind != config.FromArchive || slices.ContainsFunc(m.config.Repositories, verbatim) {
+		if from.Kind != config.FromArchive || slices.ContainsFunc(m.Config.Repositories, verbatim) {
 			continue
 		}
 		if err := d.addInput(ctx, s, from.Name, from.Suite); err != nil {

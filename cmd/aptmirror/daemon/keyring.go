@@ -18,10 +18,10 @@ func keyringPool(repository string) string { return catalog.BuiltBy(repository) 
 // keyringInput is the package with the keys that sign now.
 func (d *Daemon) keyringInput(ctx context.Context, c *config.Config, repository string, s config.Suite) (in resign.Input, err error) {
 	m := d.inForce.Load()
-	if err := m.faults["repository "+repository]; err != nil {
+	if err := m.Faults["repository "+repository]; err != nil {
 		return in, err
 	}
-	k := resign.Keyring{Repository: repository, Keys: m.keys[repository]}
+	k := resign.Keyring{Repository: repository, Keys: m.Keys[repository]}
 	if public, err := url.Parse(c.Serve.PublicURL); err == nil {
 		k.Host = public.Hostname()
 	}

@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cache"
 	"aptmirror/cache/blob"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -55,9 +56,9 @@ func (d *Daemon) restore(ctx context.Context, tell func(string)) (restored int, 
 	if err != nil {
 		return 0, err
 	}
-	again := map[suiteKey]bool{}
+	again := map[inforce.SuiteKey]bool{}
 	for _, g := range lost.Generations {
-		again[suiteKey{g.Archive, g.Suite}] = true
+		again[inforce.SuiteKey{Archive: g.Archive, Suite: g.Suite}] = true
 	}
 	for k := range again {
 		d.refreshLost(ctx, k, tell)
@@ -88,9 +89,9 @@ func tellLost(lost cache.Lost, tell func(string)) {
 	}
 }
 
-func (d *Daemon) refreshLost(ctx context.Context, k suiteKey, tell func(string)) {
-	if a, err := d.inForce.Load().archiveOf(k); err != nil || len(a.URIs) == 0 {
-		tell(fmt.Sprintf("archive %s, suite %s cannot be restored: the configuration does not say where to fetch it", k.archive, k.suite))
+func (d *Daemon) refreshLost(ctx context.Context, k inforce.SuiteKey, tell func(string)) {
+	if a, err := d.inForce.Load().ArchiveOf(k); err != nil || len(a.URIs) == 0 {
+		tell(fmt.Sprintf("archive %s, suite %s cannot be restored: the configuration does not say where to fetch it", k.Archive, k.Suite))
 		return
 	}
 	result := d.refreshSuite(ctx, k, func(e admin.Event) { tell(e.Text) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 )
@@ -50,8 +51,8 @@ func (s *states) moment(ctx context.Context, repository string, t time.Time) (st
 }
 
 // pinsAt gives what was current at t, and since when all of it was.
-func (s *states) pinsAt(f *inForce, repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
-	for _, suite := range f.served()[repository] {
+func (s *states) pinsAt(f *inforce.Parts, repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
+	for _, suite := range f.Served()[repository] {
 		m, err := s.daemon.cache.Catalog.At(repository, suite, t)
 		if errors.Is(err, catalog.ErrNotFound) {
 			continue
@@ -69,7 +70,7 @@ func (s *states) pinsAt(f *inForce, repository string, t time.Time) (pins []cata
 
 // isWhole reports whether the suites that are published of a moment are all that
 // there were.
-func (s *states) isWhole(f *inForce, served string, suites []string) bool {
+func (s *states) isWhole(f *inforce.Parts, served string, suites []string) bool {
 	repository, id, _ := catalog.CutSnapshotRepository(served)
 	t, err := time.Parse(momentFormat, id)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *states) isWhole(f *inForce, served string, suites []string) bool {
 // oldest tells from when on there is something.
 func (s *states) oldest(repository string) string {
 	var first time.Time
-	for _, suite := range s.daemon.inForce.Load().served()[repository] {
+	for _, suite := range s.daemon.inForce.Load().Served()[repository] {
 		m, err := s.daemon.cache.Catalog.Oldest(repository, suite)
 		if err == nil && (first.IsZero() || m.Published.Before(first)) {
 			first = m.Published

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -19,7 +20,7 @@ const maxTold = 50
 func CheckPolicies(c *config.Config) []admin.PolicyCheck {
 	all := []admin.PolicyCheck{}
 	for _, p := range c.Policies {
-		parsed, err := readPolicy(c, p)
+		parsed, err := inforce.ReadPolicy(c, p)
 		check := CheckPolicy(parsed, err)
 		check.Name, check.Suites = p.Name, suitesWith(c, p.Name)
 		if check.File == "" {
@@ -139,7 +140,7 @@ func (d *Daemon) tryPolicy(ctx context.Context, c *config.Config, check *admin.P
 func policyNamed(c *config.Config, name string) (*policy.Policy, error) {
 	for _, p := range c.Policies {
 		if p.Name == name {
-			return readPolicy(c, p)
+			return inforce.ReadPolicy(c, p)
 		}
 	}
 	return nil, fmt.Errorf("there is no policy %q", name)
@@ -163,7 +164,7 @@ func tell(check *admin.PolicyCheck, s *resign.Selection) {
 // CheckRules says what is to be said about a file of rules, without a
 // configuration.
 func CheckRules(file string) admin.PolicyCheck {
-	text, err := readRules(file)
+	text, err := inforce.ReadRules(file)
 	if err != nil {
 		return CheckPolicy(nil, fmt.Errorf("reading rules: %w", err))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/upstreamtest"
 )
@@ -40,9 +41,9 @@ func (s *builtSite) load() {
 }
 
 // force puts a configuration in force without a reload.
-func (s *builtSite) force(c *config.Config) *inForce {
+func (s *builtSite) force(c *config.Config) *inforce.Parts {
 	s.t.Helper()
-	f, err := s.read(c)
+	f, err := inforce.Read(s.life, c, s.inForce.Load())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestADiffBeforeAnythingIsPublished(t *testing.T) {
 	if err == nil || len(out.Suites) != 1 || !strings.Contains(out.Suites[0].Error, "archive:debian/stable: nothing has come from there yet") {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	s.inForce.Load().faults["repository site"] = os.ErrNotExist
+	s.inForce.Load().Faults["repository site"] = os.ErrNotExist
 	s.sync("site", "stable")
 	if d, got := s.diff(admin.PolicyDiffRequest{}); d.Published || d.Packages != 1 || got != "added hello 1.0 deb" {
 		t.Errorf("%+v: %s", d, got)

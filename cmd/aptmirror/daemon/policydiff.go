@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -56,7 +57,7 @@ func policiesWith(c *config.Config, r admin.PolicyDiffRequest) (map[string]*poli
 		if p.Name == r.Policy {
 			all[p.Name], err = policy.Parse(p.Name, r.File, 1, r.Rules)
 		} else {
-			all[p.Name], err = readPolicy(c, p)
+			all[p.Name], err = inforce.ReadPolicy(c, p)
 		}
 		errs = append(errs, err)
 	}
@@ -67,8 +68,8 @@ func policiesWith(c *config.Config, r admin.PolicyDiffRequest) (map[string]*poli
 }
 
 // concerned lists the suites that a request is about.
-func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]builtSuiteKey, error) {
-	var suites []builtSuiteKey
+func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]inforce.BuiltSuite, error) {
+	var suites []inforce.BuiltSuite
 	var names []string
 	for _, repository := range c.Repositories {
 		if repository.Built() {
@@ -76,7 +77,7 @@ func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]builtSuiteKey, er
 		}
 		for _, s := range repository.Suites {
 			if !s.Ring() && (len(r.Repositories) == 0 || slices.Contains(r.Repositories, repository.Name)) && (r.Policy == "" || s.Policy == r.Policy) {
-				suites = append(suites, builtSuiteKey{repository.Name, s.Name})
+				suites = append(suites, inforce.BuiltSuite{Repository: repository.Name, Suite: s.Name})
 			}
 		}
 	}
@@ -92,10 +93,10 @@ func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]builtSuiteKey, er
 }
 
 // diffSuite never fails as a whole: the result says what went wrong.
-func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b builtSuiteKey, next map[string]*policy.Policy) admin.PolicyDiff {
-	_, s, _ := suiteOf(c, b.repository, b.suite)
-	out := admin.PolicyDiff{Repository: b.repository, Suite: b.suite, Policy: s.Policy, Changes: []admin.PolicyChange{}}
-	recipe, err := d.recipeOf(ctx, c, next, b.repository, s)
+func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b inforce.BuiltSuite, next map[string]*policy.Policy) admin.PolicyDiff {
+	_, s, _ := inforce.SuiteOf(c, b.Repository, b.Suite)
+	out := admin.PolicyDiff{Repository: b.Repository, Suite: b.Suite, Policy: s.Policy, Changes: []admin.PolicyChange{}}
+	recipe, err := d.recipeOf(ctx, c, next, b.Repository, s)
 	if err == nil {
 		err = d.diffInto(ctx, &out, b, recipe)
 	}
@@ -111,15 +112,15 @@ func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b builtSuiteKe
 	return out
 }
 
-func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b builtSuiteKey, recipe resign.Recipe) error {
+func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b inforce.BuiltSuite, recipe resign.Recipe) error {
 	seen, err := d.seen(ctx, b)
 	if err != nil {
 		return err
 	}
 	out.Published = seen != nil
 	m := d.inForce.Load()
-	_, now, _ := m.suite(b.repository, b.suite)
-	w := differ{d: d, out: out, seen: seen, before: m.policies[now.Policy], told: map[string]bool{}}
+	_, now, _ := m.Suite(b.Repository, b.Suite)
+	w := differ{d: d, out: out, seen: seen, before: m.Policies[now.Policy], told: map[string]bool{}}
 	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return w.compare(ctx, s) }); err != nil {
 		return err
 	}

@@ -11,17 +11,18 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign/pool"
 )
 
 // openPools makes the pools that are new.
-func (d *Daemon) openPools(f *inForce) {
-	for _, p := range f.pools {
+func (d *Daemon) openPools(f *inforce.Parts) {
+	for _, p := range f.Pools {
 		if p.Pool == nil {
 			p.Pool = pool.New(pool.Config{
-				Name: p.config.Name, Component: p.config.Component, Uploaders: p.uploaders, MaxSize: p.config.MaxSize, MaxSizeEach: p.config.MaxSizeEach, Guard: d.guard(p.config.Name), Adding: &d.adding, Cache: d.cache, Now: d.Now,
+				Name: p.Config.Name, Component: p.Config.Component, Uploaders: p.Uploaders, MaxSize: p.Config.MaxSize, MaxSizeEach: p.Config.MaxSizeEach, Guard: d.guard(p.Config.Name), Adding: &d.adding, Cache: d.cache, Now: d.Now,
 			})
 		}
 	}
@@ -59,8 +60,8 @@ func (d *Daemon) reserved(name, what, used string) error {
 // those that provide the names of another pool. What they provide of archives'
 // names is looked at when a suite is built.
 func (d *Daemon) claimed(name string, f catalog.PoolFile, claims pool.Claims) error {
-	p := d.inForce.Load().pool(name)
-	if claims.Essential && f.Kind == catalog.PoolDeb && p != nil && matching(p.config.Shadows, f.Package) == "" {
+	p := d.inForce.Load().Pool(name)
+	if claims.Essential && f.Kind == catalog.PoolDeb && p != nil && matching(p.Config.Shadows, f.Package) == "" {
 		return fmt.Errorf("%s says Essential: yes, so that every machine would install it; if it shall, name it in shadows of pool %s", f.Package, name)
 	}
 	for _, provided := range claims.Provides {
@@ -117,8 +118,8 @@ func (d *Daemon) besides(name string) (others []string) {
 	return slices.DeleteFunc(slices.Compact(others), func(other string) bool { return other == name })
 }
 
-func (d *Daemon) pool(name string) (*sitePool, error) {
-	if p := d.inForce.Load().pool(name); p != nil {
+func (d *Daemon) pool(name string) (*inforce.Pool, error) {
+	if p := d.inForce.Load().Pool(name); p != nil {
 		return p, nil
 	}
 	return nil, &admin.Error{Text: fmt.Sprintf("there is no pool %q in %s", name, d.began.Path), Exit: admin.ExitUsage}
@@ -133,7 +134,7 @@ const examinedAtOnce = 2
 type adding func(p *pool.Pool, ctx context.Context, by string, files ...pool.File) (pool.Added, error)
 
 // addSpooled adds files to a pool, all or none, and has built what is made from it.
-func (d *Daemon) addSpooled(ctx context.Context, p *sitePool, by string, add adding, files []*spooled) (pool.Added, error) {
+func (d *Daemon) addSpooled(ctx context.Context, p *inforce.Pool, by string, add adding, files []*spooled) (pool.Added, error) {
 	var offered []pool.File
 	for _, f := range files {
 		offered = append(offered, pool.File{Name: f.name, Size: f.size, Body: f})
@@ -158,15 +159,15 @@ func (d *Daemon) addInForce(ctx context.Context, name, by string, add adding, fi
 			return pool.Added{}, err
 		}
 		added, err := d.addInTurn(ctx, p, by, add, files)
-		if !errors.Is(err, errReplaced) {
+		if !errors.Is(err, inforce.ErrReplaced) {
 			return added, err
 		}
 	}
 }
 
 // addInTurn adds to a pool as long as it is as it is.
-func (d *Daemon) addInTurn(ctx context.Context, p *sitePool, by string, add adding, files []pool.File) (pool.Added, error) {
-	ctx, leave, err := p.enter(ctx)
+func (d *Daemon) addInTurn(ctx context.Context, p *inforce.Pool, by string, add adding, files []pool.File) (pool.Added, error) {
+	ctx, leave, err := p.Enter(ctx)
 	if err != nil {
 		return pool.Added{}, err
 	}
@@ -252,7 +253,7 @@ func (d *Daemon) Packages(ctx context.Context, r admin.PackagesRequest) (*admin.
 		return nil, err
 	}
 	in := d.inForce.Load()
-	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return in.pool(f.Pool) == nil })
+	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return in.Pool(f.Pool) == nil })
 	return &admin.Packages{Files: poolFiles(files)}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 )
 
@@ -25,14 +26,14 @@ func (d *Daemon) preview(names []string, news func(admin.Event)) (*admin.SyncRes
 	return result, previewOutcome(d.life, result.Suites)
 }
 
-func (d *Daemon) previewSuite(ctx context.Context, k suiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
-	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.previewOnce(ctx, a, k.suite) })
+func (d *Daemon) previewSuite(ctx context.Context, k inforce.SuiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
+	d.during(ctx, k, &result, func(ctx context.Context, a *inforce.Archive) { result = d.previewOnce(ctx, a, k.Suite) })
 	return result
 }
 
-func (d *Daemon) previewOnce(ctx context.Context, a *archive, suite string) admin.SuiteResult {
+func (d *Daemon) previewOnce(ctx context.Context, a *inforce.Archive, suite string) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
-	c := a.config
+	c := a.Config
 	p, err := d.upstream.Preview(ctx, a.Archive, suite, c.Languages, c.Download == config.All)
 	if err != nil {
 		failed(&result, err)

@@ -4,54 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/policy"
 	"aptmirror/resign"
 )
-
-// maxRules bounds the file of a policy, in bytes; a rule is a line.
-const maxRules = 4 << 20
-
-// Policies reads the rules of all policies of a configuration. It needs no
-// store. The error joins a *policy.SyntaxError for each line that is wrong.
-func Policies(c *config.Config) (map[string]*policy.Policy, error) {
-	all := map[string]*policy.Policy{}
-	var errs []error
-	for _, p := range c.Policies {
-		parsed, err := readPolicy(c, p)
-		errs = append(errs, err)
-		all[p.Name] = parsed
-	}
-	return all, errors.Join(errs...)
-}
-
-func readPolicy(c *config.Config, p config.Policy) (*policy.Policy, error) {
-	if p.File == "" {
-		return policy.Parse(p.Name, c.Path, p.Line, p.Rules)
-	}
-	text, err := readRules(p.File)
-	if err != nil {
-		return nil, fmt.Errorf("reading the rules of policy %s: %w", p.Name, err)
-	}
-	return policy.Parse(p.Name, p.File, 1, text)
-}
-
-func readRules(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxRules+1))
-	if err == nil && len(text) > maxRules {
-		err = fmt.Errorf("%s is larger than %d bytes", file, maxRules)
-	}
-	return string(text), err
-}
 
 // errNothingYet is why a suite cannot be made: one of what it is made from has
 // not come yet.
@@ -104,7 +63,7 @@ func languagesOf(c *config.Config, from config.Source) (all []string) {
 			}
 		}
 	case config.FromRepository:
-		_, s, _ := suiteOf(c, from.Name, from.Suite)
+		_, s, _ := inforce.SuiteOf(c, from.Name, from.Suite)
 		for _, other := range s.From {
 			all = append(all, languagesOf(c, other)...)
 		}

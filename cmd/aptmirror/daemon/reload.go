@@ -11,6 +11,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
@@ -55,7 +56,7 @@ type reloader struct {
 func (d *Daemon) newReloader() (*reloader, error) {
 	r := &reloader{daemon: d, config: d.began}
 	r.keepFresh()
-	r.seen = stamps(watchedFiles(d.began))
+	r.seen = inforce.Stamps(inforce.WatchedFiles(d.began))
 	var err error
 	if r.loaded, err = loadAccess(d.began); err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (r *reloader) watch(ctx context.Context) error {
 func (r *reloader) reason() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := stamps(watchedFiles(r.config))
+	now := inforce.Stamps(inforce.WatchedFiles(r.config))
 	switch {
 	case now == r.seen:
 		r.changing = ""
@@ -142,7 +143,7 @@ func (r *reloader) tryTake(why string) (settle func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tried, r.changing = r.daemon.Now().UTC(), ""
-	r.seen = stamps(watchedFiles(r.config))
+	r.seen = inforce.Stamps(inforce.WatchedFiles(r.config))
 	if settle, err = r.take(why); err != nil {
 		r.keep(err)
 	}
@@ -160,9 +161,9 @@ func (r *reloader) take(why string) (settle func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.read(startedAs(next, d.began))
+	f, err := inforce.Read(d.life, startedAs(next, d.began), d.inForce.Load())
 	if err == nil {
-		err = f.fault()
+		err = f.Fault()
 	}
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func (r *reloader) take(why string) (settle func(), err error) {
 	}
 	changed := config.Changed(r.config, next)
 	r.config, r.loaded, r.access = next, access, describe(access, r.tried)
-	r.seen = stamps(watchedFiles(next))
+	r.seen = inforce.Stamps(inforce.WatchedFiles(next))
 	r.access.Restart = slices.DeleteFunc(config.Changed(d.began, next), func(key string) bool { return !needsRestart(key) })
 	d.Log.Info("reloaded the configuration", "by", why, "changed_keys", changed, "grants", r.access.Grants)
 	if len(r.access.Restart) > 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/pki"
@@ -314,7 +315,7 @@ func TestChangesAreSeen(t *testing.T) {
 		if name == "back" {
 			continue
 		}
-		r.seen = stamps(watchedFiles(r.config))
+		r.seen = inforce.Stamps(inforce.WatchedFiles(r.config))
 		if why := r.reason(); why != "" {
 			t.Errorf("%s: reloads before anything changed: %s", name, why)
 		}
@@ -330,7 +331,7 @@ func TestChangesAreSeen(t *testing.T) {
 			}
 		}
 	}
-	r.seen, r.tried, r.access.Problem = stamps(watchedFiles(r.config)), now, "some"
+	r.seen, r.tried, r.access.Problem = inforce.Stamps(inforce.WatchedFiles(r.config)), now, "some"
 	if why := r.reason(); why != "" {
 		t.Errorf("tried again at once: %s", why)
 	}

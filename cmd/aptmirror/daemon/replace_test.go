@@ -353,9 +353,9 @@ func TestReloadReadsKeyringsOfArchives(t *testing.T) {
 	}
 	s.configure(func(c *config.Config) { c.Archives[0].SignedBy = []string{keyring} })
 	s.reload()
-	before := s.d.inForce.Load().archive("debian")
+	before := s.d.inForce.Load().Archive("debian")
 	s.reload()
-	if s.d.inForce.Load().archive("debian") != before {
+	if s.d.inForce.Load().Archive("debian") != before {
 		t.Error("an archive was replaced although nothing has changed")
 	}
 	if _, err := s.d.Sync(t.Context(), me, admin.SyncRequest{}, nobody); err != nil {
@@ -365,7 +365,7 @@ func TestReloadReadsKeyringsOfArchives(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.reload()
-	if s.d.inForce.Load().archive("debian") == before {
+	if s.d.inForce.Load().Archive("debian") == before {
 		t.Error("the keyring was not read again")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -25,19 +26,19 @@ const (
 func (d *Daemon) lookAfterAll(ctx context.Context) error {
 	var working sync.WaitGroup
 	defer working.Wait()
-	lookedAfter := map[*tenure]bool{}
+	lookedAfter := map[*inforce.Tenure]bool{}
 	for {
 		f := d.inForce.Load()
-		maps.DeleteFunc(lookedAfter, func(t *tenure, _ bool) bool { return t.life.Err() != nil })
-		for _, a := range f.archives {
-			if len(a.URIs) > 0 && !lookedAfter[a.tenure] {
-				lookedAfter[a.tenure] = true
+		maps.DeleteFunc(lookedAfter, func(t *inforce.Tenure, _ bool) bool { return t.Over() })
+		for _, a := range f.Archives {
+			if len(a.URIs) > 0 && !lookedAfter[a.Tenure] {
+				lookedAfter[a.Tenure] = true
 				working.Go(func() { d.refreshForever(ctx, a) })
 			}
 		}
-		for _, p := range f.pools {
-			if p.config.Incoming != "" && !lookedAfter[p.tenure] {
-				lookedAfter[p.tenure] = true
+		for _, p := range f.Pools {
+			if p.Config.Incoming != "" && !lookedAfter[p.Tenure] {
+				lookedAfter[p.Tenure] = true
 				working.Go(func() { d.emptyForever(ctx, p) })
 			}
 		}
@@ -51,8 +52,8 @@ func (d *Daemon) lookAfterAll(ctx context.Context) error {
 
 // refreshForever keeps one archive up to date until ctx or its tenure ends,
 // beginning now.
-func (d *Daemon) refreshForever(ctx context.Context, a *archive) {
-	ctx, over := a.until(ctx)
+func (d *Daemon) refreshForever(ctx context.Context, a *inforce.Archive) {
+	ctx, over := a.Until(ctx)
 	defer over()
 	failures := 0
 	for {
@@ -62,15 +63,15 @@ func (d *Daemon) refreshForever(ctx context.Context, a *archive) {
 		} else {
 			failures = 0
 		}
-		if !wait.For(ctx, pause(a.config.Refresh, failures, rand.Float64())) {
+		if !wait.For(ctx, pause(a.Config.Refresh, failures, rand.Float64())) {
 			return
 		}
 	}
 }
 
 // emptyForever takes what comes in the drop folder of a pool, likewise.
-func (d *Daemon) emptyForever(ctx context.Context, p *sitePool) {
-	ctx, over := p.until(ctx)
+func (d *Daemon) emptyForever(ctx context.Context, p *inforce.Pool) {
+	ctx, over := p.Until(ctx)
 	defer over()
 	d.dropFolder(p).watch(ctx)
 }

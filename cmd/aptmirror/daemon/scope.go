@@ -5,29 +5,30 @@ import (
 	"slices"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 )
 
 // scope is what a sync works on.
 type scope struct {
 	archives map[string]bool
-	built    map[builtSuiteKey]bool
+	built    map[inforce.BuiltSuite]bool
 	all      bool // whatever is built, since an archive was named
 }
 
 // chosen gives the archives of those names, and those that the repositories of those
 // names are made from, as far as they have something to fetch from. without are the built
 // suites that have nothing to do with them.
-func (d *Daemon) chosen(names []string) (chosen []*archive, without map[builtSuiteKey]bool, err error) {
+func (d *Daemon) chosen(names []string) (chosen []*inforce.Archive, without map[inforce.BuiltSuite]bool, err error) {
 	f := d.inForce.Load()
-	s := &scope{archives: map[string]bool{}, built: map[builtSuiteKey]bool{}, all: len(names) == 0}
+	s := &scope{archives: map[string]bool{}, built: map[inforce.BuiltSuite]bool{}, all: len(names) == 0}
 	for _, n := range names {
 		if !s.add(f, n) {
-			known := slices.Concat(f.config.ArchiveNames(), f.config.RepositoryNames())
-			return nil, nil, &admin.Error{Text: fmt.Sprintf("no archive and no repository is called %q in %s%s", n, f.config.Path, config.DidYouMean(n, known)), Exit: admin.ExitUsage}
+			known := slices.Concat(f.Config.ArchiveNames(), f.Config.RepositoryNames())
+			return nil, nil, &admin.Error{Text: fmt.Sprintf("no archive and no repository is called %q in %s%s", n, f.Config.Path, config.DidYouMean(n, known)), Exit: admin.ExitUsage}
 		}
 	}
-	for _, a := range f.archives {
+	for _, a := range f.Archives {
 		if len(a.URIs) > 0 && (len(names) == 0 || s.archives[a.Name]) {
 			chosen = append(chosen, a)
 		}
@@ -35,8 +36,8 @@ func (d *Daemon) chosen(names []string) (chosen []*archive, without map[builtSui
 	if s.all {
 		return chosen, nil, nil
 	}
-	without = map[builtSuiteKey]bool{}
-	for _, b := range f.order() {
+	without = map[inforce.BuiltSuite]bool{}
+	for _, b := range f.Order() {
 		without[b] = !s.built[b]
 	}
 	return chosen, without, nil
@@ -44,11 +45,11 @@ func (d *Daemon) chosen(names []string) (chosen []*archive, without map[builtSui
 
 // add reports whether there is anything of that name. An archive may share it with the
 // repository that serves it.
-func (s *scope) add(f *inForce, name string) (found bool) {
-	if f.archive(name) != nil {
+func (s *scope) add(f *inforce.Parts, name string) (found bool) {
+	if f.Archive(name) != nil {
 		s.archives[name], s.all, found = true, true, true
 	}
-	for _, r := range f.config.Repositories {
+	for _, r := range f.Config.Repositories {
 		if r.Name != name {
 			continue
 		}
@@ -57,15 +58,15 @@ func (s *scope) add(f *inForce, name string) (found bool) {
 			s.archives[r.Archive] = true
 		}
 		for _, suite := range r.Suites {
-			s.addSuite(f, builtSuiteKey{r.Name, suite.Name})
+			s.addSuite(f, inforce.BuiltSuite{Repository: r.Name, Suite: suite.Name})
 		}
 	}
 	return found
 }
 
 // addSuite adds a built suite and all that it is made from; a configuration has no circles.
-func (s *scope) addSuite(f *inForce, b builtSuiteKey) {
-	_, suite, ok := f.suite(b.repository, b.suite)
+func (s *scope) addSuite(f *inforce.Parts, b inforce.BuiltSuite) {
+	_, suite, ok := f.Suite(b.Repository, b.Suite)
 	if !ok || s.built[b] {
 		return
 	}
@@ -75,7 +76,7 @@ func (s *scope) addSuite(f *inForce, b builtSuiteKey) {
 		case config.FromArchive:
 			s.archives[from.Name] = true
 		case config.FromRepository:
-			s.addSuite(f, builtSuiteKey{from.Name, from.Suite})
+			s.addSuite(f, inforce.BuiltSuite{Repository: from.Name, Suite: from.Suite})
 		}
 	}
 }

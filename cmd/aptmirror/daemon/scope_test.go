@@ -82,9 +82,9 @@ sign_with = ["keys/site.asc"]
 			chosen = append(chosen, a.Name)
 		}
 		var built []string
-		for _, b := range s.inForce.Load().order() {
-			if !without[b] && b.repository != "production" {
-				built = append(built, b.repository)
+		for _, b := range s.inForce.Load().Order() {
+			if !without[b] && b.Repository != "production" {
+				built = append(built, b.Repository)
 			}
 		}
 		want := strings.Fields(test.built)

@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 )
 
@@ -19,7 +20,7 @@ func (d *Daemon) ServePackages(_ context.Context, by admin.Caller, r admin.Serve
 	result := &admin.ServedPackages{Suites: []admin.SuiteResult{}}
 	err := d.run(catalog.Job{Kind: "build", Names: []string{"pool " + r.Pool}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.newsOf(job, news)
-		result.Suites = d.buildSuites(ctx, by.String(), d.inForce.Load().notMadeFrom(r.Pool), tell)
+		result.Suites = d.buildSuites(ctx, by.String(), notMadeFrom(d.inForce.Load(), r.Pool), tell)
 		err := built(ctx, r.Pool, result.Suites)
 		if err == nil {
 			err = d.lookFor(ctx, r, result, tell)
@@ -49,12 +50,12 @@ func built(ctx context.Context, pool string, results []admin.SuiteResult) error 
 
 // notMadeFrom are the suites that are not made from a pool, neither directly nor
 // through another suite.
-func (m *inForce) notMadeFrom(pool string) map[builtSuiteKey]bool {
-	others, from := map[builtSuiteKey]bool{}, map[builtSuiteKey]bool{}
-	for _, b := range m.order() {
-		_, s, _ := m.suite(b.repository, b.suite)
+func notMadeFrom(m *inforce.Parts, pool string) map[inforce.BuiltSuite]bool {
+	others, from := map[inforce.BuiltSuite]bool{}, map[inforce.BuiltSuite]bool{}
+	for _, b := range m.Order() {
+		_, s, _ := m.Suite(b.Repository, b.Suite)
 		from[b] = slices.ContainsFunc(s.From, func(f config.Source) bool {
-			return f.Kind == config.FromPool && f.Name == pool || f.Kind == config.FromRepository && from[builtSuiteKey{f.Name, f.Suite}]
+			return f.Kind == config.FromPool && f.Name == pool || f.Kind == config.FromRepository && from[inforce.BuiltSuite{Repository: f.Name, Suite: f.Suite}]
 		})
 		if !from[b] {
 			others[b] = true

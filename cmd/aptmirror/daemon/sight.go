@@ -19,7 +19,7 @@ func (d *Daemon) sight(ctx context.Context, g catalog.Generation) error {
 	if last >= g.Number {
 		return nil
 	}
-	keys, err := d.builder.SightKeys(ctx, g, len(d.inForce.Load().built()) > 0)
+	keys, err := d.builder.SightKeys(ctx, g, len(d.inForce.Load().Built()) > 0)
 	if err == nil {
 		now := d.Now()
 		if g.Date.After(now) {

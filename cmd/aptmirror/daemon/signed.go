@@ -11,6 +11,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -49,7 +50,7 @@ func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog
 		err = d.awaitDate(ctx, h.Date)
 	}
 	if err == nil {
-		s, release, err = d.builder.Sign(ctx, g, h, m.keys[base(repository)])
+		s, release, err = d.builder.Sign(ctx, g, h, m.Keys[base(repository)])
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing repository %s, suite %s: %w", repository, suite, err)
@@ -80,19 +81,19 @@ func base(repository string) string {
 }
 
 // header is what Release would say of a suite if it was signed now.
-func (d *Daemon) header(m *inForce, repository, suite string) (resign.Header, error) {
-	r, s, ok := m.suite(base(repository), suite)
+func (d *Daemon) header(m *inforce.Parts, repository, suite string) (resign.Header, error) {
+	r, s, ok := m.Suite(base(repository), suite)
 	if !ok {
 		return resign.Header{}, errors.New("it is not configured")
 	}
-	if err := errors.Join(m.faults["repository "+r.Name], keyFaults(m.keys[r.Name], d.Now())); err != nil {
+	if err := errors.Join(m.Faults["repository "+r.Name], keyFaults(m.Keys[r.Name], d.Now())); err != nil {
 		return resign.Header{}, err
 	}
 	h := resign.Header{
 		Origin: r.Origin, Label: r.Label, Description: r.Description, Suite: s.Name, Codename: s.Codename,
 		NotAutomatic: s.NotAutomatic, ButAutomaticUpgrades: s.ButAutomaticUpgrades,
 	}
-	if url := m.config.Serve.PublicURL; url != "" {
+	if url := m.Config.Serve.PublicURL; url != "" {
 		url = strings.TrimSuffix(url, "/") + "/"
 		h.Snapshots = url + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
 		h.Changelogs = url + repository + "/changelogs/@CHANGEPATH@_changelog"
@@ -108,7 +109,7 @@ func (d *Daemon) header(m *inForce, repository, suite string) (resign.Header, er
 	h.Date = resign.NextDate(last, d.Now())
 	var ends []time.Time
 	if base(repository) == repository {
-		ends = d.ends(m, builtSuiteKey{r.Name, s.Name}, s)
+		ends = d.ends(m, inforce.BuiltSuite{Repository: r.Name, Suite: s.Name}, s)
 	}
 	h.ValidUntil = resign.ValidUntil(h.Date, r.ValidFor, ends...)
 	if !h.ValidUntil.IsZero() && !h.ValidUntil.After(h.Date) {
@@ -135,7 +136,7 @@ func keyFaults(keys []*resign.Key, now time.Time) error {
 // cannot be built from what the archives have now, or was not yet, it still has
 // what they had before, and ends with that. A ring and what is made from it stand
 // still on purpose.
-func (d *Daemon) ends(m *inForce, b builtSuiteKey, s config.Suite) []time.Time {
+func (d *Daemon) ends(m *inforce.Parts, b inforce.BuiltSuite, s config.Suite) []time.Time {
 	if s.Ring() {
 		return nil
 	}
@@ -143,7 +144,7 @@ func (d *Daemon) ends(m *inForce, b builtSuiteKey, s config.Suite) []time.Time {
 }
 
 // inputEnds are when archives say that what they have now is no longer good.
-func (d *Daemon) inputEnds(m *inForce, s config.Suite) (all []time.Time) {
+func (d *Daemon) inputEnds(m *inforce.Parts, s config.Suite) (all []time.Time) {
 	for _, from := range s.From {
 		switch from.Kind {
 		case config.FromArchive:
@@ -151,8 +152,8 @@ func (d *Daemon) inputEnds(m *inForce, s config.Suite) (all []time.Time) {
 				all = append(all, g.ValidUntil)
 			}
 		case config.FromRepository:
-			if _, other, ok := m.suite(from.Name, from.Suite); ok {
-				all = append(all, d.ends(m, builtSuiteKey{from.Name, from.Suite}, other)...)
+			if _, other, ok := m.Suite(from.Name, from.Suite); ok {
+				all = append(all, d.ends(m, inforce.BuiltSuite{Repository: from.Name, Suite: from.Suite}, other)...)
 			}
 		}
 	}
@@ -160,11 +161,11 @@ func (d *Daemon) inputEnds(m *inForce, s config.Suite) (all []time.Time) {
 }
 
 // renewalOf says why a publication has to be signed again now, "" if it has not.
-func (d *Daemon) renewalOf(ctx context.Context, m *inForce, p catalog.Publication) (why string) {
+func (d *Daemon) renewalOf(ctx context.Context, m *inforce.Parts, p catalog.Publication) (why string) {
 	if p.Signed == nil {
 		return ""
 	}
-	if _, _, ok := m.suite(base(p.Repository), p.Suite); !ok {
+	if _, _, ok := m.Suite(base(p.Repository), p.Suite); !ok {
 		return ""
 	}
 	h, err := d.header(m, p.Repository, p.Suite)
@@ -173,7 +174,7 @@ func (d *Daemon) renewalOf(ctx context.Context, m *inForce, p catalog.Publicatio
 	}
 	now, end := d.Now(), p.Signed.ValidUntil
 	switch {
-	case !sameSigners(p.Signed.Signers, m.keys[base(p.Repository)]):
+	case !sameSigners(p.Signed.Signers, m.Keys[base(p.Repository)]):
 		return "other keys sign"
 	case !h.ValidUntil.IsZero() && (end.IsZero() || h.ValidUntil.Before(end)):
 		return "an input's Valid-Until comes earlier"
@@ -203,8 +204,8 @@ func (d *Daemon) saysTheSame(ctx context.Context, p catalog.Publication, h resig
 
 // faultOfRing says why a ring could not be signed again. Suites that are built
 // tell that themselves, and snapshots share the keys of one or the other.
-func (d *Daemon) faultOfRing(m *inForce, p catalog.Publication) error {
-	if _, s, ok := m.suite(p.Repository, p.Suite); !ok || !s.Ring() {
+func (d *Daemon) faultOfRing(m *inforce.Parts, p catalog.Publication) error {
+	if _, s, ok := m.Suite(p.Repository, p.Suite); !ok || !s.Ring() {
 		return nil
 	}
 	if _, err := d.header(m, p.Repository, p.Suite); err != nil {

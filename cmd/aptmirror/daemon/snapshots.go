@@ -60,7 +60,7 @@ func (d *Daemon) isUnserved(snapshot string) func(catalog.Pin) bool {
 }
 
 func (d *Daemon) isConfigured(p catalog.Pin) bool {
-	return d.inForce.Load().has(p.Repository, p.Suite)
+	return d.inForce.Load().Has(p.Repository, p.Suite)
 }
 
 // keepSchedule makes the snapshot that is due, if it was not made yet, and

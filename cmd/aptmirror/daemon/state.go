@@ -10,6 +10,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/status"
 )
@@ -61,7 +62,7 @@ func (d *Daemon) addSuites(ctx context.Context, s *status.State) error {
 
 // mirrors tells of the mirrors of all archives.
 func (d *Daemon) mirrors() (all []status.Mirror) {
-	for _, a := range d.inForce.Load().archives {
+	for _, a := range d.inForce.Load().Archives {
 		for _, m := range d.upstream.Mirrors(a.Archive) {
 			all = append(all, status.Mirror{Archive: a.Name, URI: m.URI, AsideUntil: m.LastUntil, Why: m.Why})
 		}
@@ -187,10 +188,10 @@ func accessEnds(a *admin.Access) (ends []status.Expiry) {
 }
 
 // siteKeys tells when the keys end that sign what the site makes.
-func siteKeys(m *inForce) (ends []status.Expiry) {
+func siteKeys(m *inforce.Parts) (ends []status.Expiry) {
 	seen := map[string]bool{}
-	for _, r := range m.config.Repositories {
-		for _, k := range m.keys[r.Name] {
+	for _, r := range m.Config.Repositories {
+		for _, k := range m.Keys[r.Name] {
 			if end := k.Expires(); !end.IsZero() && !seen[k.Fingerprint()] {
 				seen[k.Fingerprint()] = true
 				ends = append(ends, status.Expiry{Kind: status.SiteKey, Name: k.UserID(), End: end})
@@ -203,7 +204,7 @@ func siteKeys(m *inForce) (ends []status.Expiry) {
 // archiveKeys tells, for each archive, when the last of the keys ends that
 // signed what is served: keyrings have many that no longer sign anything.
 func (d *Daemon) archiveKeys(suites []admin.SuiteStatus) (ends []status.Expiry) {
-	for _, a := range d.inForce.Load().archives {
+	for _, a := range d.inForce.Load().Archives {
 		soonest := time.Time{}
 		for _, s := range suites {
 			if end := lastKey(a, s.Signers); s.Archive == a.Name && !end.IsZero() && (soonest.IsZero() || end.Before(soonest)) {
@@ -218,7 +219,7 @@ func (d *Daemon) archiveKeys(suites []admin.SuiteStatus) (ends []status.Expiry) 
 }
 
 // lastKey gives the end of the key that ends last; zero where one never does.
-func lastKey(a *archive, signers []admin.Signer) (last time.Time) {
+func lastKey(a *inforce.Archive, signers []admin.Signer) (last time.Time) {
 	for _, k := range a.Keyring.Primaries() {
 		if !slices.ContainsFunc(signers, func(s admin.Signer) bool { return s.Fingerprint == k.Fingerprint }) {
 			continue

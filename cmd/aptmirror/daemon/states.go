@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy"
 )
 
@@ -151,14 +152,14 @@ func (d *Daemon) serveSnapshots(states map[string][]string) {
 // statesOf gives what is published of snapshots and moments of what f has, the
 // suites by the name of the repository that serves them. A moment of which not
 // all is published is made ready when somebody asks for it.
-func (d *Daemon) statesOf(ctx context.Context, f *inForce) (map[string][]string, error) {
+func (d *Daemon) statesOf(ctx context.Context, f *inforce.Parts) (map[string][]string, error) {
 	publications, err := d.cache.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
 		return nil, err
 	}
 	states := map[string][]string{}
 	for _, p := range publications {
-		if of, _, ok := catalog.CutSnapshotRepository(p.Repository); ok && f.has(of, p.Suite) {
+		if of, _, ok := catalog.CutSnapshotRepository(p.Repository); ok && f.Has(of, p.Suite) {
 			states[p.Repository] = append(states[p.Repository], p.Suite)
 		}
 	}

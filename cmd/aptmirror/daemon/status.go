@@ -48,7 +48,7 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 
 // failingMirrors tells of the mirrors of all archives that failed lately.
 func (d *Daemon) failingMirrors() (all []admin.Mirror) {
-	for _, a := range d.inForce.Load().archives {
+	for _, a := range d.inForce.Load().Archives {
 		for _, m := range d.upstream.Mirrors(a.Archive) {
 			if !m.LastUntil.IsZero() {
 				all = append(all, admin.Mirror{Archive: a.Name, URI: m.URI, LastUntil: m.LastUntil, Why: m.Why})

@@ -10,6 +10,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -42,10 +43,10 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	return result, err
 }
 
-func suitesOf(archives []*archive) (suites []suiteKey) {
+func suitesOf(archives []*inforce.Archive) (suites []inforce.SuiteKey) {
 	for _, a := range archives {
 		for _, suite := range a.Suites {
-			suites = append(suites, suiteKey{a.Name, suite})
+			suites = append(suites, inforce.SuiteKey{Archive: a.Name, Suite: suite})
 		}
 	}
 	return suites
@@ -53,8 +54,8 @@ func suitesOf(archives []*archive) (suites []suiteKey) {
 
 // forEach works on every suite and gives the outcomes in their order; each is
 // told as soon as it is there.
-func (d *Daemon) forEach(ctx context.Context, suites []suiteKey,
-	do func(context.Context, suiteKey, func(admin.Event)) admin.SuiteResult,
+func (d *Daemon) forEach(ctx context.Context, suites []inforce.SuiteKey,
+	do func(context.Context, inforce.SuiteKey, func(admin.Event)) admin.SuiteResult,
 	eventOf func(admin.SuiteResult) admin.Event, news func(admin.Event),
 ) []admin.SuiteResult {
 	results := make([]admin.SuiteResult, len(suites))
@@ -83,39 +84,39 @@ func (d *Daemon) forEach(ctx context.Context, suites []suiteKey,
 
 // refreshSuite brings one suite up to date and publishes it, from the start
 // where its archive is changed meanwhile.
-func (d *Daemon) refreshSuite(ctx context.Context, k suiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
-	d.during(ctx, k, &result, func(ctx context.Context, a *archive) { result = d.refreshOnce(ctx, a, k.suite) })
+func (d *Daemon) refreshSuite(ctx context.Context, k inforce.SuiteKey, _ func(admin.Event)) (result admin.SuiteResult) {
+	d.during(ctx, k, &result, func(ctx context.Context, a *inforce.Archive) { result = d.refreshOnce(ctx, a, k.Suite) })
 	return result
 }
 
 // during works on a suite as long as its archive is in force as it is, and again
 // once a changed one is. Where there is none any more, the result says so.
-func (d *Daemon) during(ctx context.Context, k suiteKey, result *admin.SuiteResult, do func(context.Context, *archive)) {
+func (d *Daemon) during(ctx context.Context, k inforce.SuiteKey, result *admin.SuiteResult, do func(context.Context, *inforce.Archive)) {
 	for {
-		a, err := d.inForce.Load().archiveOf(k)
+		a, err := d.inForce.Load().ArchiveOf(k)
 		if err != nil {
-			*result = admin.SuiteResult{Archive: k.archive, Suite: k.suite, Error: err.Error()}
+			*result = admin.SuiteResult{Archive: k.Archive, Suite: k.Suite, Error: err.Error()}
 			return
 		}
-		within, leave, err := a.enter(ctx)
+		within, leave, err := a.Enter(ctx)
 		switch {
 		case err == nil:
 			do(within, a)
 			err = context.Cause(within)
 			leave()
-		case !errors.Is(err, errReplaced): // the daemon ends
-			*result = admin.SuiteResult{Archive: k.archive, Suite: k.suite, Error: err.Error()}
+		case !errors.Is(err, inforce.ErrReplaced): // the daemon ends
+			*result = admin.SuiteResult{Archive: k.Archive, Suite: k.Suite, Error: err.Error()}
 			return
 		}
-		if !errors.Is(err, errReplaced) {
+		if !errors.Is(err, inforce.ErrReplaced) {
 			return
 		}
 	}
 }
 
-func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string) admin.SuiteResult {
+func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite string) admin.SuiteResult {
 	result := admin.SuiteResult{Archive: a.Name, Suite: suite}
-	free, err := d.takeSuite(ctx, suiteKey{a.Name, suite})
+	free, err := d.takeSuite(ctx, inforce.SuiteKey{Archive: a.Name, Suite: suite})
 	if err != nil {
 		result.Error = err.Error()
 		return result
@@ -145,8 +146,8 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *archive, suite string) admi
 }
 
 // takeSuite waits until nothing else works on a suite; free ends the turn.
-func (d *Daemon) takeSuite(ctx context.Context, k suiteKey) (free func(), err error) {
-	return d.suites.Take(ctx, k.archive+" "+k.suite)
+func (d *Daemon) takeSuite(ctx context.Context, k inforce.SuiteKey) (free func(), err error) {
+	return d.suites.Take(ctx, k.Archive+" "+k.Suite)
 }
 
 // failed notes an error and what to do about it.

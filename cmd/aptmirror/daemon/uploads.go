@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aptmirror/cache/blob"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy"
 	"aptmirror/resign/pool"
 )
@@ -42,7 +43,7 @@ func newUploads(d *Daemon) *uploads {
 // Upload adds a package that comes alone at once, and the files of a set when
 // its .changes comes.
 func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
-	p := u.daemon.inForce.Load().pool(f.Pool)
+	p := u.daemon.inForce.Load().Pool(f.Pool)
 	if p == nil {
 		return &proxy.UploadError{Status: http.StatusNotFound, Text: "there is no pool " + f.Pool}
 	}
@@ -107,7 +108,7 @@ func (u *uploads) drop(files []*spooled, name string) []*spooled {
 // complete adds the files that a .changes lists, and gives them up where they are
 // refused. Where one has not come, the others go on waiting for it and for the
 // .changes to come again.
-func (u *uploads) complete(ctx context.Context, key setKey, p *sitePool, changes *spooled) error {
+func (u *uploads) complete(ctx context.Context, key setKey, p *inforce.Pool, changes *spooled) error {
 	defer changes.Close()
 	listed, err := pool.Listed(pool.File{Name: changes.name, Size: changes.size, Body: changes})
 	if err != nil {
@@ -146,11 +147,11 @@ func (u *uploads) forgetEmpty(key setKey) {
 }
 
 // giveUpOthers gives up the sets for pools that f no longer has.
-func (u *uploads) giveUpOthers(f *inForce) {
+func (u *uploads) giveUpOthers(f *inforce.Parts) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for key, files := range u.waiting {
-		if f.pool(key.pool) == nil {
+		if f.Pool(key.pool) == nil {
 			giveUp(files)
 			u.waiting[key] = nil
 			u.forgetEmpty(key)

@@ -190,7 +190,7 @@ func TestWhatAPackageClaimsIsGuarded(t *testing.T) {
 		{newDeb(t, "lab-maybe", "1", "Essential: 1"), "neither yes nor no"},
 		{newDeb(t, "init-lab", "1", "Essential: Yes"), ""},
 	} {
-		_, err := d.inForce.Load().pool("lab").Pool.Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
+		_, err := d.inForce.Load().Pool("lab").Pool.Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.file.name, err, c.want)
 		}
@@ -339,7 +339,7 @@ func TestUploadsAreExaminedInTurn(t *testing.T) {
 
 func TestPoolsOfADaemonTakeTurns(t *testing.T) {
 	d := poolSite(t, nil)
-	for name, p := range d.inForce.Load().pools {
+	for name, p := range d.inForce.Load().Pools {
 		if p.Adding != &d.adding {
 			t.Errorf("pool %v adds when it likes", name)
 		}

@@ -3,6 +3,8 @@ package daemon
 import (
 	"fmt"
 	"time"
+
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 )
 
 // quietFor is how long nothing may be heard of a suite before whoever watches
@@ -39,9 +41,9 @@ func whileQuiet(say func(since time.Duration)) (heard, stop func()) {
 }
 
 // stillAtIt names the mirrors that keep a suite waiting, where it is they.
-func (d *Daemon) stillAtIt(k suiteKey, since time.Duration) string {
-	text := fmt.Sprintf("%s %s: still at it after %s", k.archive, k.suite, since)
-	a := d.upstream.Archive(k.archive)
+func (d *Daemon) stillAtIt(k inforce.SuiteKey, since time.Duration) string {
+	text := fmt.Sprintf("%s %s: still at it after %s", k.Archive, k.Suite, since)
+	a := d.upstream.Archive(k.Archive)
 	if a == nil {
 		return text
 	}

@@ -10,6 +10,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -23,13 +24,13 @@ const maxCandidates = 500
 // inputs offer now, decided by the policy in force as a build decides it.
 func (d *Daemon) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult, error) {
 	m := d.inForce.Load()
-	repository, err := repositoryNamed(m.config, r.Repository)
+	repository, err := repositoryNamed(m.Config, r.Repository)
 	if err != nil {
 		return nil, err
 	}
 	out := &admin.WhyResult{Repository: r.Repository, Package: r.Package, Suites: []admin.WhySuite{}}
 	found, failed := 0, 0
-	for _, suite := range m.config.SuitesOf(repository) {
+	for _, suite := range m.Config.SuitesOf(repository) {
 		w := d.whySuite(ctx, m, repository, suite, r.Package)
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
@@ -68,7 +69,7 @@ func repositoryNamed(c *config.Config, name string) (config.Repository, error) {
 	return config.Repository{}, &admin.Error{Text: fmt.Sprintf("there is no repository %q; there are %s", name, strings.Join(names, ", ")), Exit: admin.ExitUsage}
 }
 
-func (d *Daemon) whySuite(ctx context.Context, m *inForce, r config.Repository, suite, name string) admin.WhySuite {
+func (d *Daemon) whySuite(ctx context.Context, m *inforce.Parts, r config.Repository, suite, name string) admin.WhySuite {
 	out := admin.WhySuite{Suite: suite, Candidates: []admin.Candidate{}}
 	recipe, err := d.recipeInForce(ctx, m, r, suite)
 	if err == nil {
@@ -94,15 +95,15 @@ func newestFirst(a, b admin.Candidate) int {
 
 // recipeInForce says what a suite is made from now. One that is served as
 // upstream signed it, and a ring, have what they have without any policy.
-func (d *Daemon) recipeInForce(ctx context.Context, m *inForce, r config.Repository, suite string) (resign.Recipe, error) {
-	_, s, built := m.suite(r.Name, suite)
+func (d *Daemon) recipeInForce(ctx context.Context, m *inforce.Parts, r config.Repository, suite string) (resign.Recipe, error) {
+	_, s, built := m.Suite(r.Name, suite)
 	if !built || s.Ring() {
 		return d.recipeOfPublished(r.Name, suite)
 	}
-	if err := m.faults[s.Policy]; err != nil {
+	if err := m.Faults[s.Policy]; err != nil {
 		return resign.Recipe{}, err
 	}
-	return d.recipeOf(ctx, m.config, m.policies, r.Name, s)
+	return d.recipeOf(ctx, m.Config, m.Policies, r.Name, s)
 }
 
 // recipeOfPublished selects all that clients see of a suite.

@@ -9,6 +9,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
@@ -38,7 +39,7 @@ func (d *Doctor) aboutArchive(ctx context.Context, f *findings, up *upstream.Ups
 		f.note(a.Name, "is not asked: it has no keyring")
 		return
 	}
-	archive, err := daemon.ArchiveOf(a, keys)
+	archive, err := inforce.ArchiveOf(a, keys)
 	if err != nil {
 		f.bad(a.Name, err.Error(), "")
 		return

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 )
 
 const (
@@ -54,7 +54,7 @@ func (d *Doctor) clock(ctx context.Context) []Finding {
 
 // offset is what has to be added to this machine's time to come to a mirror's.
 func (d *Doctor) offset(ctx context.Context, a config.Archive) (time.Duration, error) {
-	route, err := daemon.RouteOf(a)
+	route, err := inforce.RouteOf(a)
 	if err != nil {
 		return 0, err
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/pgp"
@@ -51,7 +51,7 @@ func (d *Doctor) policies(context.Context) []Finding {
 	if len(d.Config.Policies) == 0 {
 		return nil
 	}
-	_, err := daemon.Policies(d.Config)
+	_, err := inforce.Policies(d.Config)
 	if err == nil {
 		f.ok("", fmt.Sprintf("the rules of %d policies can be read", len(d.Config.Policies)))
 		return f.list

@@ -1,4 +1,4 @@
-package daemon
+package inforce
 
 import (
 	"context"
@@ -10,18 +10,18 @@ import (
 func TestWorkEndsWithItsTenure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newTenure(t.Context())
-		ctx, leave, err := u.enter(t.Context())
+		ctx, leave, err := u.Enter(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		loop, over := u.until(t.Context())
+		loop, over := u.Until(t.Context())
 		defer over()
-		done := u.retire()
+		done := u.Retire()
 		synctest.Wait()
-		if !errors.Is(context.Cause(ctx), errReplaced) || !errors.Is(context.Cause(loop), errReplaced) {
+		if !errors.Is(context.Cause(ctx), ErrReplaced) || !errors.Is(context.Cause(loop), ErrReplaced) {
 			t.Errorf("the causes are %v and %v", context.Cause(ctx), context.Cause(loop))
 		}
-		if _, _, err := u.enter(t.Context()); !errors.Is(err, errReplaced) {
+		if _, _, err := u.Enter(t.Context()); !errors.Is(err, ErrReplaced) {
 			t.Errorf("work begins afterwards: %v", err)
 		}
 		select {
@@ -36,10 +36,11 @@ func TestWorkEndsWithItsTenure(t *testing.T) {
 
 // Who asked learns that it was they who left, or that the daemon ends.
 func TestWorkEndsForItsOwnReasons(t *testing.T) {
+	errClosing := errors.New("the daemon ends")
 	life, stop := context.WithCancelCause(t.Context())
 	u := newTenure(life)
 	asked, cancel := context.WithCancel(t.Context())
-	ctx, leave, err := u.enter(asked)
+	ctx, leave, err := u.Enter(asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestWorkEndsForItsOwnReasons(t *testing.T) {
 	}
 	leave()
 	stop(errClosing)
-	if _, _, err := u.enter(t.Context()); !errors.Is(err, errClosing) {
+	if _, _, err := u.Enter(t.Context()); !errors.Is(err, errClosing) {
 		t.Errorf("the daemon ends: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package inforce
 
 import (
 	"crypto/tls"
@@ -11,6 +11,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/pki"
 	"aptmirror/upstream"
+	"aptmirror/upstream/pgp"
 )
 
 // RouteOf reads the files that say how an archive is reached.
@@ -69,4 +70,21 @@ func tlsOf(a config.Archive) (*tls.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// ArchiveOf turns what the configuration says of an archive into what upstream
+// works with. It reads the files that say how the archive is reached.
+func ArchiveOf(a config.Archive, keys *pgp.Keyring) (*upstream.Archive, error) {
+	route, err := RouteOf(a)
+	if err != nil {
+		return nil, err
+	}
+	u := &upstream.Archive{
+		Name: a.Name, Suites: a.Suites, Components: a.Components, Architectures: a.Architectures, Installer: a.Installer,
+		Keyring: keys, MaxAge: a.MaxAge, Route: route,
+	}
+	for _, uri := range a.URIs {
+		u.URIs = append(u.URIs, uri+"/")
+	}
+	return u, nil
 }

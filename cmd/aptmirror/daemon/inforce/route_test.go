@@ -1,4 +1,4 @@
-package daemon
+package inforce
 
 import (
 	"net/http"
