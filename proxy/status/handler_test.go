@@ -100,7 +100,7 @@ func TestPageSaysWhatToDo(t *testing.T) {
 	for _, want := range []string{
 		"aptmirror archive accept ubuntu noble", "aptmirror sync vendor", "aptmirror reload", "put it into signed_by", "nothing verified yet",
 		"Clients do not get what they need from 2 of 8 suites", "newer to come", "20\u202f411 of 61\u202f234 files", "your certificate expired on 2026-03-01",
-		"dns:host00.branch.example.org", "holds 12 back", "Nothing meets 6 relations", "i Depends: j and 1 more", "The newest 6 of 20", "<title>! aptmirror",
+		"dns:host00.branch.example.org", "holds 12 back", "Nothing meets 6 relations", "i Depends: j and 1 more", "The newest 6 of 20", "by porter<", "by uid 1000<", "<title>! aptmirror",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

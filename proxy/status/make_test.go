@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os/user"
 	"sync"
 	"testing"
 	"time"
@@ -64,12 +65,19 @@ func (n notes) SaveNote(name string, value any) error {
 // board makes a board that shows s at noon.
 func board(t testing.TB, s *State) *Board {
 	t.Helper()
-	return New(Config{
+	b := New(Config{
 		State:    func(context.Context) (*State, error) { return s, nil },
 		Archives: []Archive{{"debian", []string{"bookworm", "bookworm-security"}}},
 		Reasons:  []string{"bad-signature", "rollback"}, Kinds: []string{"sync", "gc", "verify"},
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
 	})
+	b.users.lookUp = func(uid string) (*user.User, error) {
+		if uid != "0" {
+			return nil, user.UnknownUserError(uid)
+		}
+		return &user.User{Username: "porter"}, nil
+	}
+	return b
 }
 
 func get(t testing.TB, h http.Handler, target string) *httptest.ResponseRecorder {

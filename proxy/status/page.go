@@ -62,6 +62,7 @@ type view struct {
 	Today        int // clients that were here within a day
 	Turned       []turned
 	now          time.Time
+	users        *users
 }
 
 type repository struct {
@@ -79,7 +80,7 @@ func (b *Board) view(s *State) *view {
 	now := b.Now().UTC()
 	fine, coarse := b.traffic.rows(now)
 	v := &view{
-		State: s, Style: template.CSS(style), Now: now, now: now,
+		State: s, Style: template.CSS(style), Now: now, now: now, users: b.users,
 		Concerns: concerns(s, now), Repositories: rows(s.Suites, now),
 		Day: fine.total(), Month: coarse.total(), Turned: b.clients.turnedAway(),
 		DayChart: chart(fine, "The last 24 hours", "15:04", 16), MonthChart: chart(coarse, "The last 30 days", "2 Jan", 20),
@@ -164,6 +165,9 @@ func suitesOf(n, all int) string {
 	}
 	return fmt.Sprintf("%d of %d suites", n, all)
 }
+
+// Who names who asked for something.
+func (v *view) Who(by string) string { return v.users.name(by, v.now) }
 
 // When writes a time as people say it, with the exact one to point at.
 func (v *view) When(t time.Time) template.HTML {

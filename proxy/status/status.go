@@ -24,6 +24,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os/user"
 	"sync"
 	"time"
 )
@@ -64,6 +65,7 @@ type Board struct {
 	metrics *metrics
 	traffic *traffic
 	clients *clients
+	users   *users
 	saving  sync.Mutex        // guards saved, and is held while notes are written
 	saved   map[string][]byte // what was written last, by name
 }
@@ -73,7 +75,7 @@ func New(c Config) *Board {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	b := &Board{Config: c, traffic: newTraffic(), clients: newClients(), saved: map[string][]byte{}}
+	b := &Board{Config: c, traffic: newTraffic(), clients: newClients(), users: &users{lookUp: user.LookupId}, saved: map[string][]byte{}}
 	b.metrics = newMetrics(b)
 	b.remember()
 	return b
