@@ -63,16 +63,6 @@ func (u *Upstream) Download(ctx context.Context, g catalog.Generation, languages
 	return d.all(ctx, missing)
 }
 
-// Count tells how far Download would begin, without fetching anything.
-func (u *Upstream) Count(ctx context.Context, g catalog.Generation, languages []string) (Downloaded, error) {
-	t, err := u.Catalog.Table(ctx, g)
-	if err != nil {
-		return Downloaded{}, err
-	}
-	count, _, err := u.lookFor(wantedAhead(t, languages), g)
-	return count, err
-}
-
 // lookFor tells what of these files is in the store, and what is not.
 func (u *Upstream) lookFor(wanted func(func(catalog.Entry) bool), g catalog.Generation) (count Downloaded, missing []catalog.File, err error) {
 	seen := map[blob.Digest]bool{}

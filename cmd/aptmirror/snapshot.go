@@ -108,7 +108,7 @@ func printSnapshot(w io.Writer, s admin.SnapshotDetails) {
 	for _, p := range s.Pins {
 		fmt.Fprintf(w, "  pins         %s %s, published %s\n", p.Repository, p.Suite, when(p.Published))
 	}
-	fmt.Fprintf(w, "  in the store %d of %d files, %s of %s%s\n", s.Present, s.Wanted, size(s.PresentBytes), size(s.WantedBytes), completeness(s))
+	fmt.Fprintf(w, "  in the store %d of %d packages, %s of %s%s\n", s.Present, s.Wanted, size(s.PresentBytes), size(s.WantedBytes), completeness(s))
 	for _, a := range s.Addresses {
 		fmt.Fprintf(w, "  address      %s\n", a)
 	}

@@ -86,7 +86,7 @@ type SuiteName struct {
 // SnapshotDetails is one snapshot with what is in the store of it.
 type SnapshotDetails struct {
 	Snapshot
-	// Wanted and Present count the files that are pinned, each content once, and
+	// Wanted and Present count the packages and installer images that are pinned, and
 	// those of them that are in the store.
 	Wanted       int   `json:"wanted"`
 	Present      int   `json:"present"`

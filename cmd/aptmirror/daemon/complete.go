@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
@@ -43,7 +44,7 @@ func (d *Daemon) complete(ctx context.Context, s catalog.Snapshot, tell func(adm
 		}
 	}
 	count, err := d.countPinned(ctx, s)
-	summary = fmt.Sprintf("%d of %d files, %s of %s", count.Present, count.Wanted, admin.Size(count.PresentBytes), admin.Size(count.WantedBytes))
+	summary = fmt.Sprintf("%d of %d packages, %s of %s", count.Present.Files, count.Wanted.Files, admin.Size(count.Present.Bytes), admin.Size(count.Wanted.Bytes))
 	if err = errors.Join(append(failures, err)...); err != nil {
 		return summary, &admin.Error{Text: fmt.Sprintf("snapshot %s is not complete, %s are there; aptmirror snapshot complete %s goes on: %v", s.Name, summary, s.Name, err), Exit: admin.ExitPartly}
 	}
@@ -51,24 +52,39 @@ func (d *Daemon) complete(ctx context.Context, s catalog.Snapshot, tell func(adm
 	return summary, d.cache.Catalog.SaveSnapshot(s)
 }
 
-// countPinned tells how much of what a snapshot pins is there. Suites that
-// share a file count it each.
-func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum upstream.Downloaded, err error) {
+// countPinned tells how much of what a snapshot pins is there, as an export
+// does: what several repositories serve counts once, and so does a file within a
+// suite.
+func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum bundle.Counted, err error) {
+	seen := map[catalog.Ref]bool{}
 	for _, p := range s.Pins {
-		g, err := d.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
-		if err != nil {
+		if seen[p.Ref] {
+			continue
+		}
+		seen[p.Ref] = true
+		if err := d.tally(ctx, p.Ref, &sum); err != nil {
 			return sum, err
 		}
-		count, err := d.upstream.Count(ctx, g, d.languagesOf(g))
-		if err != nil {
-			return sum, err
-		}
-		sum.Wanted += count.Wanted
-		sum.Present += count.Present
-		sum.WantedBytes += count.WantedBytes
-		sum.PresentBytes += count.PresentBytes
 	}
 	return sum, nil
+}
+
+// tally adds what a generation names.
+func (d *Daemon) tally(ctx context.Context, r catalog.Ref, sum *bundle.Counted) error {
+	g, err := d.cache.Catalog.Generation(r.Archive, r.Suite, r.Number)
+	if err != nil {
+		return err
+	}
+	table, err := d.cache.Catalog.Table(ctx, g)
+	if err != nil {
+		return err
+	}
+	count, err := bundle.Tally(ctx, d.cache.Blobs, table)
+	sum.Wanted.Files += count.Wanted.Files
+	sum.Wanted.Bytes += count.Wanted.Bytes
+	sum.Present.Files += count.Present.Files
+	sum.Present.Bytes += count.Present.Bytes
+	return err
 }
 
 // languagesOf are those of the translations that a mirrored generation is

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
@@ -59,8 +60,8 @@ func (d *Daemon) tellIncomplete(ctx context.Context, s catalog.Snapshot, news fu
 		return nil
 	}
 	count, err := d.countPinned(ctx, s)
-	if missing := count.Wanted - count.Present; err == nil && missing > 0 {
-		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d files of snapshot %s are not in the store, and come as long as upstream has them: aptmirror snapshot complete %s fetches and keeps them", missing, count.Wanted, s.Name, s.Name)})
+	if missing := count.Missing(); err == nil && missing > 0 {
+		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of snapshot %s are not in the store, and come as long as upstream has them: aptmirror snapshot complete %s fetches and keeps them", missing, count.Wanted.Files, s.Name, s.Name)})
 	}
 	return err
 }
@@ -98,20 +99,14 @@ func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.Rollback
 // tellMissing is tellIncomplete for what a ring goes back to, which may be part
 // of no snapshot any more.
 func (d *Daemon) tellMissing(ctx context.Context, moves []ringMove, news func(admin.Event)) error {
-	missing, wanted := 0, 0
+	var count bundle.Counted
 	for _, m := range moves {
-		g, err := d.cache.Catalog.Generation(m.next.Archive, m.next.Suite, m.next.Number)
-		if err != nil {
+		if err := d.tally(ctx, m.next, &count); err != nil {
 			return fmt.Errorf("suite %s: looking what it served before: %w", m.suite, err)
 		}
-		count, err := d.upstream.Count(ctx, g, d.languagesOf(g))
-		if err != nil {
-			return err
-		}
-		missing, wanted = missing+count.Wanted-count.Present, wanted+count.Wanted
 	}
-	if missing > 0 {
-		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d files of what was served before are not in the store, and come as long as upstream has them: a complete snapshot of it fetches and keeps them", missing, wanted)})
+	if missing := count.Missing(); missing > 0 {
+		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of what was served before are not in the store, and come as long as upstream has them: a complete snapshot of it fetches and keeps them", missing, count.Wanted.Files)})
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func TestARollbackTellsWhatIsMissing(t *testing.T) {
 	s.publishTo("two", "production")
 	told := ""
 	r, err := s.Rollback(t.Context(), admin.Caller{}, admin.RollbackRequest{Repository: "production", DryRun: true}, func(e admin.Event) { told += e.Text })
-	if err != nil || len(r.Suites) != 1 || !strings.Contains(told, "1 of 1 files of what was served before are not in the store") {
+	if err != nil || len(r.Suites) != 1 || !strings.Contains(told, "1 of 1 packages of what was served before are not in the store") {
 		t.Errorf("%q, %+v, %v", told, r, err)
 	}
 }

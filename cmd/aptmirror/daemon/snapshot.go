@@ -60,7 +60,7 @@ func (d *Daemon) Snapshot(ctx context.Context, r admin.SnapshotName) (*admin.Sna
 		out.Addresses = append(out.Addresses, d.config().Serve.PublicURL+"/"+catalog.SnapshotRepository(repository, s.Name)+"/")
 	}
 	count, err := d.countPinned(ctx, s)
-	out.Wanted, out.Present, out.WantedBytes, out.PresentBytes = count.Wanted, count.Present, count.WantedBytes, count.PresentBytes
+	out.Wanted, out.Present, out.WantedBytes, out.PresentBytes = count.Wanted.Files, count.Present.Files, count.Wanted.Bytes, count.Present.Bytes
 	return out, err
 }
 
