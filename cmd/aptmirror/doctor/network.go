@@ -61,15 +61,19 @@ func (d *Doctor) ports(ctx context.Context, status *admin.Status) []Finding {
 		return nil
 	}
 	if status != nil {
-		d.ownPorts(f, status.Listen)
+		d.ownPorts(ctx, f, status.Listen)
 		return f.list
 	}
 	if d.DaemonError != nil {
 		f.note("", "whose the ports are is not known: the daemon cannot be asked")
 		return f.list
 	}
-	for _, address := range d.Config.Serve.Listen {
-		freePort(ctx, f, address, "serve.listen")
+	if d.socketListens(ctx) {
+		f.ok(socketUnit, "listens for the service, so that serve.listen does not count")
+	} else {
+		for _, address := range d.Config.Serve.Listen {
+			freePort(ctx, f, address, "serve.listen")
+		}
 	}
 	if d.Config.Status.Listen != "" {
 		freePort(ctx, f, d.Config.Status.Listen, "status.listen")
@@ -77,9 +81,13 @@ func (d *Doctor) ports(ctx context.Context, status *admin.Status) []Finding {
 	return f.list
 }
 
-// ownPorts compares with what the daemon says; sockets that systemd passes on
-// may be others than serve.listen, which is meant then.
-func (d *Doctor) ownPorts(f *findings, listen []string) {
+// ownPorts compares with what the daemon says. Where systemd passes sockets on,
+// they are meant to be others than serve.listen.
+func (d *Doctor) ownPorts(ctx context.Context, f *findings, listen []string) {
+	if d.socketListens(ctx) {
+		f.ok(strings.Join(listen, ", "), "the daemon has it from "+socketUnit+", so that serve.listen does not count")
+		return
+	}
 	for _, address := range d.Config.Serve.Listen {
 		_, port, _ := net.SplitHostPort(address)
 		mine := func(a string) bool { _, p, _ := net.SplitHostPort(a); return p == port }
@@ -88,7 +96,7 @@ func (d *Doctor) ownPorts(f *findings, listen []string) {
 			continue
 		}
 		f.warn(address, "the daemon listens on "+strings.Join(listen, ", ")+" instead",
-			"systemctl restart aptmirror; where aptmirror.socket passes sockets on, its addresses count")
+			"systemctl restart aptmirror")
 	}
 }
 

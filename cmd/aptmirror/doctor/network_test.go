@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -82,6 +83,19 @@ func TestNamesAndPorts(t *testing.T) {
 	expect(t, "taken", d.ports(t.Context(), nil), Fault, "another program has it", "ss -ltnp 'sport = :"+port+"'")
 	expect(t, "ours", d.ports(t.Context(), &admin.Status{Listen: []string{"[::]:" + port}}), OK, "the daemon listens", "")
 	expect(t, "moved", d.ports(t.Context(), &admin.Status{Listen: []string{"[::]:1"}}), Warning, "the daemon listens on [::]:1 instead", "systemctl restart aptmirror")
+	d.Systemctl = func(_ context.Context, arguments ...string) (string, error) {
+		if arguments[1] != "aptmirror.socket" {
+			t.Errorf("systemd is asked about %q", arguments)
+		}
+		return "ActiveState=active\n", nil
+	}
+	got := d.ports(t.Context(), &admin.Status{Listen: []string{"[::]:443"}})
+	expect(t, "of systemd", got, OK, "serve.listen does not count", "")
+	if len(got) != 1 || got[0].Subject != "[::]:443" {
+		t.Errorf("of systemd: %+v", got)
+	}
+	expect(t, "of systemd, at rest", d.ports(t.Context(), nil), OK, "listens for the service", "")
+	d.Systemctl = nil
 	d.Config.Serve.Listen = []string{"127.0.0.1:0"}
 	expect(t, "free", d.ports(t.Context(), nil), OK, "is free", "")
 	d.Config.Serve.Listen = []string{"192.0.2.1:8443"}

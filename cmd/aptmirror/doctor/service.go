@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// unit is the service of the Debian package.
-const unit = "aptmirror.service"
+// Units of the Debian package.
+const (
+	unit       = "aptmirror.service"
+	socketUnit = "aptmirror.socket"
+)
 
 // service asks systemd about the unit.
 func (d *Doctor) service(ctx context.Context) []Finding {
@@ -25,6 +28,17 @@ func (d *Doctor) service(ctx context.Context) []Finding {
 	}
 	d.aboutUnit(f, properties(text))
 	return f.list
+}
+
+// socketListens asks systemd whether it listens for the service.
+func (d *Doctor) socketListens(ctx context.Context) bool {
+	if d.Systemctl == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	text, err := d.Systemctl(ctx, "show", socketUnit, "--property=ActiveState")
+	return err == nil && properties(text)["ActiveState"] == "active"
 }
 
 // properties reads lines of NAME=VALUE.
