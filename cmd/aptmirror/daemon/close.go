@@ -41,7 +41,7 @@ func (d *Daemon) closeAll() error {
 		return &StopError{fmt.Sprintf("%s was removed or replaced while the store in it was open: put it back or restore a backup, else the next start makes a new store", d.began.State)}
 	}
 	d.jobs.Wait()
-	d.uploads.close()
+	d.intake.Close()
 	d.upstream.Close()
 	return d.cache.Close()
 }

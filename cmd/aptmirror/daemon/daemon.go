@@ -22,6 +22,7 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/intake"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
@@ -65,15 +66,8 @@ type Daemon struct {
 	// refreshed.
 	suites wait.Turns
 	// whole has one slot, for who reads the whole store or removes from it.
-	whole chan struct{}
-	// What comes for pools; not changed after Open.
-	spool   *spool
-	uploads *uploads
-	// examining has examinedAtOnce slots, for who looks into packages, after
-	// what they brought before.
-	examining chan struct{}
-	uploaders wait.Turns
-	adding    sync.Mutex // see pool.Config.Adding
+	whole  chan struct{}
+	intake *intake.Intake // not changed after Open
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	working working
@@ -109,7 +103,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	}
 	d := &Daemon{Options: o, began: c, whole: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
 	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
-	d.moving, d.examining = make(chan struct{}, 1), make(chan struct{}, examinedAtOnce)
+	d.moving = make(chan struct{}, 1)
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.asked = ctx.Done()
 	f, err := inforce.Read(d.life, c, nil)
@@ -120,7 +114,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		d.end(err)
 		return nil, err
 	}
-	d.openPools(f)
+	d.intake.Open(f)
 	d.inForce.Store(f)
 	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.Served()), d.serveStates(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -142,7 +136,10 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 	}
 	d.place = placeOf(d.began.State)
 	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
-	d.spool, d.uploads, d.states = newSpool(d.began.State, d.cache), newUploads(d), newStates(d)
+	d.intake = intake.New(intake.Config{
+		State: d.began.State, Cache: d.cache, InForce: d.inForce.Load, Changed: d.poolChanged, Life: d.life, Log: d.Log, Now: d.Now,
+	})
+	d.states = newStates(d)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: f.Upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,

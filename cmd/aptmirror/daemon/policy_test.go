@@ -47,7 +47,7 @@ func (s *builtSite) force(c *config.Config) *inforce.Parts {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.openPools(f)
+	s.intake.Open(f)
 	s.inForce.Store(f)
 	return f
 }

@@ -23,7 +23,7 @@ func (d *Daemon) config() *config.Config { return d.inForce.Load().Config }
 // under way any more of what went.
 func (d *Daemon) replace(f *inforce.Parts, admit func()) (settle func(), err error) {
 	before := d.inForce.Load()
-	d.openPools(f)
+	d.intake.Open(f)
 	was, err := d.statesOf(d.life, before)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (d *Daemon) replace(f *inforce.Parts, admit func()) (settle func(), err err
 		d.rests.end()
 	}
 	over := before.Retire(f)
-	d.uploads.giveUpOthers(f)
+	d.intake.GiveUpOthers(f)
 	d.begin()
 	return func() { d.await(over) }, nil
 }

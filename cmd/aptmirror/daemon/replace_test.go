@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -17,7 +16,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy/admin"
-	"aptmirror/resign/pool"
+	"aptmirror/resign/deb"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -103,8 +102,12 @@ func TestReloadTakesUpWhatComesAndGoes(t *testing.T) {
 	if _, open := s.get(browser); !open {
 		t.Error("the connection did not survive")
 	}
-	hello := newDeb(t, "hello", "9")
-	if err := os.WriteFile(filepath.Join(incoming, hello.name), hello.data, 0o644); err != nil {
+	hello := deb.Package{Control: []byte("Package: hello\nVersion: 9\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\n"), Time: time.Unix(1_700_000_000, 0)}
+	var data bytes.Buffer
+	if err := hello.Write(&data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(incoming, "hello.deb"), data.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.until("the drop folder is emptied", func() bool { return len(must(os.ReadDir(incoming))(t)) == 0 })
@@ -367,36 +370,6 @@ func TestReloadReadsKeyringsOfArchives(t *testing.T) {
 	s.reload()
 	if s.d.inForce.Load().Archive("debian") == before {
 		t.Error("the keyring was not read again")
-	}
-}
-
-// A package counts by the rules that are in force when it is added, not by those
-// when it came.
-func TestAPoolChangesWhileAPackageWaits(t *testing.T) {
-	s := serveWith(t, func(c *config.Config) { c.Pools = []config.Pool{{Name: "internal", Component: "main"}} })
-	f := newDeb(t, "hello", "9")
-	offered := []pool.File{{Name: f.name, Size: int64(len(f.data)), Body: bytes.NewReader(f.data)}}
-	for range examinedAtOnce {
-		s.d.examining <- struct{}{}
-	}
-	added := make(chan error, 1)
-	go func() {
-		_, err := s.d.addInForce(context.WithoutCancel(t.Context()), "internal", "me", (*pool.Pool).Add, offered)
-		added <- err
-	}()
-	s.configure(func(c *config.Config) { c.Pools[0].SignedBy = c.Archives[0].SignedBy })
-	s.reload()
-	for range examinedAtOnce {
-		<-s.d.examining
-	}
-	no := (*pool.Error)(nil)
-	if err := <-added; !errors.As(err, &no) || no.Reason != pool.Signature {
-		t.Errorf("it was added without a signature: %v", err)
-	}
-	s.configure(func(c *config.Config) { c.Pools = nil })
-	s.reload()
-	if _, err := s.d.addInForce(t.Context(), "internal", "me", (*pool.Pool).Add, offered); exit(err) != admin.ExitUsage {
-		t.Errorf("there is no pool any more: %v", err)
 	}
 }
 

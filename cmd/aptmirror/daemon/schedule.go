@@ -73,7 +73,7 @@ func (d *Daemon) refreshForever(ctx context.Context, a *inforce.Archive) {
 func (d *Daemon) emptyForever(ctx context.Context, p *inforce.Pool) {
 	ctx, over := p.Until(ctx)
 	defer over()
-	d.dropFolder(p).watch(ctx)
+	d.intake.Empty(ctx, p)
 }
 
 // pause gives the time until the next refresh; random is in [0, 1).

@@ -14,7 +14,7 @@ import (
 // ServePackages builds now what is made from a pool, also where it rests, and
 // says which suites have the files.
 func (d *Daemon) ServePackages(_ context.Context, by admin.Caller, r admin.ServePackagesRequest, news func(admin.Event)) (*admin.ServedPackages, error) {
-	if _, err := d.pool(r.Pool); err != nil {
+	if err := d.intake.Known(r.Pool); err != nil {
 		return nil, err
 	}
 	result := &admin.ServedPackages{Suites: []admin.SuiteResult{}}

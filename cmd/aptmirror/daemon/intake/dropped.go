@@ -1,4 +1,4 @@
-package daemon
+package intake
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // patience has ended; then it is rejected. Faults of ours are tried again with
 // every minute.
 func (f *dropFolder) try(ctx context.Context, root *os.Root, set []string) {
-	now, since, limit := f.daemon.Now(), f.since(set), patience
+	now, since, limit := f.intake.Now(), f.since(set), patience
 	if !slices.ContainsFunc(set, isPackage) {
 		limit = forgotten
 	}
@@ -64,7 +64,7 @@ func (f *dropFolder) add(ctx context.Context, root *os.Root, set []string) (read
 		}
 		files, read = append(files, s), append(read, info)
 	}
-	_, err = f.daemon.addSpooled(ctx, f.pool, "the folder "+f.dir, (*pool.Pool).Add, files)
+	_, err = f.intake.addSpooled(ctx, f.pool, "the folder "+f.dir, (*pool.Pool).Add, files)
 	return read, err
 }
 
@@ -81,7 +81,7 @@ func (f *dropFolder) read(ctx context.Context, root *os.Root, name string) (*spo
 	if seen := f.seen[name]; info.Size() != seen.size || !info.ModTime().Equal(seen.changed) {
 		return nil, nil, errChanged
 	}
-	s, err := f.daemon.spool.take(ctx, f.dir, name, info.Size(), file)
+	s, err := f.intake.spool.take(ctx, f.dir, name, info.Size(), file)
 	return s, info, err
 }
 

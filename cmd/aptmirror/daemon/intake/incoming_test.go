@@ -1,4 +1,4 @@
-package daemon
+package intake
 
 import (
 	"os"
@@ -7,31 +7,27 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/resign/pool"
 )
 
-// folder is a drop folder with a clock of its own.
+// folder is a drop folder of a site.
 type folder struct {
 	*dropFolder
-	t   *testing.T
-	now time.Time
+	site *site
+	t    *testing.T
 }
 
 func newFolder(t *testing.T, name string) *folder {
 	t.Helper()
-	f := &folder{t: t, now: time.Now()}
-	d := poolSite(t, func(c *config.Config) {
+	s := poolSite(t, func(c *config.Config) {
 		for i := range c.Pools {
 			c.Pools[i].Incoming = t.TempDir()
 		}
 	})
-	d.Now = func() time.Time { return f.now }
-	f.dropFolder = d.dropFolder(d.inForce.Load().Pool(name))
-	return f
+	return &folder{s.dropFolder(s.InForce().Pool(name)), s, t}
 }
 
 func (f *folder) put(u upload) {
@@ -45,7 +41,7 @@ func (f *folder) put(u upload) {
 func (f *folder) looks(times int) {
 	f.t.Helper()
 	for range times {
-		f.now = f.now.Add(lookInterval)
+		f.site.now = f.site.now.Add(lookInterval)
 		f.look(f.t.Context())
 	}
 }
@@ -80,7 +76,7 @@ func (f *folder) poolHas(want ...string) {
 	for i := range want {
 		want[i] += " by the folder " + f.dir
 	}
-	if got := f.daemon.poolHas(f.t, f.pool.Name); !slices.Equal(got, want) {
+	if got := f.site.poolHas(f.t, f.pool.Name); !slices.Equal(got, want) {
 		f.t.Errorf("the pool has %q, want %q", got, want)
 	}
 }
@@ -96,7 +92,7 @@ func TestPackagesOfAFolderAreTaken(t *testing.T) {
 	f.put(newDeb(t, "hello", "1"))
 	f.looks(2)
 	f.has() // the pool has it already
-	f.daemon.nothingHeld(t)
+	f.site.nothingHeld(t)
 }
 
 func TestFilesHalfWrittenAreLeftAlone(t *testing.T) {
@@ -190,7 +186,7 @@ func TestSetsAreRejectedWhole(t *testing.T) {
 	f.looks(int(patience/lookInterval) + 2)
 	f.has("rejected/one_1_all.deb", "rejected/one_1_all.deb.reason", "rejected/two_1_all.deb", "rejected/two_1_all.deb.reason", "rejected/x.changes", "rejected/x.changes.reason")
 	f.poolHas()
-	f.daemon.nothingHeld(t)
+	f.site.nothingHeld(t)
 }
 
 func TestFilesThatNobodyNamesWaitLonger(t *testing.T) {
@@ -198,7 +194,7 @@ func TestFilesThatNobodyNamesWaitLonger(t *testing.T) {
 	f.put(upload{"hello_1.orig.tar.xz", []byte("orig")})
 	f.looks(int(patience/lookInterval) + 5)
 	f.has("hello_1.orig.tar.xz")
-	f.now = f.now.Add(forgotten)
+	f.site.now = f.site.now.Add(forgotten)
 	f.looks(1)
 	f.has("rejected/hello_1.orig.tar.xz", "rejected/hello_1.orig.tar.xz.reason")
 }
@@ -219,7 +215,7 @@ func TestOtherThingsInAFolderStay(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(f.dir, "dir.deb"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f.now = f.now.Add(2 * forgotten)
+	f.site.now = f.site.now.Add(2 * forgotten)
 	f.looks(int(patience/lookInterval) + 2)
 	f.has(".hidden.deb", "link.deb", "pipe.deb")
 	f.poolHas()
@@ -274,7 +270,7 @@ func TestFilesThatAreReplacedStay(t *testing.T) {
 
 	f.put(upload{"other.deb", []byte("no package")})
 	f.looks(3)
-	f.now = f.now.Add(patience)
+	f.site.now = f.site.now.Add(patience)
 	replaced := f.dropFolder.seen["other.deb"]
 	root, err := os.OpenRoot(f.dir)
 	if err != nil {
@@ -285,7 +281,7 @@ func TestFilesThatAreReplacedStay(t *testing.T) {
 	if _, err := f.add(t.Context(), root, []string{"other.deb"}); err != errChanged {
 		t.Errorf("of %v more came: %v", replaced, err)
 	}
-	f.daemon.nothingHeld(t)
+	f.site.nothingHeld(t)
 }
 
 func TestLongNamesAreRejectedToo(t *testing.T) {
@@ -293,7 +289,7 @@ func TestLongNamesAreRejectedToo(t *testing.T) {
 	name := strings.Repeat("x", 251) + ".deb"
 	f.put(upload{name, []byte("no package")})
 	f.looks(3)
-	f.now = f.now.Add(patience)
+	f.site.now = f.site.now.Add(patience)
 	f.looks(1)
 	f.has(filepath.Join("rejected", reasonOf(name)), filepath.Join("rejected", name))
 }

@@ -1,4 +1,4 @@
-package daemon
+package intake
 
 import (
 	"context"
@@ -13,6 +13,9 @@ import (
 )
 
 const (
+	// lookInterval is how often a drop folder is looked at, which works where
+	// notifications do not.
+	lookInterval = 2 * time.Second
 	// patience is how long what cannot be taken stays in a drop folder: it may be
 	// half written. What can be taken is whole, and is taken as soon as nobody
 	// has written to it for one look.
@@ -29,7 +32,7 @@ const (
 
 // dropFolder is what is known of the folder from which a pool is filled.
 type dropFolder struct {
-	daemon *Daemon
+	intake *Intake
 	pool   *inforce.Pool
 	dir    string
 	seen   map[string]dropped
@@ -46,8 +49,11 @@ type dropped struct {
 	looks   int       // how often since
 }
 
-func (d *Daemon) dropFolder(p *inforce.Pool) *dropFolder {
-	return &dropFolder{daemon: d, pool: p, dir: p.Config.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
+// Empty takes what comes in the drop folder of a pool until ctx ends.
+func (i *Intake) Empty(ctx context.Context, p *inforce.Pool) { i.dropFolder(p).watch(ctx) }
+
+func (i *Intake) dropFolder(p *inforce.Pool) *dropFolder {
+	return &dropFolder{intake: i, pool: p, dir: p.Config.Incoming, seen: map[string]dropped{}, tried: map[string]string{}, told: map[string]bool{}}
 }
 
 // watch takes what comes until ctx ends.
@@ -96,7 +102,7 @@ func (f *dropFolder) lookInto(ctx context.Context, root *os.Root) {
 func (f *dropFolder) complain(err error) {
 	f.faults = append(f.faults, err.Error())
 	if !f.told[err.Error()] {
-		f.daemon.Log.Error("taking files from a drop folder failed", "pool", f.pool.Name, "folder", f.dir, "error", err)
+		f.intake.Log.Error("taking files from a drop folder failed", "pool", f.pool.Name, "folder", f.dir, "error", err)
 	}
 }
 
@@ -107,7 +113,7 @@ func (f *dropFolder) notice(root *os.Root) error {
 	if err != nil {
 		return err
 	}
-	now, before := f.daemon.Now(), f.seen
+	now, before := f.intake.Now(), f.seen
 	f.seen = map[string]dropped{}
 	for _, e := range entries {
 		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") || len(f.seen) >= maxDropped {

@@ -1,4 +1,4 @@
-package daemon
+package intake
 
 import (
 	"bytes"
@@ -22,7 +22,6 @@ import (
 	"aptmirror/proxy/identity"
 	"aptmirror/resign/deb"
 	"aptmirror/resign/pool"
-	"aptmirror/upstream/upstreamtest"
 )
 
 // upload is a file to come.
@@ -55,25 +54,10 @@ func newChanges(name string, files ...upload) upload {
 	return upload{name, []byte("Format: 1.8\nSource: x\n" + sums + list)}
 }
 
-// poolSite has the pools internal, and strict which asks for the archive's key.
-func poolSite(t *testing.T, change func(*config.Config)) *Daemon {
-	t.Helper()
-	a := upstreamtest.New(t)
-	c := newSite(t, a, "stable")
-	c.Pools = []config.Pool{
-		{Name: "internal", Component: "main", Names: []string{"corp-*"}},
-		{Name: "strict", Component: "main", SignedBy: []string{a.KeyringFile()}},
-	}
-	if change != nil {
-		change(c)
-	}
-	return openDaemon(t, c)
-}
-
 // sends uploads as somebody; set is for all but single packages.
-func (d *Daemon) sends(t *testing.T, by, pool string, set bool, f upload) (status int) {
+func (d *site) sends(t *testing.T, by, pool string, set bool, f upload) (status int) {
 	t.Helper()
-	err := d.uploads.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: pool, Name: f.name, Set: set, Size: int64(len(f.data)), Body: bytes.NewReader(f.data)})
+	err := d.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: pool, Name: f.name, Set: set, Size: int64(len(f.data)), Body: bytes.NewReader(f.data)})
 	refused := (*proxy.UploadError)(nil)
 	switch {
 	case err == nil:
@@ -88,7 +72,7 @@ func (d *Daemon) sends(t *testing.T, by, pool string, set bool, f upload) (statu
 	return 0
 }
 
-func (d *Daemon) poolHas(t *testing.T, pool string) (packages []string) {
+func (d *site) poolHas(t *testing.T, pool string) (packages []string) {
 	t.Helper()
 	list, err := d.Packages(t.Context(), admin.PackagesRequest{Pool: pool})
 	if err != nil {
@@ -101,9 +85,9 @@ func (d *Daemon) poolHas(t *testing.T, pool string) (packages []string) {
 }
 
 // nothingHeld wants neither files nor room nor bytes to be left behind.
-func (d *Daemon) nothingHeld(t *testing.T) {
+func (d *site) nothingHeld(t *testing.T) {
 	t.Helper()
-	space, err := d.cache.Space(t.Context())
+	space, err := d.Cache.Space(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +133,9 @@ func TestUploads(t *testing.T) {
 	if got := d.poolHas(t, ""); !slices.Equal(got, []string{"hello 1 by dns:a"}) {
 		t.Errorf("the pools have %q", got)
 	}
+	if !slices.Equal(d.changed, []string{"internal"}) {
+		t.Errorf("changes are told of %q", d.changed)
+	}
 }
 
 func TestFullPools(t *testing.T) {
@@ -190,7 +177,7 @@ func TestWhatAPackageClaimsIsGuarded(t *testing.T) {
 		{newDeb(t, "lab-maybe", "1", "Essential: 1"), "neither yes nor no"},
 		{newDeb(t, "init-lab", "1", "Essential: Yes"), ""},
 	} {
-		_, err := d.inForce.Load().Pool("lab").Pool.Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
+		_, err := d.InForce().Pool("lab").Pool.Add(t.Context(), "uid 0", pool.File{Name: c.file.name, Size: int64(len(c.file.data)), Body: bytes.NewReader(c.file.data)})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.file.name, err, c.want)
 		}
@@ -219,7 +206,7 @@ func TestPoolsOfOneSuiteAgree(t *testing.T) {
 		want int
 	}{{pools, http.StatusConflict}, {pools[:1], http.StatusCreated}} {
 		d := poolSite(t, func(c *config.Config) { c.Pools = append(c.Pools, config.Pool{Name: "other", Component: "main"}) })
-		d.config().Repositories = append(d.config().Repositories, config.Repository{Name: "site", Suites: []config.Suite{{Name: "stable", From: test.from}}})
+		d.InForce().Config.Repositories = append(d.InForce().Config.Repositories, config.Repository{Name: "site", Suites: []config.Suite{{Name: "stable", From: test.from}}})
 		p := deb.Package{Control: []byte("Package: hello\nVersion: 1\nArchitecture: all\nMaintainer: Other <other@mirror.example.org>\n"), Time: time.Unix(1_700_000_000, 0)}
 		var other bytes.Buffer
 		if err := p.Write(&other); err != nil {
@@ -283,20 +270,15 @@ func TestASetWithOneBadFileIsRefusedWhole(t *testing.T) {
 }
 
 func TestSetsThatAreNeverCompletedAreGivenUp(t *testing.T) {
-	now := time.Now()
-	a := upstreamtest.New(t)
-	c := newSite(t, a, "stable")
-	c.Pools = []config.Pool{{Name: "internal", Component: "main"}}
-	d := openDaemon(t, c)
-	d.Now = func() time.Time { return now }
+	d := poolSite(t, nil)
 	one := newDeb(t, "one", "1")
 	d.sends(t, "dns:a", "internal", true, one)
-	now = now.Add(waitForSet - time.Second)
+	d.now = d.now.Add(waitForSet - time.Second)
 	d.uploads.expire()
 	if len(d.uploads.waiting) != 1 {
 		t.Error("given up too early")
 	}
-	now = now.Add(time.Second)
+	d.now = d.now.Add(time.Second)
 	d.uploads.expire()
 	d.nothingHeld(t)
 }
@@ -307,7 +289,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 	for name, body := range map[string]io.Reader{
 		"short": bytes.NewReader(one.data[:100]), "broken": io.MultiReader(bytes.NewReader(one.data[:100]), iotest.ErrReader(io.ErrClosedPipe)),
 	} {
-		err := d.uploads.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: body})
+		err := d.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: body})
 		if refused := (*proxy.UploadError)(nil); err == nil || errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -325,7 +307,7 @@ func TestUploadsAreExaminedInTurn(t *testing.T) {
 	defer cancel()
 	one := newDeb(t, "one", "1")
 	send := func(ctx context.Context) error {
-		return d.uploads.Upload(ctx, proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
+		return d.Upload(ctx, proxy.Upload{Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
 	}
 	if err := send(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("while others are examined: %v", err)
@@ -339,7 +321,7 @@ func TestUploadsAreExaminedInTurn(t *testing.T) {
 
 func TestPoolsOfADaemonTakeTurns(t *testing.T) {
 	d := poolSite(t, nil)
-	for name, p := range d.inForce.Load().Pools {
+	for name, p := range d.InForce().Pools {
 		if p.Adding != &d.adding {
 			t.Errorf("pool %v adds when it likes", name)
 		}
@@ -355,7 +337,7 @@ func TestUploadersAreExaminedOneAtATime(t *testing.T) {
 	}
 	send := func(ctx context.Context, by string) error {
 		one := newDeb(t, "one", "1")
-		return d.uploads.Upload(ctx, proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
+		return d.Upload(ctx, proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: one.name, Size: int64(len(one.data)), Body: bytes.NewReader(one.data)})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -375,7 +357,7 @@ func TestUploadersAreExaminedOneAtATime(t *testing.T) {
 func TestNobodyTakesAllTheRoom(t *testing.T) {
 	d := poolSite(t, nil)
 	send := func(by, name string, size int64) error {
-		return d.uploads.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: name, Set: true, Size: size, Body: strings.NewReader("x")})
+		return d.Upload(t.Context(), proxy.Upload{By: identity.Identity{Name: by}, Pool: "internal", Name: name, Set: true, Size: size, Body: strings.NewReader("x")})
 	}
 	for n := range maxWaitingOfOne {
 		if err := send("dns:a", fmt.Sprintf("%d.deb", n), 1); err != nil {
@@ -410,7 +392,7 @@ func TestNobodyTakesAllTheRoom(t *testing.T) {
 func TestTooMuchAtOnce(t *testing.T) {
 	d := poolSite(t, nil)
 	d.spool.held = maxSpooled
-	err := d.uploads.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: "x.deb", Size: 1, Body: strings.NewReader("x")})
+	err := d.Upload(t.Context(), proxy.Upload{Pool: "internal", Name: "x.deb", Size: 1, Body: strings.NewReader("x")})
 	if !errors.Is(err, errSpoolFull) {
 		t.Errorf("got %v", err)
 	}

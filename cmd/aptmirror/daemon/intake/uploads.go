@@ -1,8 +1,9 @@
-package daemon
+package intake
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,9 +25,10 @@ const (
 	maxWaiting, maxWaitingOfOne = 2000, pool.MaxFiles
 )
 
-// uploads takes files from clients (proxy.Uploads).
+// uploads are the files of sets that clients have begun.
 type uploads struct {
-	daemon *Daemon
+	log *slog.Logger
+	now func() time.Time
 
 	mu      sync.Mutex            // guards waiting and what is in it
 	waiting map[setKey][]*spooled // files of sets whose .changes has not come
@@ -36,14 +38,14 @@ type uploads struct {
 // setKey keeps uploaders apart: nobody completes a set of another.
 type setKey struct{ uploader, pool string }
 
-func newUploads(d *Daemon) *uploads {
-	return &uploads{daemon: d, waiting: map[setKey][]*spooled{}, touched: map[setKey]time.Time{}}
+func newUploads(log *slog.Logger, now func() time.Time) *uploads {
+	return &uploads{log: log, now: now, waiting: map[setKey][]*spooled{}, touched: map[setKey]time.Time{}}
 }
 
 // Upload adds a package that comes alone at once, and the files of a set when
-// its .changes comes.
-func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
-	p := u.daemon.inForce.Load().Pool(f.Pool)
+// its .changes comes (proxy.Uploads).
+func (i *Intake) Upload(ctx context.Context, f proxy.Upload) error {
+	p := i.InForce().Pool(f.Pool)
 	if p == nil {
 		return &proxy.UploadError{Status: http.StatusNotFound, Text: "there is no pool " + f.Pool}
 	}
@@ -51,20 +53,20 @@ func (u *uploads) Upload(ctx context.Context, f proxy.Upload) error {
 		return &proxy.UploadError{Status: http.StatusUnprocessableEntity,
 			Text: "only .deb and .udeb come alone; upload the files of a source package to /-/upload/" + f.Pool + "/set/FILE, the .changes last"}
 	}
-	u.expire()
-	s, err := u.daemon.spool.take(ctx, f.By.Name, f.Name, f.Size, f.Body)
+	i.uploads.expire()
+	s, err := i.spool.take(ctx, f.By.Name, f.Name, f.Size, f.Body)
 	if err != nil {
 		return refusedBy(err)
 	}
 	key := setKey{f.By.Name, f.Pool}
 	if f.Set && !strings.HasSuffix(f.Name, ".changes") {
-		return u.wait(key, s)
+		return i.uploads.wait(key, s)
 	}
 	if f.Set {
-		return u.complete(ctx, key, p, s)
+		return i.complete(ctx, key, p, s)
 	}
 	defer s.Close()
-	_, err = u.daemon.addSpooled(ctx, p, f.By.Name, (*pool.Pool).Upload, []*spooled{s})
+	_, err = i.addSpooled(ctx, p, f.By.Name, (*pool.Pool).Upload, []*spooled{s})
 	return refusedBy(err)
 }
 
@@ -81,7 +83,7 @@ func (u *uploads) wait(key setKey, s *spooled) error {
 		return errSpoolFull
 	}
 	u.waiting[key] = append(u.waiting[key], s)
-	u.touched[key] = u.daemon.Now()
+	u.touched[key] = u.now()
 	return nil
 }
 
@@ -108,17 +110,17 @@ func (u *uploads) drop(files []*spooled, name string) []*spooled {
 // complete adds the files that a .changes lists, and gives them up where they are
 // refused. Where one has not come, the others go on waiting for it and for the
 // .changes to come again.
-func (u *uploads) complete(ctx context.Context, key setKey, p *inforce.Pool, changes *spooled) error {
+func (i *Intake) complete(ctx context.Context, key setKey, p *inforce.Pool, changes *spooled) error {
 	defer changes.Close()
 	listed, err := pool.Listed(pool.File{Name: changes.name, Size: changes.size, Body: changes})
 	if err != nil {
 		return refusedBy(err)
 	}
-	parts := u.takeOut(key, listed)
-	_, err = u.daemon.addSpooled(ctx, p, key.uploader, (*pool.Pool).Upload, append([]*spooled{changes}, parts...))
+	parts := i.uploads.takeOut(key, listed)
+	_, err = i.addSpooled(ctx, p, key.uploader, (*pool.Pool).Upload, append([]*spooled{changes}, parts...))
 	if no := (*pool.Error)(nil); errors.As(err, &no) && no.Reason == pool.Incomplete {
 		for _, part := range parts {
-			err = errors.Join(err, u.wait(key, part))
+			err = errors.Join(err, i.uploads.wait(key, part))
 		}
 		return refusedBy(err)
 	}
@@ -164,8 +166,8 @@ func (u *uploads) expire() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for key, at := range u.touched {
-		if u.daemon.Now().Sub(at) >= waitForSet {
-			u.daemon.Log.Warn("a set that was never completed is given up", "pool", key.pool, "by", key.uploader, "files", namesOf(u.waiting[key]))
+		if u.now().Sub(at) >= waitForSet {
+			u.log.Warn("a set that was never completed is given up", "pool", key.pool, "by", key.uploader, "files", namesOf(u.waiting[key]))
 			giveUp(u.waiting[key])
 			u.waiting[key] = nil
 			u.forgetEmpty(key)
