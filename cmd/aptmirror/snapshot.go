@@ -106,7 +106,7 @@ func printSnapshot(w io.Writer, s admin.SnapshotDetails) {
 		fmt.Fprintf(w, "  comment      %s\n", s.Comment)
 	}
 	for _, p := range s.Pins {
-		fmt.Fprintf(w, "  pins         %s %s, published %s\n", p.Repository, p.Suite, when(p.Published))
+		fmt.Fprintf(w, "  pins         %s %s, published %s%s\n", p.Repository, p.Suite, when(p.Published), endOf(p))
 	}
 	fmt.Fprintf(w, "  in the store %d of %d packages, %s of %s%s\n", s.Present, s.Wanted, size(s.PresentBytes), size(s.WantedBytes), completeness(s))
 	for _, a := range s.Addresses {
@@ -115,6 +115,14 @@ func printSnapshot(w io.Writer, s admin.SnapshotDetails) {
 	for _, r := range s.ServedBy {
 		fmt.Fprintf(w, "  served by    %s %s\n", r.Repository, r.Suite)
 	}
+}
+
+// endOf says when clients refuse what only the archive can sign again.
+func endOf(p admin.SnapshotPin) string {
+	if p.ValidUntil.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("; clients take it until %s alone, as the archive signed it: a snapshot of a built repository does not end", when(p.ValidUntil))
 }
 
 func completeness(s admin.SnapshotDetails) string {

@@ -75,6 +75,9 @@ type SnapshotPin struct {
 	SuiteName
 	Generation Generation `json:"generation"`
 	Published  time.Time  `json:"published"`
+	// ValidUntil is when clients refuse what an archive signed; zero where it said
+	// none, and for what the site signs again in time. Lists leave it out.
+	ValidUntil time.Time `json:"valid_until,omitzero"`
 }
 
 // SuiteName names a suite of a repository.

@@ -59,6 +59,16 @@ func (d *Daemon) Snapshot(ctx context.Context, r admin.SnapshotName) (*admin.Sna
 	for _, repository := range repositoriesOf(s) {
 		out.Addresses = append(out.Addresses, d.config().Serve.PublicURL+"/"+catalog.SnapshotRepository(repository, s.Name)+"/")
 	}
+	for i, p := range s.Pins {
+		if _, built := p.Ref.Builder(); built {
+			continue
+		}
+		g, err := d.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+		if err != nil {
+			return nil, err
+		}
+		out.Pins[i].ValidUntil = g.ValidUntil
+	}
 	count, err := d.countPinned(ctx, s)
 	out.Wanted, out.Present, out.WantedBytes, out.PresentBytes = count.Wanted.Files, count.Present.Files, count.Wanted.Bytes, count.Present.Bytes
 	return out, err

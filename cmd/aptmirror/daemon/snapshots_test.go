@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/proxy/admin"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -201,5 +202,31 @@ func TestASnapshotThatWasCutShortIsServedLater(t *testing.T) {
 		if _, err := d.cache.Catalog.Resolve(served, "dists/"+suite+"/InRelease", func(string) bool { return true }); err != nil {
 			t.Errorf("%s: %v", suite, err)
 		}
+	}
+}
+
+// Only what the site signs again stays good for clients.
+func TestASnapshotTellsWhenClientsRefuseIt(t *testing.T) {
+	a := games(t)
+	a.Suite.ValidFor = 7 * 24 * time.Hour
+	a.Publish()
+	s := newBuiltSite(t, a, siteRepository)
+	s.sync("site", "stable")
+	create(t, s.Daemon, "june")
+	june, err := s.Snapshot(t.Context(), admin.SnapshotName{Name: "june"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := s.cache.Catalog.Latest(t.Context(), "debian", "stable")
+	if err != nil || g.ValidUntil.IsZero() {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	for _, p := range june.Pins {
+		if want := map[string]time.Time{"debian": g.ValidUntil}[p.Repository]; !p.ValidUntil.Equal(want) {
+			t.Errorf("%s is valid until %s, want %s", p.Repository, p.ValidUntil, want)
+		}
+	}
+	if len(june.Pins) != 2 {
+		t.Errorf("%+v", june.Pins)
 	}
 }
