@@ -25,13 +25,13 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 		return nil, &admin.Error{Text: fmt.Sprintf("there is no archive %q with a suite %q in %s%s", r.Archive, r.Suite, f.Config.Path, hint), Exit: admin.ExitUsage}
 	}
 	var result *admin.AcceptResult
-	err := d.run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+	err := d.jobs.Run(catalog.Job{Kind: "accept", Names: []string{r.Archive, r.Suite}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		held, err := d.acceptHeld(ctx, inforce.SuiteKey{Archive: r.Archive, Suite: r.Suite})
 		if err != nil {
 			return "", err
 		}
 		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", by.String(), "release", held.Release, "what", held.What)
-		tell := d.newsOf(job, news)
+		tell := d.jobs.News(job, news)
 		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
 		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: admin.SuiteResult{Archive: r.Archive, Suite: r.Suite}}
 		if len(a.URIs) == 0 {

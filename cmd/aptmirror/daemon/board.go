@@ -12,6 +12,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy"
+	"aptmirror/proxy/admin"
 	"aptmirror/proxy/status"
 	"aptmirror/upstream"
 )
@@ -31,8 +32,8 @@ func (d *Daemon) newBoard() *status.Board {
 	return b
 }
 
-// upstreamRefused and upstreamFetched pass on what upstream tells, where there
-// is a board.
+// upstreamRefused, upstreamFetched and jobDone pass on what is told, where there is
+// a board.
 func (d *Daemon) upstreamRefused(archive, suite string, reason upstream.Reason) {
 	if b := d.board.Load(); b != nil {
 		b.UpstreamRefused(archive, suite, string(reason))
@@ -42,6 +43,12 @@ func (d *Daemon) upstreamRefused(archive, suite string, reason upstream.Reason) 
 func (d *Daemon) upstreamFetched(archive string, bytes int64, err error) {
 	if b := d.board.Load(); b != nil {
 		b.Fetched(archive, bytes, err)
+	}
+}
+
+func (d *Daemon) jobDone(kind string, took time.Duration, err error) {
+	if b := d.board.Load(); b != nil {
+		b.JobDone(kind, took, err)
 	}
 }
 
@@ -127,3 +134,6 @@ func (d *Daemon) servePage(ctx context.Context, b *status.Board, l net.Listener)
 	}
 	return nil
 }
+
+// Jobs gives the newest records.
+func (d *Daemon) Jobs(ctx context.Context) (*admin.Jobs, error) { return d.jobs.List(ctx) }

@@ -9,6 +9,7 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -65,8 +66,8 @@ func (d *Daemon) buildJob(ctx context.Context, why string, without map[inforce.B
 	if len(d.inForce.Load().Built()) == 0 {
 		return nil
 	}
-	err := d.run(catalog.Job{Kind: "build", Names: []string{why}, By: bySchedule}, func(ctx context.Context, job uint64) (string, error) {
-		results := d.buildSuites(ctx, bySchedule, without, d.newsOf(job, func(admin.Event) {}))
+	err := d.jobs.Run(catalog.Job{Kind: "build", Names: []string{why}, By: jobs.BySchedule}, func(ctx context.Context, job uint64) (string, error) {
+		results := d.buildSuites(ctx, jobs.BySchedule, without, d.jobs.News(job, func(admin.Event) {}))
 		return summary(results), outcome(ctx, results)
 	})
 	if err != nil && ctx.Err() == nil {

@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -43,7 +44,7 @@ func (d *Daemon) GC(ctx context.Context, by admin.Caller, r admin.GCRequest) (*a
 }
 
 func (d *Daemon) collectJob(by string, least time.Duration) (collected cache.Collected, err error) {
-	err = d.run(catalog.Job{Kind: "gc", By: by}, func(ctx context.Context, _ uint64) (string, error) {
+	err = d.jobs.Run(catalog.Job{Kind: "gc", By: by}, func(ctx context.Context, _ uint64) (string, error) {
 		if collected, err = d.collect(ctx, false, least); err != nil {
 			return "", err
 		}
@@ -81,7 +82,7 @@ func (d *Daemon) collectForever(ctx context.Context) error {
 			continue
 		}
 		if err == nil || errors.Is(err, catalog.ErrNotFound) {
-			_, err = d.collectJob(bySchedule, keptGone)
+			_, err = d.collectJob(jobs.BySchedule, keptGone)
 		}
 		if err != nil && ctx.Err() == nil {
 			d.Log.Warn("removing what is no longer needed failed, it is tried again", "error", err)

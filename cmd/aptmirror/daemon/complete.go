@@ -23,8 +23,8 @@ func (d *Daemon) CompleteSnapshot(ctx context.Context, by admin.Caller, r admin.
 	if err := d.cache.Catalog.SaveSnapshot(s); err != nil {
 		return nil, err
 	}
-	err = d.run(catalog.Job{Kind: "snapshot complete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
-		return d.complete(ctx, s, d.newsOf(job, news))
+	err = d.jobs.Run(catalog.Job{Kind: "snapshot complete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+		return d.complete(ctx, s, d.jobs.News(job, news))
 	})
 	details, detailsErr := d.Snapshot(ctx, r)
 	return details, errors.Join(err, detailsErr)

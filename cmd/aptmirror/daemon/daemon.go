@@ -23,6 +23,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/intake"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
@@ -52,11 +53,10 @@ type Daemon struct {
 	cache    *cache.Cache
 	upstream *upstream.Upstream
 
-	// life ends when the daemon is closed; jobs run under it, not under the
-	// call that asked for them.
+	// life ends when the daemon is closed; jobs run under it.
 	life context.Context
 	end  context.CancelCauseFunc
-	jobs sync.WaitGroup
+	jobs *jobs.Jobs // not changed after Open
 	// asked is closed when the daemon is told to stop.
 	asked <-chan struct{}
 	place place
@@ -70,7 +70,6 @@ type Daemon struct {
 	intake *intake.Intake // not changed after Open
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
-	working working
 	counted counted
 
 	inForce  atomic.Pointer[inforce.Parts] // not nil after Open
@@ -136,6 +135,7 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 	}
 	d.place = placeOf(d.began.State)
 	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
+	d.jobs = jobs.New(jobs.Config{Catalog: d.cache.Catalog, Life: d.life, Done: d.jobDone, Log: d.Log, Now: d.Now})
 	d.intake = intake.New(intake.Config{
 		State: d.began.State, Cache: d.cache, InForce: d.inForce.Load, Changed: d.poolChanged, Life: d.life, Log: d.Log, Now: d.Now,
 	})

@@ -24,7 +24,7 @@ func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequ
 		return nil, err
 	}
 	plan := &admin.ExportPlan{}
-	err = d.run(catalog.Job{Kind: "export", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
+	err = d.jobs.Run(catalog.Job{Kind: "export", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
 		whole, err := d.exported(ctx, s, true)
 		if err != nil {
 			return "", err

@@ -31,13 +31,13 @@ func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportReques
 		return nil, err
 	}
 	var result *admin.ImportResult
-	err = d.run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+	err = d.jobs.Run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		free, err := wait.Slot(ctx, d.importing)
 		if err != nil {
 			return "", err
 		}
 		defer free()
-		i := &importing{d: d, by: by.String(), tell: d.newsOf(job, news)}
+		i := &importing{d: d, by: by.String(), tell: d.jobs.News(job, news)}
 		defer i.close()
 		i.Importer = bundle.Importer{Blobs: d.cache.Blobs, Room: d.cache, Keyring: keys, Now: d.Now, Judge: i.judge}
 		result, err = i.receive(ctx, bundle.Stream(r.Name, part))

@@ -16,8 +16,7 @@ func (d *Daemon) preview(names []string, news func(admin.Event)) (*admin.SyncRes
 	if err != nil {
 		return nil, err
 	}
-	d.jobs.Add(1)
-	defer d.jobs.Done()
+	defer d.jobs.Hold()()
 	result := &admin.SyncResult{DryRun: true}
 	result.Suites = d.forEach(d.life, suitesOf(archives), d.previewSuite, previewEvent, func(e admin.Event) {
 		e.Time = d.Now().UTC()

@@ -194,7 +194,7 @@ func (d *Daemon) moveRing(ctx context.Context, by admin.Caller, repository, kind
 	if dryRun {
 		return result, d.previewRing(ctx, repository, moves, result)
 	}
-	err := d.run(catalog.Job{Kind: kind, Names: []string{repository}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+	err := d.jobs.Run(catalog.Job{Kind: kind, Names: []string{repository}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		for _, m := range moves {
 			p, err := d.moveSuite(ctx, repository, by.String(), m)
 			if err != nil {

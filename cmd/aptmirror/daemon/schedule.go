@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -57,7 +58,7 @@ func (d *Daemon) refreshForever(ctx context.Context, a *inforce.Archive) {
 	defer over()
 	failures := 0
 	for {
-		_, err := d.sync(bySchedule, []string{a.Name}, func(admin.Event) {})
+		_, err := d.sync(jobs.BySchedule, []string{a.Name}, func(admin.Event) {})
 		if err != nil {
 			failures++
 		} else {

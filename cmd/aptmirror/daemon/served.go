@@ -18,8 +18,8 @@ func (d *Daemon) ServePackages(_ context.Context, by admin.Caller, r admin.Serve
 		return nil, err
 	}
 	result := &admin.ServedPackages{Suites: []admin.SuiteResult{}}
-	err := d.run(catalog.Job{Kind: "build", Names: []string{"pool " + r.Pool}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
-		tell := d.newsOf(job, news)
+	err := d.jobs.Run(catalog.Job{Kind: "build", Names: []string{"pool " + r.Pool}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+		tell := d.jobs.News(job, news)
 		result.Suites = d.buildSuites(ctx, by.String(), notMadeFrom(d.inForce.Load(), r.Pool), tell)
 		err := built(ctx, r.Pool, result.Suites)
 		if err == nil {

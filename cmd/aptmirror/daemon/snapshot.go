@@ -110,7 +110,7 @@ func (d *Daemon) createSnapshot(s catalog.Snapshot, repositories []string, news 
 	if err := d.checkRepositories(repositories); err != nil {
 		return err
 	}
-	return d.run(catalog.Job{Kind: "snapshot", Names: append([]string{s.Name}, repositories...), By: s.By}, func(ctx context.Context, job uint64) (string, error) {
+	return d.jobs.Run(catalog.Job{Kind: "snapshot", Names: append([]string{s.Name}, repositories...), By: s.By}, func(ctx context.Context, job uint64) (string, error) {
 		tell := func(e admin.Event) {
 			e.Time, e.Job = d.Now().UTC(), job
 			news(e)
@@ -193,7 +193,7 @@ func (d *Daemon) DeleteSnapshot(ctx context.Context, by admin.Caller, r admin.Sn
 	if err != nil {
 		return nil, err
 	}
-	err = d.run(catalog.Job{Kind: "snapshot delete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
+	err = d.jobs.Run(catalog.Job{Kind: "snapshot delete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
 		return "", d.deleteSnapshot(ctx, s.Name)
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -75,7 +76,7 @@ func (d *Daemon) keepSchedule(ctx context.Context, s config.Snapshot) error {
 		return err
 	}
 	if !slices.ContainsFunc(made, func(x catalog.Snapshot) bool { return x.Name == name || !x.Created.Before(due) && !ahead(x) }) {
-		x := catalog.Snapshot{Name: name, By: bySchedule, Schedule: s.Name, Complete: s.Complete}
+		x := catalog.Snapshot{Name: name, By: jobs.BySchedule, Schedule: s.Name, Complete: s.Complete}
 		if err := d.createSnapshot(x, s.Repositories, func(admin.Event) {}); err != nil {
 			return err
 		}

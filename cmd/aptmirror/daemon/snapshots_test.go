@@ -8,6 +8,7 @@ import (
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/upstreamtest"
 )
@@ -90,7 +91,7 @@ func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range list.Snapshots {
-			if s.By != bySchedule || s.Schedule == "nightly" && s.Completed.IsZero() {
+			if s.By != jobs.BySchedule || s.Schedule == "nightly" && s.Completed.IsZero() {
 				t.Errorf("%+v", s)
 			}
 			all = append(all, s.Name)

@@ -28,7 +28,7 @@ func (d *Daemon) state(ctx context.Context) (*status.State, error) {
 	if r := d.reloading(); r != nil {
 		s.Access = r.state()
 	}
-	s.Mirrors, s.Running = d.mirrors(), d.working.list()
+	s.Mirrors, s.Running = d.mirrors(), d.jobs.Running()
 	err := d.addSuites(ctx, s)
 	for _, add := range []func(context.Context, *status.State) error{d.addStore, d.addJobs, d.addRings, d.addSnapshots} {
 		if err == nil {

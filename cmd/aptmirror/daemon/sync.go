@@ -32,8 +32,8 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 		return nil, err
 	}
 	result := &admin.SyncResult{}
-	err = d.run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
-		tell := d.newsOf(job, news)
+	err = d.jobs.Run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
+		tell := d.jobs.News(job, news)
 		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, eventOf, tell)
 		built := d.buildSuites(ctx, by, without, tell)
 		d.downloadSuites(ctx, result.Suites, tell) // last: it may take days, and what is lacking comes when it is asked for

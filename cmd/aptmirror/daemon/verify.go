@@ -14,8 +14,8 @@ import (
 // asked for.
 func (d *Daemon) Verify(_ context.Context, by admin.Caller, r admin.VerifyRequest, news func(admin.Event)) (*admin.VerifyResult, error) {
 	var out *admin.VerifyResult
-	err := d.run(catalog.Job{Kind: "verify", By: by.String()}, func(ctx context.Context, job uint64) (summary string, err error) {
-		tell := func(text string) { d.newsOf(job, news)(admin.Event{Text: text}) }
+	err := d.jobs.Run(catalog.Job{Kind: "verify", By: by.String()}, func(ctx context.Context, job uint64) (summary string, err error) {
+		tell := func(text string) { d.jobs.News(job, news)(admin.Event{Text: text}) }
 		out, err = d.verify(ctx, r, tell)
 		if err == nil && len(out.Problems) > 0 {
 			err = &admin.Error{Text: fmt.Sprintf("%d problems in the store", len(out.Problems)), Exit: admin.ExitRefused}

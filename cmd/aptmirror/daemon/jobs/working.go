@@ -1,4 +1,4 @@
-package daemon
+package jobs
 
 import (
 	"cmp"
@@ -62,11 +62,11 @@ func (w *working) list() []status.Work {
 	return all
 }
 
-// newsOf completes what is told of a job, and keeps it for the status page.
-func (d *Daemon) newsOf(job uint64, news func(admin.Event)) func(admin.Event) {
+// News completes what is told of a job, and keeps it for the status page.
+func (s *Jobs) News(job uint64, news func(admin.Event)) func(admin.Event) {
 	return func(e admin.Event) {
-		e.Time, e.Job = d.Now().UTC(), job
-		d.working.tell(e)
+		e.Time, e.Job = s.Now().UTC(), job
+		s.working.tell(e)
 		news(e)
 	}
 }
