@@ -201,11 +201,28 @@ func packageList(c *cli.Context) error {
 			}
 			rows = append(rows, []string{f.Pool, f.Package, f.Version, f.Architecture, f.Kind, f.Component, size(f.Size), when(f.Added), who(f.By)})
 		}
+		defer printUses(c.App.ErrWriter, result.Pools)
 		if len(rows) == 0 {
 			return nil
 		}
 		return printTable(c.App.Writer, []string{"POOL", "PACKAGE", "VERSION", "ARCHITECTURE", "KIND", "COMPONENT", "SIZE", "ADDED", "BY"}, rows)
 	})
+}
+
+// printUses tells of pools with limits how much of them is left.
+func printUses(w io.Writer, uses []admin.PoolUse) {
+	for _, u := range uses {
+		if u.Max > 0 {
+			fmt.Fprintf(w, "pool %s: %s\n", u.Pool, u)
+		}
+		if u.MaxEach == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "pool %s: at most %s uploaded by one client; brought by\n", u.Pool, size(u.MaxEach))
+		for _, b := range u.By {
+			fmt.Fprintf(w, "  %s %s\n", who(b.By), size(b.Bytes))
+		}
+	}
 }
 
 func packageRemove(c *cli.Context) error {

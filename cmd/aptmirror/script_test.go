@@ -143,11 +143,14 @@ func catOnto(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(ts.ReadFile(args[1])+ts.ReadFile(args[0])), 0o644))
 }
 
-// buildDeb writes a package with the writer of keyring packages.
+// buildDeb writes a package with the writer of keyring packages: NAME VERSION FILE and, if there is one, a file that it has.
 func buildDeb(ts *testscript.TestScript, _ bool, args []string) {
 	control := fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Tester <tester@mirror.example.org>\nSection: misc\nDescription: for tests\n", args[0], args[1])
 	p := deb.Package{Control: []byte(control), Time: time.Unix(1_700_000_000, 0)}
 	p.Files = []deb.File{{Path: "usr/share/doc/" + args[0] + "/version", Mode: 0o644, Data: []byte(args[1] + "\n")}}
+	if len(args) > 3 {
+		p.Files = append(p.Files, deb.File{Path: "usr/share/" + args[0], Mode: 0o644, Data: []byte(ts.ReadFile(args[3]))})
+	}
 	var out bytes.Buffer
 	ts.Check(p.Write(&out))
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o644))

@@ -53,8 +53,18 @@ func printStatus(w io.Writer, s admin.Status) error {
 	for _, suite := range s.Suites {
 		printSuite(w, suite)
 	}
+	for _, p := range s.Pools {
+		printPool(w, p)
+	}
 	printMirrors(w, s.Mirrors)
 	return nil
+}
+
+func printPool(w io.Writer, p admin.PoolUse) {
+	fmt.Fprintf(w, "\npool %s\n  holds        %s\n", p.Pool, p)
+	if p.NearlyFull() {
+		fmt.Fprintf(w, "  WARNING      what is more than its max_size is refused; aptmirror package list %s\n", p.Pool)
+	}
 }
 
 func printMirrors(w io.Writer, mirrors []admin.Mirror) {

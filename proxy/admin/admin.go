@@ -165,8 +165,9 @@ type Status struct {
 	Access  *Access       `json:"access,omitempty"` // of a daemon that is running
 	Suites  []SuiteStatus `json:"suites"`
 	Mirrors []Mirror      `json:"mirrors,omitempty"` // those that failed lately
-	Blobs   int           `json:"blobs"`             // files in the store
-	Bytes   int64         `json:"bytes"`             // their sizes together
+	Pools   []PoolUse     `json:"pools,omitempty"`
+	Blobs   int           `json:"blobs"` // files in the store
+	Bytes   int64         `json:"bytes"` // their sizes together
 	Space   Space         `json:"space"`
 	// LastImport is the newest bundle that was taken in; nil where none was.
 	LastImport *Imported `json:"last_import,omitempty"`

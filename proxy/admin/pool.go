@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 )
@@ -57,6 +58,36 @@ type PackagesRequest struct {
 // Packages are the files of pools, in the order of pools and paths.
 type Packages struct {
 	Files []PoolFile `json:"files"`
+	Pools []PoolUse  `json:"pools"` // those that were asked for
+}
+
+// PoolUse is what a pool takes up.
+type PoolUse struct {
+	Pool     string    `json:"pool"`
+	Packages int       `json:"packages"` // binary and source
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`              // of the files, and of what is kept of their contents
+	Max      int64     `json:"max,omitempty"`      // 0: no limit
+	MaxEach  int64     `json:"max_each,omitempty"` // of what one client has uploaded, likewise
+	By       []Brought `json:"by,omitempty"`       // who brought the most first
+}
+
+// Brought is what somebody has brought into a pool and what is there yet.
+type Brought struct {
+	By    string `json:"by"`
+	Bytes int64  `json:"bytes"`
+}
+
+// NearlyFull says whether it is time to do something before packages are refused.
+func (u PoolUse) NearlyFull() bool { return u.Max > 0 && u.Bytes >= u.Max/10*9 }
+
+// String is "12 packages, 345.0 MB of at most 50.0 GB".
+func (u PoolUse) String() string {
+	text := fmt.Sprintf("%d packages, %s", u.Packages, Size(u.Bytes))
+	if u.Max > 0 {
+		text += " of at most " + Size(u.Max)
+	}
+	return text
 }
 
 // RemovePackagesRequest names packages of a pool, in one version or in all.

@@ -37,6 +37,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e.mirrors(s)
 	e.expiries(s)
 	e.store(s.Store)
+	e.pools(s.Pools)
 	e.access(s)
 	e.work(s, c.board.Kinds)
 	e.clients(c.board)
@@ -145,6 +146,16 @@ func (e emitter) store(s Store) {
 	e.counter("aptmirror_store_evicted_files_total", "Files that made room for others.", float64(s.EvictedFiles))
 	e.counter("aptmirror_store_evicted_bytes_total", "Bytes of files that made room for others.", float64(s.Evicted))
 	e.moment("aptmirror_store_scrubbed_timestamp_seconds", "When all of the store had last been read back.", s.Scrubbed)
+}
+
+func (e emitter) pools(pools []admin.PoolUse) {
+	for _, p := range pools {
+		e.gauge("aptmirror_pool_packages", "Binary and source packages of a pool.", float64(p.Packages), "pool", p.Pool)
+		e.gauge("aptmirror_pool_bytes", "Bytes of the files of a pool, and of what is kept of their contents.", float64(p.Bytes), "pool", p.Pool)
+		if p.Max > 0 {
+			e.gauge("aptmirror_pool_max_bytes", "Bytes that a pool may have; absent if it has no limit.", float64(p.Max), "pool", p.Pool)
+		}
+	}
 }
 
 func (e emitter) access(s *State) {

@@ -96,6 +96,7 @@ func concerns(s *State, now time.Time) (all []concern) {
 	all = append(all, expiryConcerns(s.Expiries, now)...)
 	all = append(all, mirrorConcerns(s.Mirrors)...)
 	all = append(all, storeConcerns(s.Store)...)
+	all = append(all, poolConcerns(s.Pools)...)
 	all = append(all, jobConcerns(s.Finished)...)
 	sorted := make([]concern, 0, len(all))
 	for _, l := range []level{bad, warn, note} {
@@ -233,6 +234,16 @@ func storeConcerns(s Store) []concern {
 		c.Level = bad
 	}
 	return []concern{c}
+}
+
+func poolConcerns(pools []admin.PoolUse) (all []concern) {
+	for _, p := range pools {
+		if p.NearlyFull() {
+			all = append(all, concern{Level: warn, Subject: "Pool " + p.Pool, What: "Has " + p.String() + "; what is more than that is refused",
+				Advice: "remove versions that are not needed any more, or raise max_size of the pool", Command: "aptmirror package list " + p.Pool})
+		}
+	}
+	return all
 }
 
 // jobConcerns are the newest jobs of each kind that failed. What a sync meets

@@ -49,6 +49,7 @@ func TestConcernsAreTheWorstFirstAndNameCommands(t *testing.T) {
 		{"warn", "Configuration", "aptmirror reload"},
 		{"warn", "Certificates", ""},
 		{"warn", "Disk", ""},
+		{"warn", "Pool internal", "aptmirror package list internal"},
 		{"warn", "Job 4400 (snapshot)", "aptmirror jobs"},
 		{"note", "site stable", ""},
 		{"note", "Configuration", "systemctl restart aptmirror"},
@@ -115,6 +116,19 @@ func TestConcernsAboutTheDisk(t *testing.T) {
 	}
 	if len(storeConcerns(Store{})) != 0 {
 		t.Error("an unknown disk is a concern")
+	}
+}
+
+func TestConcernsAboutPools(t *testing.T) {
+	for _, test := range []struct {
+		use  admin.PoolUse
+		want int
+	}{
+		{admin.PoolUse{Bytes: 89, Max: 100}, 0}, {admin.PoolUse{Bytes: 90, Max: 100}, 1}, {admin.PoolUse{Bytes: 200, Max: 100}, 1}, {admin.PoolUse{Bytes: 1e15}, 0},
+	} {
+		if got := poolConcerns([]admin.PoolUse{test.use}); len(got) != test.want {
+			t.Errorf("%+v: %v", test.use, got)
+		}
 	}
 }
 

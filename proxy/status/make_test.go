@@ -121,6 +121,7 @@ func calm() *State {
 			Files: 48211, Bytes: 61_400_000_000, Max: 200e9, Disk: 64_100_000_000, DiskFree: 310e9, DiskSize: 480e9,
 			Evicted: 1_200_000_000, EvictedFiles: 380, Scrubbed: ago(2 * day),
 		},
+		Pools: []admin.PoolUse{{Pool: "internal", Packages: 812, Files: 840, Bytes: 9_100_000_000, Max: 50e9}, {Pool: "lab", Packages: 3, Files: 3, Bytes: 1_200_000}},
 		Finished: []admin.Job{
 			{Number: 4411, Kind: "sync", Names: []string{"debian"}, By: "schedule", Started: ago(4*time.Minute + 800*time.Millisecond), Finished: ago(4 * time.Minute), Summary: "2 suites: 1 new, 1 unchanged, 0 failed"},
 			{Number: 4410, Kind: "gc", By: "schedule", Started: ago(9*time.Hour + 12*time.Second), Finished: ago(9 * time.Hour), Summary: "3 generations and 211 files with 840 MB removed"},
@@ -161,6 +162,7 @@ func troubled() *State {
 	}
 	s.Finished = append(s.Finished, admin.Job{Number: 4400, Kind: "snapshot", Names: []string{"nightly"}, By: "schedule", Started: ago(9 * time.Hour), Finished: ago(9 * time.Hour), Error: "the disk is full"})
 	s.Store.DiskFree = 12e9
+	s.Pools[0].Bytes = 48_700_000_000
 	s.Rings = []Ring{
 		{Repository: "production", Suite: "stable", From: "site/stable", Snapshot: "nightly-20260301", Published: ago(14 * day), Behind: true},
 		{Repository: "testing", Suite: "stable", From: "site/stable", Published: ago(3 * time.Hour)},

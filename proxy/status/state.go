@@ -20,6 +20,7 @@ type State struct {
 	Expiries []Expiry
 
 	Store Store
+	Pools []admin.PoolUse
 	// Running are jobs under way, Finished those that ended, newest first.
 	Running  []Work
 	Finished []admin.Job

@@ -30,7 +30,7 @@ func (d *Daemon) state(ctx context.Context) (*status.State, error) {
 	}
 	s.Mirrors, s.Running = d.mirrors(), d.jobs.Running()
 	err := d.addSuites(ctx, s)
-	for _, add := range []func(context.Context, *status.State) error{d.addStore, d.addJobs, d.addRings, d.addSnapshots} {
+	for _, add := range []func(context.Context, *status.State) error{d.addStore, d.addPools, d.addJobs, d.addRings, d.addSnapshots} {
 		if err == nil {
 			err = add(ctx, s)
 		}
@@ -68,6 +68,11 @@ func (d *Daemon) mirrors() (all []status.Mirror) {
 		}
 	}
 	return all
+}
+
+func (d *Daemon) addPools(ctx context.Context, s *status.State) (err error) {
+	s.Pools, err = d.intake.Uses(ctx, "")
+	return err
 }
 
 func (d *Daemon) addStore(ctx context.Context, s *status.State) error {

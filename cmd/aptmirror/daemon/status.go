@@ -21,6 +21,9 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	if err == nil {
 		out.LastImport, err = d.lastImport()
 	}
+	if err == nil {
+		out.Pools, err = d.intake.Uses(ctx, "")
+	}
 	if err != nil {
 		return nil, err
 	}

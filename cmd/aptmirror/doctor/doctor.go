@@ -76,6 +76,7 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 	status, findings := d.askDaemon(ctx)
 	checks := []func(context.Context) []Finding{
 		d.disk, d.permissions, d.serverCertificate, d.clientAuthorities, d.clients, d.keyrings, d.signingKeys, d.policies,
+		func(context.Context) []Finding { return d.pools(status) },
 		func(ctx context.Context) []Finding { return d.ports(ctx, status) },
 		func(ctx context.Context) []Finding { return d.handshakes(ctx, status) },
 		d.service, d.synchronised,

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -334,6 +335,32 @@ func TestDaemon(t *testing.T) {
 	d.DaemonError = fmt.Errorf("dialling: %w", os.ErrPermission)
 	_, got := d.askDaemon(t.Context())
 	expect(t, "not allowed", got, Fault, "permission denied", "run this command as root")
+}
+
+func TestPools(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		pool        config.Pool
+		upload      string
+		use         admin.PoolUse
+		level, text string
+	}{
+		{"room", config.Pool{Name: "internal", MaxSize: 100}, "internal", admin.PoolUse{Pool: "internal", Packages: 3, Bytes: 89, Max: 100}, "", "has 3 packages, 89 B of at most 100 B"},
+		{"nearly full", config.Pool{Name: "internal", MaxSize: 100}, "internal", admin.PoolUse{Pool: "internal", Bytes: 95, Max: 100}, Warning, "more than that is refused"},
+		{"no limit", config.Pool{Name: "internal"}, "*", admin.PoolUse{Pool: "internal"}, Note, "has no max_size"},
+		{"no limit and no uploads", config.Pool{Name: "internal"}, "other", admin.PoolUse{Pool: "internal"}, "", "has 0 packages, 0 B"},
+	} {
+		d := newDoctor(t)
+		d.Config.Pools, d.Config.Grants = []config.Pool{tt.pool}, []config.Grant{{Upload: []string{tt.upload}}}
+		got := d.pools(&admin.Status{Pools: []admin.PoolUse{tt.use}})
+		last := got[len(got)-1]
+		if level := cmp.Or(tt.level, OK); last.Level != level || !strings.Contains(last.Text, tt.text) {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+	if got := newDoctor(t).pools(nil); len(got) != 0 {
+		t.Errorf("without pools: %+v", got)
+	}
 }
 
 func TestWholeExamination(t *testing.T) {

@@ -57,9 +57,13 @@ func (i *Intake) Packages(ctx context.Context, r admin.PackagesRequest) (*admin.
 	if err != nil {
 		return nil, err
 	}
+	uses, err := i.Uses(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
 	in := i.InForce()
 	files = slices.DeleteFunc(files, func(f catalog.PoolFile) bool { return in.Pool(f.Pool) == nil })
-	return &admin.Packages{Files: poolFiles(files)}, nil
+	return &admin.Packages{Files: poolFiles(files), Pools: uses}, nil
 }
 
 // RemovePackages takes packages out of a pool.
