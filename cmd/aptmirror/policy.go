@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/explain"
 	"aptmirror/proxy/admin"
 )
 
@@ -43,7 +43,7 @@ func policyCheck(c *cli.Context) error {
 	var err error
 	if c.NArg() > 0 {
 		for _, file := range c.Args().Slice() {
-			result.Policies = append(result.Policies, daemon.CheckRules(file))
+			result.Policies = append(result.Policies, explain.CheckRules(file))
 		}
 	} else if result, err = checkConfigured(c); err != nil {
 		return err
@@ -62,7 +62,7 @@ func checkConfigured(c *cli.Context) (result admin.PolicyCheckResult, err error)
 	if err != nil {
 		return result, err
 	}
-	result.Policies = daemon.CheckPolicies(loaded)
+	result.Policies = explain.CheckPolicies(loaded)
 	if !worthTrying(loaded, result.Policies) {
 		return result, nil
 	}

@@ -170,7 +170,7 @@ func (d *Daemon) build(ctx context.Context, m *inforce.Parts, r config.Repositor
 	if err := m.Faults[s.Policy]; err != nil {
 		return resign.Built{}, fmt.Errorf("building repository %s, suite %s: %w", r.Name, s.Name, err)
 	}
-	recipe, err := d.recipeOf(ctx, m.Config, m.Policies, r.Name, s)
+	recipe, err := d.recipes.Of(ctx, m.Config, m.Policies, r.Name, s)
 	if err != nil {
 		return resign.Built{}, err
 	}

@@ -241,7 +241,9 @@ func TestAHoldDoesNotBeginBeforeItsRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.now = time.Unix(60, 0)
-	if _, err := s.inputOf(t.Context(), config.Source{Kind: config.FromArchive, Name: "debian", Suite: "stable"}); err != nil {
+	m := s.inForce.Load()
+	_, suite, _ := m.Suite("site", "stable")
+	if _, err := s.recipes.Of(t.Context(), m.Config, m.Policies, "site", suite); err != nil {
 		t.Fatal(err)
 	}
 	s.now = right

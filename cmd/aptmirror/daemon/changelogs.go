@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/recipes"
 	"aptmirror/proxy"
 	"aptmirror/resign/changelog"
 )
@@ -46,8 +47,8 @@ func (c *changelogs) generations(repository string, may func(suite string) bool)
 		if !may(suite) {
 			continue
 		}
-		g, err := d.current(repository, suite)
-		if errors.Is(err, errNothingYet) {
+		g, err := d.recipes.Current(repository, suite)
+		if errors.Is(err, recipes.ErrNothingYet) {
 			continue
 		}
 		if err != nil {

@@ -21,9 +21,11 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/explain"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/intake"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
+	"aptmirror/cmd/aptmirror/daemon/recipes"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
@@ -74,7 +76,11 @@ type Daemon struct {
 
 	inForce  atomic.Pointer[inforce.Parts] // not nil after Open
 	replaced chan struct{}                 // inForce is another one, for who looks after its parts
-	builder  *resign.Builder
+	// Not changed after Open:
+	builder   *resign.Builder
+	recipes   *recipes.Book
+	explainer *explain.Explainer
+
 	building chan struct{} // has one slot
 	rests    rests         // of suites between two builds
 	// moving has one slot, for who signs: each Date is later than the one before.
@@ -135,6 +141,8 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 	}
 	d.place = placeOf(d.began.State)
 	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
+	d.recipes = &recipes.Book{Cache: d.cache, Builder: d.builder, InForce: d.inForce.Load, Now: d.Now}
+	d.explainer = &explain.Explainer{Catalog: d.cache.Catalog, Builder: d.builder, Recipes: d.recipes, InForce: d.inForce.Load, Now: d.Now}
 	d.jobs = jobs.New(jobs.Config{Catalog: d.cache.Catalog, Life: d.life, Done: d.jobDone, Log: d.Log, Now: d.Now})
 	d.intake = intake.New(intake.Config{
 		State: d.began.State, Cache: d.cache, InForce: d.inForce.Load, Changed: d.poolChanged, Life: d.life, Log: d.Log, Now: d.Now,

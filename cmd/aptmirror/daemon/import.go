@@ -248,7 +248,7 @@ func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, e
 		if err := i.d.publish(ctx, g); err != nil {
 			return nil, err
 		}
-		if err := i.d.sight(ctx, g); err != nil {
+		if err := i.d.recipes.Sight(ctx, g); err != nil {
 			i.d.Log.Error("holds may end too late", "archive", g.Archive, "suite", g.Suite, "error", err)
 		}
 		i.tell(importEvent(results[n]))

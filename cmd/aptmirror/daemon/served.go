@@ -91,7 +91,7 @@ func (d *Daemon) lookFor(ctx context.Context, r admin.ServePackagesRequest, resu
 }
 
 func (d *Daemon) absentFrom(ctx context.Context, s admin.SuiteResult, r admin.ServePackagesRequest) (absent []string, err error) {
-	g, err := d.current(s.Repository, s.Suite)
+	g, err := d.recipes.Current(s.Repository, s.Suite)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (d *Daemon) builtStatusCounted(ctx context.Context, repository, suite strin
 	if err != nil || stored == nil || s.Generation == 0 {
 		return s, err
 	}
-	g, err := d.current(repository, suite)
+	g, err := d.recipes.Current(repository, suite)
 	if err == nil {
 		err = d.countCached(ctx, g, stored, &s)
 	}

@@ -136,7 +136,7 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite stri
 		return result
 	}
 	g := refreshed.Generation
-	if err := d.sight(ctx, g); err != nil && ctx.Err() == nil {
+	if err := d.recipes.Sight(ctx, g); err != nil && ctx.Err() == nil {
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
 	result.Missing = g.Missing

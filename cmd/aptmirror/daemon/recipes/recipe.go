@@ -1,10 +1,16 @@
-package daemon
+// Package recipes says what suites are made from, as things are now: of one that
+// is built, its inputs and its policy; of any other, what clients see of it. On the
+// way it notes when packages were first seen, and makes the package with the keys
+// that sign.
+package recipes
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"aptmirror/cache"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
@@ -12,19 +18,27 @@ import (
 	"aptmirror/resign"
 )
 
-// errNothingYet is why a suite cannot be made: one of what it is made from has
-// not come yet.
-var errNothingYet = errors.New("nothing has come from there yet")
+// Book says what suites are made from. It is not changed.
+type Book struct {
+	Cache   *cache.Cache
+	Builder *resign.Builder
+	InForce func() *inforce.Parts
+	Now     func() time.Time
+}
 
-// recipeOf says what a suite of a built repository is made from, as things are
+// ErrNothingYet is why a suite cannot be made: one of what it is made from has
+// not come yet.
+var ErrNothingYet = errors.New("nothing has come from there yet")
+
+// Of says what a suite of a built repository is made from, as things are
 // now. A ring has none: what it serves was chosen by somebody.
-func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[string]*policy.Policy, repository string, s config.Suite) (resign.Recipe, error) {
+func (b *Book) Of(ctx context.Context, c *config.Config, policies map[string]*policy.Policy, repository string, s config.Suite) (resign.Recipe, error) {
 	r := resign.Recipe{
 		Repository: repository, Suite: s.Name, Policy: policies[s.Policy],
 		Components: s.Components, Architectures: s.Architectures, Pools: poolsOf(c), Languages: []string{}, WithoutContents: !s.Contents,
 	}
 	for _, from := range s.From {
-		in, err := d.inputOf(ctx, from)
+		in, err := b.inputOf(ctx, from)
 		if err != nil {
 			return r, fmt.Errorf("making repository %s, suite %s from %s: %w", repository, s.Name, from, err)
 		}
@@ -34,7 +48,7 @@ func (d *Daemon) recipeOf(ctx context.Context, c *config.Config, policies map[st
 	if !s.KeyringPackage {
 		return r, nil
 	}
-	in, err := d.keyringInput(ctx, c, repository, s)
+	in, err := b.keyringInput(ctx, c, repository, s)
 	r.From = append(r.From, in)
 	return r, err
 }
@@ -72,37 +86,50 @@ func languagesOf(c *config.Config, from config.Source) (all []string) {
 }
 
 // inputOf finds the newest state of a source.
-func (d *Daemon) inputOf(ctx context.Context, from config.Source) (resign.Input, error) {
+func (b *Book) inputOf(ctx context.Context, from config.Source) (resign.Input, error) {
 	in := resign.Input{Name: from.String()}
 	switch from.Kind {
 	case config.FromPool:
-		files, err := d.cache.Catalog.PoolFiles(ctx, from.Name)
+		files, err := b.Cache.Catalog.PoolFiles(ctx, from.Name)
 		in.Pool, in.Files = from.Name, files
 		return in, err
 	case config.FromRepository:
-		g, err := d.current(from.Name, from.Suite)
+		g, err := b.Current(from.Name, from.Suite)
 		in.Generation = &g
 		return in, err
 	}
-	g, err := d.cache.Catalog.Latest(ctx, from.Name, from.Suite)
+	g, err := b.Cache.Catalog.Latest(ctx, from.Name, from.Suite)
 	if errors.Is(err, catalog.ErrNotFound) {
-		err = errNothingYet
+		err = ErrNothingYet
 	}
 	if err == nil {
-		err = d.sight(ctx, g)
+		err = b.Sight(ctx, g)
 	}
 	in.Generation = &g
 	return in, err
 }
 
-// current gives the generation that clients of a suite see.
-func (d *Daemon) current(repository, suite string) (catalog.Generation, error) {
-	p, err := d.cache.Catalog.Publication(repository, suite)
+// Current gives the generation that clients of a suite see.
+func (b *Book) Current(repository, suite string) (catalog.Generation, error) {
+	p, err := b.Cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return catalog.Generation{}, errNothingYet
+		return catalog.Generation{}, ErrNothingYet
 	}
 	if err != nil {
 		return catalog.Generation{}, err
 	}
-	return d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+	return b.Cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+}
+
+// OfPublished selects all that clients see of a suite.
+func (b *Book) OfPublished(repository, suite string) (resign.Recipe, error) {
+	g, err := b.Current(repository, suite)
+	if err != nil {
+		return resign.Recipe{}, fmt.Errorf("repository %s, suite %s: %w", repository, suite, err)
+	}
+	from := config.Source{Kind: config.FromArchive, Name: g.Archive, Suite: suite}
+	if _, built := g.Builder(); built {
+		from.Kind, from.Name = config.FromRepository, repository
+	}
+	return resign.Recipe{Repository: repository, Suite: suite, From: []resign.Input{{Name: from.String(), Generation: &g}}}, nil
 }

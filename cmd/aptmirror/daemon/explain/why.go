@@ -1,4 +1,7 @@
-package daemon
+// Package explain answers questions about packages and policies, and changes
+// nothing: what became of a package and why, what a changed policy would do, what
+// is wrong with rules. It asks the policies and the inputs as a build does.
+package explain
 
 import (
 	"cmp"
@@ -7,10 +10,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/recipes"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -20,10 +25,19 @@ import (
 // maxCandidates bounds what is told of one package in one suite.
 const maxCandidates = 500
 
+// Explainer answers. It is not changed.
+type Explainer struct {
+	Catalog *catalog.Catalog
+	Builder *resign.Builder // for what it selects; nothing is built
+	Recipes *recipes.Book
+	InForce func() *inforce.Parts
+	Now     func() time.Time
+}
+
 // Why tells what became of a package in each suite of a repository: what the
 // inputs offer now, decided by the policy in force as a build decides it.
-func (d *Daemon) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult, error) {
-	m := d.inForce.Load()
+func (e *Explainer) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult, error) {
+	m := e.InForce()
 	repository, err := repositoryNamed(m.Config, r.Repository)
 	if err != nil {
 		return nil, err
@@ -31,7 +45,7 @@ func (d *Daemon) Why(ctx context.Context, r admin.WhyRequest) (*admin.WhyResult,
 	out := &admin.WhyResult{Repository: r.Repository, Package: r.Package, Suites: []admin.WhySuite{}}
 	found, failed := 0, 0
 	for _, suite := range m.Config.SuitesOf(repository) {
-		w := d.whySuite(ctx, m, repository, suite, r.Package)
+		w := e.whySuite(ctx, m, repository, suite, r.Package)
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -69,15 +83,15 @@ func repositoryNamed(c *config.Config, name string) (config.Repository, error) {
 	return config.Repository{}, &admin.Error{Text: fmt.Sprintf("there is no repository %q; there are %s", name, strings.Join(names, ", ")), Exit: admin.ExitUsage}
 }
 
-func (d *Daemon) whySuite(ctx context.Context, m *inforce.Parts, r config.Repository, suite, name string) admin.WhySuite {
+func (e *Explainer) whySuite(ctx context.Context, m *inforce.Parts, r config.Repository, suite, name string) admin.WhySuite {
 	out := admin.WhySuite{Suite: suite, Candidates: []admin.Candidate{}}
-	recipe, err := d.recipeInForce(ctx, m, r, suite)
+	recipe, err := e.recipeInForce(ctx, m, r, suite)
 	if err == nil {
 		if recipe.Policy != nil {
 			out.Policy = recipe.Policy.Name
 		}
-		q := question{catalog: d.cache.Catalog, name: name, built: r.Built(), served: d.paths(ctx, r.Name, suite), pools: map[string][]catalog.PoolFile{}}
-		err = d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return q.addCandidates(ctx, &out, s) })
+		q := question{catalog: e.Catalog, name: name, built: r.Built(), served: e.paths(ctx, r.Name, suite), pools: map[string][]catalog.PoolFile{}}
+		err = e.Builder.Select(ctx, recipe, func(s *resign.Selection) error { return q.addCandidates(ctx, &out, s) })
 	}
 	if err != nil {
 		out.Error = err.Error()
@@ -95,38 +109,25 @@ func newestFirst(a, b admin.Candidate) int {
 
 // recipeInForce says what a suite is made from now. One that is served as
 // upstream signed it, and a ring, have what they have without any policy.
-func (d *Daemon) recipeInForce(ctx context.Context, m *inforce.Parts, r config.Repository, suite string) (resign.Recipe, error) {
+func (e *Explainer) recipeInForce(ctx context.Context, m *inforce.Parts, r config.Repository, suite string) (resign.Recipe, error) {
 	_, s, built := m.Suite(r.Name, suite)
 	if !built || s.Ring() {
-		return d.recipeOfPublished(r.Name, suite)
+		return e.Recipes.OfPublished(r.Name, suite)
 	}
 	if err := m.Faults[s.Policy]; err != nil {
 		return resign.Recipe{}, err
 	}
-	return d.recipeOf(ctx, m.Config, m.Policies, r.Name, s)
-}
-
-// recipeOfPublished selects all that clients see of a suite.
-func (d *Daemon) recipeOfPublished(repository, suite string) (resign.Recipe, error) {
-	g, err := d.current(repository, suite)
-	if err != nil {
-		return resign.Recipe{}, fmt.Errorf("repository %s, suite %s: %w", repository, suite, err)
-	}
-	from := config.Source{Kind: config.FromArchive, Name: g.Archive, Suite: suite}
-	if _, built := g.Builder(); built {
-		from.Kind, from.Name = config.FromRepository, repository
-	}
-	return resign.Recipe{Repository: repository, Suite: suite, From: []resign.Input{{Name: from.String(), Generation: &g}}}, nil
+	return e.Recipes.Of(ctx, m.Config, m.Policies, r.Name, s)
 }
 
 // paths says which paths clients of a suite see. It knows none where nothing is
 // published or nothing can be read.
-func (d *Daemon) paths(ctx context.Context, repository, suite string) func(string) bool {
-	g, err := d.current(repository, suite)
+func (e *Explainer) paths(ctx context.Context, repository, suite string) func(string) bool {
+	g, err := e.Recipes.Current(repository, suite)
 	if err != nil {
 		return func(string) bool { return false }
 	}
-	t, err := d.cache.Catalog.Table(ctx, g)
+	t, err := e.Catalog.Table(ctx, g)
 	if err != nil {
 		return func(string) bool { return false }
 	}

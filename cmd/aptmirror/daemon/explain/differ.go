@@ -1,12 +1,14 @@
-package daemon
+package explain
 
 import (
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/recipes"
 	"aptmirror/policy"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -14,7 +16,7 @@ import (
 
 // differ compares one architecture after the other with what clients see.
 type differ struct {
-	d      *Daemon
+	now    func() time.Time
 	out    *admin.PolicyDiff
 	seen   map[string]*policy.Set // by architecture, without those that were compared
 	before *policy.Policy         // in force, nil where that is unknown
@@ -22,16 +24,16 @@ type differ struct {
 }
 
 // seen gives what clients see of a suite, nil where nothing is published.
-func (d *Daemon) seen(ctx context.Context, s inforce.BuiltSuite) (map[string]*policy.Set, error) {
-	recipe, err := d.recipeOfPublished(s.Repository, s.Suite)
-	if errors.Is(err, errNothingYet) {
+func (e *Explainer) seen(ctx context.Context, s inforce.BuiltSuite) (map[string]*policy.Set, error) {
+	recipe, err := e.Recipes.OfPublished(s.Repository, s.Suite)
+	if errors.Is(err, recipes.ErrNothingYet) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]*policy.Set{}
-	err = d.builder.Select(ctx, recipe, func(s *resign.Selection) error {
+	err = e.Builder.Select(ctx, recipe, func(s *resign.Selection) error {
 		all[s.Architecture] = named(s.Set)
 		return ctx.Err()
 	})
@@ -62,14 +64,14 @@ func (w *differ) compare(ctx context.Context, s *resign.Selection) error {
 		was = &policy.Set{}
 	}
 	delete(w.seen, s.Architecture)
-	before, err := (*policy.Policy)(nil).Decide(ctx, was, w.d.Now())
+	before, err := (*policy.Policy)(nil).Decide(ctx, was, w.now())
 	if err != nil {
 		return err
 	}
 	changes := policy.Diff(before, after)
 	var inForce *policy.Decision
 	if w.before != nil && slices.ContainsFunc(changes, func(c policy.Change) bool { return c.Effect == policy.Added }) {
-		if inForce, err = w.before.Decide(ctx, s.Set, w.d.Now()); err != nil {
+		if inForce, err = w.before.Decide(ctx, s.Set, w.now()); err != nil {
 			return err
 		}
 	}
@@ -85,7 +87,7 @@ func (w *differ) compare(ctx context.Context, s *resign.Selection) error {
 // gone tells of architectures that there would be no more.
 func (w *differ) gone(ctx context.Context) error {
 	for _, was := range w.seen {
-		before, err := (*policy.Policy)(nil).Decide(ctx, was, w.d.Now())
+		before, err := (*policy.Policy)(nil).Decide(ctx, was, w.now())
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package daemon
+package recipes
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 func keyringPool(repository string) string { return catalog.BuiltBy(repository) }
 
 // keyringInput is the package with the keys that sign now.
-func (d *Daemon) keyringInput(ctx context.Context, c *config.Config, repository string, s config.Suite) (in resign.Input, err error) {
-	m := d.inForce.Load()
+func (b *Book) keyringInput(ctx context.Context, c *config.Config, repository string, s config.Suite) (in resign.Input, err error) {
+	m := b.InForce()
 	if err := m.Faults["repository "+repository]; err != nil {
 		return in, err
 	}
@@ -33,7 +33,7 @@ func (d *Daemon) keyringInput(ctx context.Context, c *config.Config, repository 
 	if has := c.ContentsOf(s); len(has.Components) > 0 {
 		component = has.Components[0]
 	}
-	p := pool.New(pool.Config{Name: keyringPool(repository), Component: component, Cache: d.cache, Now: d.Now})
+	p := pool.New(pool.Config{Name: keyringPool(repository), Component: component, Cache: b.Cache, Now: b.Now})
 	added, err := p.Add(ctx, "the keys of repository "+repository, pool.File{Name: k.Name() + ".deb", Size: int64(len(deb)), Body: bytes.NewReader(deb)})
 	if err != nil {
 		return in, err

@@ -1,4 +1,4 @@
-package daemon
+package explain
 
 import (
 	"context"
@@ -88,8 +88,8 @@ func suitesWith(c *config.Config, name string) []string {
 
 // PolicyCheck looks at the policies of the configuration file as it is now, and
 // tries them on what their suites' inputs offer.
-func (d *Daemon) PolicyCheck(ctx context.Context) (*admin.PolicyCheckResult, error) {
-	c, err := config.Load(d.config().Path)
+func (e *Explainer) PolicyCheck(ctx context.Context) (*admin.PolicyCheckResult, error) {
+	c, err := config.Load(e.InForce().Config.Path)
 	if err != nil {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
 	}
@@ -99,7 +99,7 @@ func (d *Daemon) PolicyCheck(ctx context.Context) (*admin.PolicyCheckResult, err
 		if len(check.Faults) > 0 || len(check.Suites) == 0 {
 			continue
 		}
-		if err := d.tryPolicy(ctx, c, check); err != nil {
+		if err := e.tryPolicy(ctx, c, check); err != nil {
 			check.Error = err.Error()
 		}
 		if err := context.Cause(ctx); err != nil {
@@ -110,7 +110,7 @@ func (d *Daemon) PolicyCheck(ctx context.Context) (*admin.PolicyCheckResult, err
 }
 
 // tryPolicy tries a policy in each suite that has it.
-func (d *Daemon) tryPolicy(ctx context.Context, c *config.Config, check *admin.PolicyCheck) error {
+func (e *Explainer) tryPolicy(ctx context.Context, c *config.Config, check *admin.PolicyCheck) error {
 	p, err := policyNamed(c, check.Name)
 	if err != nil {
 		return err
@@ -121,13 +121,13 @@ func (d *Daemon) tryPolicy(ctx context.Context, c *config.Config, check *admin.P
 			if s.Policy != check.Name {
 				continue
 			}
-			recipe, err := d.recipeOf(ctx, c, map[string]*policy.Policy{check.Name: p}, r.Name, s)
+			recipe, err := e.Recipes.Of(ctx, c, map[string]*policy.Policy{check.Name: p}, r.Name, s)
 			if err != nil {
 				return err
 			}
-			if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error {
+			if err := e.Builder.Select(ctx, recipe, func(s *resign.Selection) error {
 				tell(check, s)
-				return l.Try(ctx, s.Set, d.Now())
+				return l.Try(ctx, s.Set, e.Now())
 			}); err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package daemon
+package explain
 
 import (
 	"cmp"
@@ -21,8 +21,8 @@ const maxChanges = 5000
 
 // PolicyDiff compares what clients see of each built suite with what the
 // configuration file, as it is now, would make of its inputs.
-func (d *Daemon) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*admin.PolicyDiffResult, error) {
-	c, err := config.Load(d.config().Path)
+func (e *Explainer) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*admin.PolicyDiffResult, error) {
+	c, err := config.Load(e.InForce().Config.Path)
 	if err != nil {
 		return nil, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
 	}
@@ -36,7 +36,7 @@ func (d *Daemon) PolicyDiff(ctx context.Context, r admin.PolicyDiffRequest) (*ad
 	}
 	out, failed := &admin.PolicyDiffResult{Suites: []admin.PolicyDiff{}}, 0
 	for _, s := range suites {
-		diff := d.diffSuite(ctx, c, s, next)
+		diff := e.diffSuite(ctx, c, s, next)
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -93,12 +93,12 @@ func concerned(c *config.Config, r admin.PolicyDiffRequest) ([]inforce.BuiltSuit
 }
 
 // diffSuite never fails as a whole: the result says what went wrong.
-func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b inforce.BuiltSuite, next map[string]*policy.Policy) admin.PolicyDiff {
+func (e *Explainer) diffSuite(ctx context.Context, c *config.Config, b inforce.BuiltSuite, next map[string]*policy.Policy) admin.PolicyDiff {
 	_, s, _ := inforce.SuiteOf(c, b.Repository, b.Suite)
 	out := admin.PolicyDiff{Repository: b.Repository, Suite: b.Suite, Policy: s.Policy, Changes: []admin.PolicyChange{}}
-	recipe, err := d.recipeOf(ctx, c, next, b.Repository, s)
+	recipe, err := e.Recipes.Of(ctx, c, next, b.Repository, s)
 	if err == nil {
-		err = d.diffInto(ctx, &out, b, recipe)
+		err = e.diffInto(ctx, &out, b, recipe)
 	}
 	if err != nil {
 		out.Error = err.Error()
@@ -112,16 +112,16 @@ func (d *Daemon) diffSuite(ctx context.Context, c *config.Config, b inforce.Buil
 	return out
 }
 
-func (d *Daemon) diffInto(ctx context.Context, out *admin.PolicyDiff, b inforce.BuiltSuite, recipe resign.Recipe) error {
-	seen, err := d.seen(ctx, b)
+func (e *Explainer) diffInto(ctx context.Context, out *admin.PolicyDiff, b inforce.BuiltSuite, recipe resign.Recipe) error {
+	seen, err := e.seen(ctx, b)
 	if err != nil {
 		return err
 	}
 	out.Published = seen != nil
-	m := d.inForce.Load()
+	m := e.InForce()
 	_, now, _ := m.Suite(b.Repository, b.Suite)
-	w := differ{d: d, out: out, seen: seen, before: m.Policies[now.Policy], told: map[string]bool{}}
-	if err := d.builder.Select(ctx, recipe, func(s *resign.Selection) error { return w.compare(ctx, s) }); err != nil {
+	w := differ{now: e.Now, out: out, seen: seen, before: m.Policies[now.Policy], told: map[string]bool{}}
+	if err := e.Builder.Select(ctx, recipe, func(s *resign.Selection) error { return w.compare(ctx, s) }); err != nil {
 		return err
 	}
 	return w.gone(ctx)
