@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -232,6 +233,27 @@ func TestReclaimBesideReadersAndWriters(t *testing.T) {
 	all.Wait()
 	wantNoOrphans(t, s)
 	wantBlob(t, s, d, kept)
+}
+
+func TestCommitsWaitWhileARewriteBegins(t *testing.T) {
+	for name, test := range map[string]struct {
+		longest time.Duration
+		ends    func(release func())
+	}{
+		"until it has begun":    {time.Hour, func(release func()) { release() }},
+		"and no longer than so": {time.Nanosecond, func(func()) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, Options{})
+			release := s.holdCommits(test.longest)
+			defer release()
+			if test.longest == time.Hour && s.commits.TryRLock() {
+				t.Error("a commit would not wait")
+			}
+			test.ends(release)
+			mustPut(t, s, []byte("a file"))
+		})
+	}
 }
 
 func churn(t *testing.T, s *Store, i int, stop <-chan struct{}) {

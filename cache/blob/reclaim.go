@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-// discardRatio is the part of a value-log file that must be dead before Reclaim rewrites it.
-const discardRatio = 0.5
+const (
+	// discardRatio is the part of a value-log file that must be dead before Reclaim rewrites it.
+	discardRatio = 0.5
+
+	// rewriteBegins is for how long commits wait while a rewrite begins, which takes microseconds of it.
+	rewriteBegins = 50 * time.Millisecond
+)
 
 // Reclaim is ReclaimAbove one half, which costs at most as much writing as it frees.
 func (s *Store) Reclaim(ctx context.Context) error { return s.ReclaimAbove(ctx, discardRatio) }
@@ -65,5 +72,20 @@ func (s *Store) reclaimFile(share float64) error {
 	if err := s.checkFree(s.rewriteFloor, 0); err != nil {
 		return err
 	}
+	defer s.holdCommits(rewriteBegins)()
 	return s.db.RunValueLogGC(share)
+}
+
+// holdCommits lets those under way end and keeps others out until release is called, or for at most that long. A
+// rewrite begins with noting the newest timestamp that badger has, and holds on to deletions above it alone: one with a
+// lower timestamp that came after it could be lost, and what it deleted come back. Badger also reads it beside commits
+// without a lock.
+func (s *Store) holdCommits(longest time.Duration) (release func()) {
+	s.commits.Lock()
+	unlock := sync.OnceFunc(s.commits.Unlock)
+	timer := time.AfterFunc(longest, unlock)
+	return func() {
+		timer.Stop()
+		unlock()
+	}
 }

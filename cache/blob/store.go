@@ -74,6 +74,10 @@ type Store struct {
 
 	reclaiming sync.Mutex // held by Reclaim: badger allows one at a time
 
+	// commits is held shared from taking a timestamp to its commit, and exclusively while a rewrite begins: see
+	// holdCommits. It is taken after gate.
+	commits sync.RWMutex
+
 	tally     tally
 	writeback writeback
 
@@ -238,6 +242,8 @@ func (s *Store) writeOnce(fill func(*badger.Txn) error) error {
 	if err := fill(txn); err != nil {
 		return shorten(err)
 	}
+	s.commits.RLock()
+	defer s.commits.RUnlock()
 	return shorten(txn.CommitAt(s.clock.Add(1), nil))
 }
 
