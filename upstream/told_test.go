@@ -117,9 +117,11 @@ func TestRefusedPackagesAreTold(t *testing.T) {
 	}
 }
 
-// whole fills a package of the newest generation and reads all of it.
+// whole fills a package of the newest generation, reads all of it and lets the
+// fill end: its reader fails with one attempt, and others may follow.
 func (m *mirror) whole(path string) ([]byte, error) {
 	m.t.Helper()
+	defer m.fills.Wait()
 	g, err := m.Catalog.Latest(m.t.Context(), "test", "stable")
 	if err != nil {
 		m.t.Fatal(err)
