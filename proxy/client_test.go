@@ -20,7 +20,7 @@ type connection struct {
 
 // patience is how long a client waits for what must come; it only passes where
 // a test fails.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func (s *site) dial(cert *tls.Certificate) *connection {
 	s.t.Helper()

@@ -109,7 +109,7 @@ func (s *site) listen() {
 	done := make(chan error, 1)
 	go func() { done <- s.server.Serve(l) }()
 	s.stopped = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := s.server.Shutdown(ctx); err != nil {
 			s.t.Errorf("Shutdown: %v", err)

@@ -152,16 +152,14 @@ func startNginx(b *testing.B, dir string) *peer {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 	})
-	for range 100 {
+	eventually(b, "nginx answers", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
-			return &peer{address, clientConfig(b, dir), cmd.Process.Pid}
 		}
-		<-time.After(20 * time.Millisecond)
-	}
-	b.Fatal("nginx did not start")
-	return nil
+		return err == nil
+	})
+	return &peer{address, clientConfig(b, dir), cmd.Process.Pid}
 }
 
 const nginxConfig = `

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -86,21 +88,49 @@ func TestCallersThatStopSendingAreGivenUp(t *testing.T) {
 	}
 }
 
+// pipes is a listener inside a bubble.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, ok := <-p; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error {
+	close(p)
+	return nil
+}
+
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
 // Work may be slower than callers are waited for, also in the middle of a piece.
 func TestOnlyWaitingForTheCallerCounts(t *testing.T) {
-	const stall = 200 * time.Millisecond
-	b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
-		if _, err := io.ReadFull(part, make([]byte, 10)); err != nil {
-			return nil, err
+	synctest.Test(t, func(t *testing.T) {
+		const stall, size = time.Second, 1 << 20
+		b := &bundles{part: func(part io.Reader, _ func(Event)) (*ImportResult, error) {
+			if _, err := io.ReadFull(part, make([]byte, 10)); err != nil {
+				return nil, err
+			}
+			time.Sleep(2 * stall) // the clock of the bubble
+			n, err := io.Copy(io.Discard, part)
+			return &ImportResult{NewBytes: n}, err
+		}}
+		server := NewServer(newHandler(b, rules{os.Getuid(), callerPatience, stall}), slog.New(slog.DiscardHandler))
+		server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, callerKey{}, Caller{UID: os.Getuid()})
 		}
-		<-time.After(2 * stall)
-		n, err := io.Copy(io.Discard, part)
-		return &ImportResult{NewBytes: n}, err
-	}}
-	c := dial(t, serve(t, newHandler(b, rules{os.Getuid(), callerPatience, stall})))
-	if got, err := c.Import(t.Context(), "part", io.NopCloser(strings.NewReader(strings.Repeat("x", 1<<20))), func(Event) {}); err != nil || got.NewBytes != 1<<20-10 {
-		t.Errorf("%d bytes, %v", got.NewBytes, err)
-	}
+		l := make(pipes, 1)
+		go server.Serve(l)
+		defer server.Close()
+		there, here := net.Pipe()
+		l <- there
+		go io.WriteString(here, post("import?name=part", partType, strings.Repeat("x", size)))
+		if answer, err := io.ReadAll(here); err != nil || !strings.Contains(string(answer), fmt.Sprint(size-10)) {
+			t.Errorf("%q, %v", answer, err)
+		}
+	})
 }
 
 // A caller with nothing to send for the moment is told when the daemon goes away.
