@@ -30,8 +30,11 @@ type change func(*x509.Certificate)
 
 const ended, ahead = -24 * time.Hour, 24 * time.Hour
 
+// certified is what certificates count from: tests name days, and one may end.
+var certified = time.Now()
+
 func life(from, until time.Duration) change {
-	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(from), time.Now().Add(until) }
+	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = certified.Add(from), certified.Add(until) }
 }
 
 func usage(list ...x509.ExtKeyUsage) change {
@@ -89,7 +92,7 @@ func (i issuer) issue(name string, key crypto.Signer, changes ...change) issuer 
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{"bad"},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(48 * time.Hour),
+		NotBefore: certified.Add(-48 * time.Hour), NotAfter: certified.Add(48 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	for _, c := range changes {
@@ -113,10 +116,10 @@ func (i issuer) issue(name string, key crypto.Signer, changes ...change) issuer 
 // list signs a revocation list.
 func (i issuer) list(until time.Duration, revoked ...*x509.Certificate) []byte {
 	i.t.Helper()
-	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-240 * time.Hour), NextUpdate: time.Now().Add(until)}
+	template := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: certified.Add(-240 * time.Hour), NextUpdate: certified.Add(until)}
 	for _, r := range revoked {
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
-			x509.RevocationListEntry{SerialNumber: r.SerialNumber, RevocationTime: time.Now().Add(ended)})
+			x509.RevocationListEntry{SerialNumber: r.SerialNumber, RevocationTime: certified.Add(ended)})
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, template, i.cert, i.key)
 	if err != nil {
@@ -181,8 +184,8 @@ func certificateVerdicts(h *host) []verdict {
 		"stale.crt": certificatesPEM(stale.cert), "stale.crl": stale.list(2 * ended),
 	})
 	make := func(changes ...change) issuer { return company.issue("host", ecKey(t), changes...) }
-	day := time.Now().Add(ended).UTC().Format(time.DateOnly)
-	tomorrow := time.Now().Add(ahead).UTC().Format(time.DateOnly)
+	day := certified.Add(ended).UTC().Format(time.DateOnly)
+	tomorrow := certified.Add(ahead).UTC().Format(time.DateOnly)
 	unusable := "403  client certificate cannot be used: "
 	return []verdict{
 		{"good", make(), nil, ""},

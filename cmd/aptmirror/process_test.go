@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,8 +15,8 @@ import (
 )
 
 // patience is how long anything may take before a test gives up on it; with
-// the race detector on a busy machine, most of it is needed at times.
-const patience = time.Minute
+// the race detector on a busy machine, a minute is needed at times.
+const patience = 5 * time.Minute
 
 // output collects what a process prints, for those who wait for a line of it.
 type output struct {
@@ -105,16 +105,25 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// freePort gives a port that the kernel says nobody has.
+// freePort gives a port that others who ask for any port do not get until the
+// test ends: it stays bound, which keeps nobody from listening on it by name.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Cleanup(func() { syscall.Close(fd) })
+	err = errors.Join(syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(address.(*syscall.SockaddrInet4).Port)
 }
 
 // eventually asks again and again, for what nobody can be told about.

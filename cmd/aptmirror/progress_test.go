@@ -2,8 +2,9 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"net/http"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -151,17 +152,33 @@ func TestSyncDrawsABarOnATerminal(t *testing.T) {
 	a := upstreamtest.New(t)
 	a.AddPackage(upstreamtest.Package{Name: "large", Size: 4 << 20})
 	a.Publish()
-	a.Fault("*.deb", upstreamtest.Slow(1<<20, 400*time.Millisecond))
+	screen := newOutput()
+	a.Fault("*.deb", drip(func() bool { return strings.Contains(screen.String(), "s left") }))
 	h := wholeHost(t, a)
 	cmd := h.command(t.Context(), "script", "-qec", "stty rows 40 cols 150; "+h.program+" sync", "/dev/null")
 	cmd.Env = append(cmd.Env, "TERM=xterm", "SHELL=/bin/sh")
-	out, err := cmd.Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		t.Fatalf("%v\n%s", err, out)
+	cmd.Stdout = screen
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, screen)
 	}
-	for _, want := range []string{"/2 files", " MB/s", "s left", "debian stable: verified", "all 2 files are here"} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %q in\n%q", want, out)
+	for _, want := range []string{"/2 files", "B/s", "s left", "debian stable: verified", "all 2 files are here"} {
+		if !strings.Contains(screen.String(), want) {
+			t.Errorf("no %q in\n%q", want, screen)
 		}
+	}
+}
+
+// drip answers with a few bytes at a time, until it is enough.
+func drip(enough func() bool) upstreamtest.Fault {
+	return func(w http.ResponseWriter, r *http.Request, f upstreamtest.File) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		rest := f.Data
+		until(r.Context(), func() bool {
+			w.Write(rest[:min(1<<10, len(rest)-1)])
+			http.NewResponseController(w).Flush() // the client may be gone
+			rest = rest[min(1<<10, len(rest)-1):]
+			return enough()
+		})
+		w.Write(rest)
 	}
 }

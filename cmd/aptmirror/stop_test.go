@@ -12,16 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/upstreamtest"
 )
 
-// stopBound is what serve --help promises.
-const stopBound = 10 * time.Second
-
-// stopInTime stops the daemon and wants it to end well within the bound.
+// stopInTime stops the daemon and wants it to end well, which it does not where
+// it has to give something up: how soon that is, package daemon tests.
 func stopInTime(t *testing.T, p *process, s os.Signal) {
 	t.Helper()
 	if code := endsInTime(t, p, s); code != 0 {
@@ -32,7 +29,7 @@ func stopInTime(t *testing.T, p *process, s os.Signal) {
 // endsInTime gives the exit code.
 func endsInTime(t *testing.T, p *process, s os.Signal) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), stopBound)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p.cmd.Process.Signal(s) // it runs
 	select {
@@ -40,7 +37,7 @@ func endsInTime(t *testing.T, p *process, s os.Signal) int {
 	case <-ctx.Done():
 		p.cmd.Process.Signal(syscall.SIGQUIT) // shows where it is
 		<-p.done
-		t.Fatalf("not stopped after %s", stopBound)
+		t.Fatalf("not stopped after %s", patience)
 	}
 	if strings.Contains(p.String(), "panic") || strings.Contains(p.String(), "fatal error") {
 		t.Errorf("the daemon said\n%s", p.String())
@@ -52,7 +49,9 @@ func endsInTime(t *testing.T, p *process, s os.Signal) int {
 func TestStopWithoutItsState(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(state string) error{
-		"removed": os.RemoveAll,
+		"removed": func(state string) error { // renamed first: the daemon writes into it
+			return errors.Join(os.Rename(state, state+".away"), os.RemoveAll(state+".away"))
+		},
 		"replaced": func(state string) error {
 			return errors.Join(os.Rename(state, state+".away"), os.MkdirAll(state+"/blobs", 0o700), os.MkdirAll(state+"/catalog", 0o700))
 		},

@@ -9,6 +9,13 @@ import (
 	"time"
 )
 
+// What serve --help promises.
+func TestStoppingTakesLessThanTenSeconds(t *testing.T) {
+	if workTimeout >= 10*time.Second || workTimeout+closeTimeout >= 20*time.Second {
+		t.Errorf("it may take %s, and %s where the disk does not answer", workTimeout, workTimeout+closeTimeout)
+	}
+}
+
 // What hangs is given up some time after the daemon was asked to stop, and not before.
 func TestStoppingIsBounded(t *testing.T) {
 	for name, test := range map[string]struct {
