@@ -34,6 +34,9 @@ type PoolFile struct {
 	// Paths are what a PoolDeb installs, each with a newline; zero where that is
 	// not recorded.
 	Paths blob.Digest `json:"paths,omitzero"`
+	// StanzaSize and PathsSize are theirs in bytes; 0 in rows of older programs.
+	StanzaSize int64 `json:"stanza_size,omitempty"`
+	PathsSize  int64 `json:"paths_size,omitempty"`
 
 	Added  time.Time `json:"added"`
 	By     string    `json:"by"`               // who added it

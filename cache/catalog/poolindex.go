@@ -15,7 +15,7 @@ import (
 )
 
 // poolIndexes are what is known of pools without reading their rows again. One
-// is made when it is first asked for, which takes some microseconds a file, and
+// is made when it is first asked for, which takes some ten microseconds a file, and
 // follows what is added and removed; it takes some 150 bytes a file.
 type poolIndexes struct {
 	// mu guards of and all that is in it. Who changes rows of pools holds it until
@@ -100,15 +100,13 @@ func (c *Catalog) poolIndex(ctx context.Context, pool string) (*poolIndex, error
 	if p := c.pools.of[pool]; p != nil {
 		return p, nil
 	}
-	files, err := collect[PoolFile](ctx, c, key('o', pool, ""), false, math.MaxInt)
+	// Made to its end: who has little time would begin it again and again.
+	files, err := collect[PoolFile](context.WithoutCancel(ctx), c, key('o', pool, ""), false, math.MaxInt)
 	if err != nil {
 		return nil, fmt.Errorf("listing the files of pool %s: %w", pool, err)
 	}
 	p := &poolIndex{versions: map[poolName][]PoolVersion{}, use: PoolUse{By: map[string]int64{}, Components: map[string]int{}, Architectures: map[string]int{}}}
 	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
 		if err := p.add(f, c.blobs); err != nil {
 			return nil, err
 		}
@@ -122,8 +120,8 @@ func (c *Catalog) poolIndex(ctx context.Context, pool string) (*poolIndex, error
 
 func (p *poolIndex) add(f PoolFile, blobs *blob.Store) (err error) {
 	v := PoolVersion{Version: f.Version, Path: f.Path}
-	if v.stanza, err = kept(blobs, f.Stanza); err == nil {
-		v.paths, err = kept(blobs, f.Paths)
+	if v.stanza, err = kept(blobs, f.Stanza, f.StanzaSize); err == nil {
+		v.paths, err = kept(blobs, f.Paths, f.PathsSize)
 	}
 	if err != nil {
 		return fmt.Errorf("looking what is kept of %s: %w", f.Path, err)
@@ -135,15 +133,15 @@ func (p *poolIndex) add(f PoolFile, blobs *blob.Store) (err error) {
 
 // kept is the size of a stanza or of paths, of which pools take 64 MiB at most;
 // what is lost has none.
-func kept(blobs *blob.Store, d blob.Digest) (int32, error) {
-	if d == (blob.Digest{}) {
-		return 0, nil
+func kept(blobs *blob.Store, d blob.Digest, size int64) (int32, error) {
+	if size == 0 && d != (blob.Digest{}) {
+		info, err := blobs.Stat(d)
+		if err != nil && !errors.Is(err, blob.ErrNotFound) {
+			return 0, err
+		}
+		size = info.Size
 	}
-	info, err := blobs.Stat(d)
-	if errors.Is(err, blob.ErrNotFound) {
-		return 0, nil
-	}
-	return int32(min(info.Size, math.MaxInt32)), err
+	return int32(min(max(size, 0), math.MaxInt32)), nil
 }
 
 // remove does nothing where the file is not there.

@@ -14,7 +14,7 @@ const maxStanzas = 256 << 20
 func (p *Pool) checkSizes(use catalog.PoolUse, t terms, fresh []offer) error {
 	stanzas, size, own := use.Stanzas, use.Bytes, use.By[t.by]
 	for _, o := range fresh {
-		stanzas, size, own = stanzas+int64(len(o.stanza)), size+o.size(), own+o.size()
+		stanzas, size, own = stanzas+o.StanzaSize, size+o.size(), own+o.size()
 		switch {
 		case stanzas > p.maxStanzas:
 			return refuse(Malformed, o.file.Name, "the control files of the pool's packages would have more than %d bytes together: remove some first", p.maxStanzas)

@@ -130,6 +130,7 @@ func (p *Pool) add(ctx context.Context, t terms, files []File) (Added, error) {
 	now := p.Now().UTC().Truncate(time.Second)
 	for i := range offers {
 		offers[i].Pool, offers[i].By, offers[i].Added = p.Name, t.by, now
+		offers[i].StanzaSize, offers[i].PathsSize = int64(len(offers[i].stanza)), int64(len(offers[i].paths))
 	}
 	p.Adding.Lock()
 	defer p.Adding.Unlock()
@@ -153,7 +154,7 @@ type offer struct {
 }
 
 // size is what it takes up in the store, in bytes.
-func (o offer) size() int64 { return o.Size + int64(len(o.stanza)+len(o.paths)) }
+func (o offer) size() int64 { return o.Size + o.StanzaSize + o.PathsSize }
 
 // compare parts what the pool has from what is new to it. The second result has the new ones.
 func (p *Pool) compare(ctx context.Context, t terms, offers []offer) (added Added, fresh []offer, err error) {

@@ -101,7 +101,7 @@ func TestWhatIsKept(t *testing.T) {
 		t.Errorf("said and kept differ:\n%s", diff)
 	}
 	want := catalog.PoolFile{Pool: "internal", Component: "main", Path: "main/h/hello/hello_1.0-1_all.deb", Kind: catalog.PoolDeb, Package: "hello",
-		Version: "1.0-1", Architecture: "all", Digest: blob.Sum(content(t, f)), Size: f.Size, Stanza: got.Stanza, Paths: got.Paths, Added: got.Added, By: "tester"}
+		Version: "1.0-1", Architecture: "all", Digest: blob.Sum(content(t, f)), Size: f.Size, Stanza: got.Stanza, Paths: got.Paths, StanzaSize: int64(len(fields) + len("Installed-Size: 1\n")), PathsSize: int64(len("usr/share/doc/x/data\n")), Added: got.Added, By: "tester"}
 	if diff := cmp.Diff(want, got); diff != "" || got.Added.IsZero() {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
