@@ -47,8 +47,11 @@ type Generation struct {
 	Indexes []string `json:"indexes"`
 	// Missing are optional indexes that Release lists but no mirror had: what
 	// they name is not part of the generation.
-	Missing  []string  `json:"missing,omitempty"`
-	Packages int       `json:"packages"` // files that the indexes name
+	Missing []string `json:"missing,omitempty"`
+	// LeftOut are files that the indexes name and nobody could verify, ordered by
+	// path: the generation is whole without them.
+	LeftOut  []LeftOut `json:"left_out,omitempty"`
+	Packages int       `json:"packages"` // files that the indexes name, without LeftOut
 	Bytes    int64     `json:"bytes"`    // their sizes together
 	Created  time.Time `json:"created"`  // when it was verified or built
 

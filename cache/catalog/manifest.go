@@ -104,6 +104,7 @@ const MaxEntries = 4 << 20
 // Manifest collects entries and writes them in the manifest's format.
 type Manifest struct {
 	entries []Entry
+	sorted  bool // entries are in the order that sort makes
 	tooMany bool
 }
 
@@ -114,7 +115,21 @@ func (m *Manifest) Add(e Entry) {
 		return
 	}
 	e.Path, e.Plain = path.Clean(e.Path), path.Clean(e.Plain)
-	m.entries = append(m.entries, e)
+	m.entries, m.sorted = append(m.entries, e), false
+}
+
+// sort orders by path, and entries of one path by what stays of them.
+func (m *Manifest) sort() {
+	if m.sorted {
+		return
+	}
+	slices.SortFunc(m.entries, func(a, b Entry) int {
+		if c := strings.Compare(a.Path, b.Path); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Plain, b.Plain))
+	})
+	m.sorted = true
 }
 
 // ConflictError says that two indexes of one suite promise different bytes
@@ -161,16 +176,11 @@ func (m *Manifest) order() (names int, err error) {
 	if m.tooMany {
 		return 0, fmt.Errorf("more than %d paths are not taken in as one generation", MaxEntries)
 	}
-	slices.SortFunc(m.entries, func(a, b Entry) int {
-		if c := strings.Compare(a.Path, b.Path); c != 0 {
-			return c
-		}
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Plain, b.Plain))
-	})
+	m.sort()
 	kept := m.entries[:0]
 	for _, e := range m.entries {
 		if n := len(kept); n > 0 && kept[n-1].Path == e.Path {
-			if last := kept[n-1]; last.Digest != e.Digest || last.Size != e.Size {
+			if last := kept[n-1]; !last.sameBytes(e) {
 				return 0, &ConflictError{e.Path, last.Digest, e.Digest, last.Size, e.Size}
 			}
 			continue

@@ -74,7 +74,7 @@ func (c *Catalog) Suites(repository string) (names []string) {
 // Resolve tells what a clean path of a repository stands for, looking only
 // into suites that may allows. What changes in place comes from the current
 // generation alone; what never changes, also from retained ones. The error is
-// one of the refusals above.
+// one of the refusals above, or a *LeftOutError.
 func (c *Catalog) Resolve(repository, path string, may func(suite string) bool) (File, error) {
 	suites, ok := c.view.Load().repositories[repository]
 	if !ok {
@@ -99,6 +99,14 @@ func resolveIn(suites []*suiteView, path string, may func(suite string) bool) (F
 		allowed = append(allowed, s)
 	}
 	for _, s := range allowed {
+		left := s.leftOut(path)
+		if left != nil {
+			missing = left
+		}
+		// Who asks for what is disputed now wants other bytes than an earlier index named.
+		if left != nil && left.Why == Disputed {
+			continue
+		}
 		if f, ok := s.findRetained(path); ok {
 			return f, nil
 		}
