@@ -23,8 +23,10 @@ type Package struct {
 
 // ParsePackage reads a stanza of a Packages file into p, overwriting all of it.
 // Package, Version, Architecture, Filename and Size are required, and well
-// formed as dpkg has it, so that they are safe in paths and on terminals; hashes
-// may be absent. Errors name the line. After an error p is not to be used.
+// formed as dpkg has it, so that they are safe in paths and on terminals. Hashes
+// may be absent, and one that is no hash counts as absent: apt takes the index
+// all the same, and only never that file. Errors name the line. After an error p
+// is not to be used.
 //
 // p may be used again for the next stanza; values taken from it stay valid.
 func ParsePackage(s *deb822.Stanza, p *Package) error {
@@ -41,7 +43,8 @@ func ParsePackage(s *deb822.Stanza, p *Package) error {
 	if err != nil {
 		return inField(size, err)
 	}
-	return p.readHashes(s)
+	p.readHashes(s)
+	return nil
 }
 
 // readNames makes one string for all that is kept of the stanza: an index has
@@ -87,21 +90,20 @@ func (p *Package) checkNames(fields [4]deb822.Field) (err error) {
 	return nil
 }
 
-func (p *Package) readHashes(s *deb822.Stanza) error {
+func (p *Package) readHashes(s *deb822.Stanza) {
 	p.SHA256, p.HasSHA256, p.SHA512 = [sha256.Size]byte{}, false, nil
 	if f, ok := s.Lookup("SHA256"); ok {
-		if err := parseHash(p.SHA256[:], f.Value); err != nil {
-			return inField(f, err)
+		if parseHash(p.SHA256[:], f.Value) == nil {
+			p.HasSHA256 = true
+		} else {
+			p.SHA256 = [sha256.Size]byte{} // which may be half filled
 		}
-		p.HasSHA256 = true
 	}
 	if f, ok := s.Lookup("SHA512"); ok {
-		p.SHA512 = make([]byte, sha512.Size)
-		if err := parseHash(p.SHA512, f.Value); err != nil {
-			return inField(f, err)
+		if sum := make([]byte, sha512.Size); parseHash(sum, f.Value) == nil {
+			p.SHA512 = sum
 		}
 	}
-	return nil
 }
 
 // The kinds of characters that names are made of, as bits of charKinds.

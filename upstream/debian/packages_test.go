@@ -42,11 +42,12 @@ var wantPackage = Package{Name: "libx-1.0+y", Version: "1:2.0~rc1-3+b1", Archite
 	Filename: "pool/main/libx/libx-1.0+y_2.0~rc1-3+b1_amd64.deb", Size: 1234, SHA256: sum256(7), HasSHA256: true}
 
 func TestParsePackage(t *testing.T) {
-	flat, sha512, weak, odd := wantPackage, wantPackage, wantPackage, wantPackage
+	flat, sha512, weak, odd, only512 := wantPackage, wantPackage, wantPackage, wantPackage, wantPackage
 	odd.Name, odd.Version = "AZaz09+-._", "1AZ.az"
 	flat.Filename = "a/x.deb"
 	sha512.SHA512 = bytes.Repeat([]byte{8}, 64)
 	weak.SHA256, weak.HasSHA256 = [32]byte{}, false
+	only512.SHA256, only512.HasSHA256, only512.SHA512 = [32]byte{}, false, sha512.SHA512
 	var p Package // the same all through: nothing may be left from the one before
 	for _, tt := range []struct {
 		text string
@@ -58,6 +59,12 @@ func TestParsePackage(t *testing.T) {
 		{fields(packageFields, "SHA256", "MD5sum: "+sum(1, 16)), weak},
 		{fields(packageFields, "Package: AZaz09+-._", "Version: 1AZ.az"), odd},
 		{fields(packageFields, "SHA256: "+strings.ToUpper(sum(7, 32))), wantPackage},
+		{fields(packageFields, "SHA256: "+sum(1, 31)), weak},
+		{fields(packageFields, "SHA256:"), weak},
+		{fields(packageFields, "SHA256: "+sum(1, 31)+"zz"), weak},
+		{fields(packageFields, "SHA256: "+sum(7, 32)+" "+sum(7, 32)), weak},
+		{fields(packageFields, "SHA512: "+sum(1, 32)), wantPackage},
+		{fields(packageFields, "SHA256: -", "SHA512: "+sum(8, 64)), only512},
 	} {
 		if err := ParsePackage(one(t, tt.text), &p); err != nil {
 			t.Errorf("%q: %v", tt.text, err)
@@ -69,36 +76,32 @@ func TestParsePackage(t *testing.T) {
 
 func TestParsePackageRefuses(t *testing.T) {
 	for change, want := range map[string]string{
-		"Package":                      "line 1: stanza without field Package",
-		"Package:":                     "line 1: field Package: no value",
-		"Package: ../x":                `line 1: field Package: "../x" is no package name`,
-		"Package: a b":                 "is no package name",
-		"Package: -a":                  "is no package name",
-		"Package: a\n b":               "is no package name",
-		"Package: a%n":                 "is no package name",
-		"Version":                      "without field Version",
-		"Version: 1 2":                 "line 2: field Version: version",
-		"Version: 1/2":                 "line 2: field Version: version",
-		"Architecture":                 "without field Architecture",
-		"Architecture: amd64/..":       "is no architecture",
-		"Architecture: AMD64":          "is no architecture",
-		"Filename":                     "without field Filename",
-		"Filename:":                    "line 4: field Filename: no value",
-		"Filename: /etc/passwd":        "line 4: field Filename: path is absolute",
-		"Filename: pool/../../x":       `line 4: field Filename: path has a ".." segment`,
-		"Filename: a\n b":              "line 4: field Filename: path",
-		`Filename: a\b`:                "line 4: field Filename: path",
-		"Filename: ./":                 "empty segment",
-		"Size":                         "without field Size",
-		"Size: 0":                      "line 5: field Size: a package cannot be empty",
-		"Size: 1e3":                    "line 5: field Size: size",
-		"Size: -1":                     "line 5: field Size: size",
-		"Size: 9007199254740992":       "line 5: field Size: size",
-		"Size: 99999999999999999999":   "line 5: field Size: size",
-		"SHA256: " + sum(1, 31):        "line 6: field SHA256: hash",
-		"SHA256:":                      "line 6: field SHA256: hash",
-		"SHA256: " + sum(1, 31) + "zz": "line 6: field SHA256: hash",
-		"SHA512: " + sum(1, 32):        "line 7: field SHA512: hash",
+		"Package":                    "line 1: stanza without field Package",
+		"Package:":                   "line 1: field Package: no value",
+		"Package: ../x":              `line 1: field Package: "../x" is no package name`,
+		"Package: a b":               "is no package name",
+		"Package: -a":                "is no package name",
+		"Package: a\n b":             "is no package name",
+		"Package: a%n":               "is no package name",
+		"Version":                    "without field Version",
+		"Version: 1 2":               "line 2: field Version: version",
+		"Version: 1/2":               "line 2: field Version: version",
+		"Architecture":               "without field Architecture",
+		"Architecture: amd64/..":     "is no architecture",
+		"Architecture: AMD64":        "is no architecture",
+		"Filename":                   "without field Filename",
+		"Filename:":                  "line 4: field Filename: no value",
+		"Filename: /etc/passwd":      "line 4: field Filename: path is absolute",
+		"Filename: pool/../../x":     `line 4: field Filename: path has a ".." segment`,
+		"Filename: a\n b":            "line 4: field Filename: path",
+		`Filename: a\b`:              "line 4: field Filename: path",
+		"Filename: ./":               "empty segment",
+		"Size":                       "without field Size",
+		"Size: 0":                    "line 5: field Size: a package cannot be empty",
+		"Size: 1e3":                  "line 5: field Size: size",
+		"Size: -1":                   "line 5: field Size: size",
+		"Size: 9007199254740992":     "line 5: field Size: size",
+		"Size: 99999999999999999999": "line 5: field Size: size",
 	} {
 		var p Package
 		err := ParsePackage(one(t, fields(packageFields, change)), &p)

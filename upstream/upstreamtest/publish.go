@@ -43,6 +43,8 @@ type Suite struct {
 	Fields []string
 	// Files are further files below the suite's directory that Release lists.
 	Files map[string][]byte
+	// Rewrite, unless nil, changes the text of an index, by its path below the suite's directory, before it is published.
+	Rewrite func(name string, text []byte) []byte
 	// OmitInRelease leaves Release and Release.gpg, OmitRelease leaves InRelease.
 	OmitInRelease, OmitRelease bool
 }
@@ -116,6 +118,9 @@ func (a *Archive) publishSuite(s *Suite, p publication, files map[string][]byte)
 	}
 	served := maps.Clone(listed)
 	for name, text := range a.indexes(s) {
+		if s.Rewrite != nil {
+			text = s.Rewrite(name, text)
+		}
 		listed[name] = text
 		for _, format := range s.Compressions {
 			if packed, ok := a.compress(format, text); ok {
