@@ -30,6 +30,7 @@ func (p *prover) readIndexes(ctx context.Context) {
 			p.problem(name, "%v", err)
 		}
 	}
+	p.proveAbsent()
 }
 
 func (p *prover) readIndex(ctx context.Context, name string) error {
@@ -171,15 +172,20 @@ func (p *prover) sourceNoter() func(*deb822.Stanza) error {
 	}
 }
 
-// note marks the row of a file that an index names, and reports one that is not
-// there or has other contents.
+// note marks the row of a file that an index names, and reports one that has
+// other contents.
 func (p *prover) note(name string, want content, known bool) error {
-	if !known {
+	_, built := p.generation.Builder()
+	switch {
+	case !known && built:
 		return fmt.Errorf("it names %s without SHA-256", name)
+	case !known:
+		p.noteFlaw(name, catalog.NoDigest)
+		return nil
 	}
 	i, ok := p.table.Search(name)
 	if !ok {
-		p.problem(name, "an index names it, the manifest does not")
+		p.noteAbsent(name, mention{want.size, string(want.digest[:])})
 		return nil
 	}
 	if e := p.table.At(i); want != (content{e.Size, e.Digest}) {

@@ -31,6 +31,8 @@ type prover struct {
 	signed  *debian.Release
 	table   *catalog.Table
 	named   []bool                            // rows of the table that an index names
+	absent  map[string]mention                // files that an index names and the table does not have
+	flaws   map[string]catalog.Flaw           // files that an index names and nobody could verify
 	sha512  map[blob.Digest][sha512.Size]byte // of stored files for which that is what is signed
 }
 

@@ -31,7 +31,7 @@ func (p *prover) noteSHA512(name string, size int64, want []byte) {
 	i, ok := p.table.Search(name)
 	if !ok {
 		if !slices.Contains(p.generation.Missing, name) {
-			p.problem(name, "an index names it, the manifest does not")
+			p.noteAbsent(name, mention{size, string(want)})
 		}
 		return
 	}
