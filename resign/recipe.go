@@ -66,6 +66,7 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 		Exempt       bool
 		Facts        policy.Input
 		Indexes      []string
+		Missing      []string `json:",omitempty"` // with the same indexes, it may be found later
 		Built        blob.Digest
 		Pool         []string
 	}
@@ -94,6 +95,7 @@ func (r *Recipe) digest(inputs []*input) (blob.Digest, error) {
 			for _, f := range slices.Concat(in.named, in.other) {
 				id.Indexes = append(id.Indexes, f.indexName.path()+" "+f.identity.String())
 			}
+			id.Missing = in.Generation.Missing
 		}
 		whole.Inputs = append(whole.Inputs, id)
 	}

@@ -21,6 +21,9 @@ type Selection struct {
 	Architecture string // "source" for source packages
 	Set          *policy.Set
 	Decision     *policy.Decision
+	// LeftOut are packages that nothing was decided about, as often as indexes
+	// name them.
+	LeftOut []LeftOut
 
 	places  []placed // of Set.Packages
 	origins []origin
@@ -125,6 +128,12 @@ func (r *reader) add(ctx context.Context, s *deb822.Stanza, o uint32, kind polic
 		return err
 	}
 	if p.Architecture != r.Architecture && p.Architecture != "all" {
+		return nil
+	}
+	if file, why, err := r.origins[o].input.leftOut(s, &p); err != nil {
+		return err
+	} else if why != "" {
+		r.leaveOut(&p, o, file, why)
 		return nil
 	}
 	if separate != nil && p.Architecture == "all" {
