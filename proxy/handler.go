@@ -169,6 +169,10 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		e.comeAgain("this suite has not been verified yet, try again later")
 		return
 	}
+	if left := (*catalog.LeftOutError)(nil); errors.As(err, &left) {
+		e.tell(http.StatusNotFound, fmt.Sprintf("in the archive's index this file is %v", left.Why))
+		return
+	}
 	if why := s.noSuite(grant, repository, name); why != "" && served == repository {
 		e.tell(http.StatusNotFound, why)
 		return

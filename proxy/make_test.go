@@ -152,7 +152,7 @@ type file struct {
 }
 
 // publish makes a generation of the files current in one suite of a repository.
-func (s *site) publish(repository, suite string, files map[string]file) {
+func (s *site) publish(repository, suite string, files map[string]file, leftOut ...catalog.LeftOut) {
 	s.t.Helper()
 	s.serve(repository, suite)
 	var m catalog.Manifest
@@ -169,7 +169,7 @@ func (s *site) publish(repository, suite string, files map[string]file) {
 			s.put(f.body)
 		}
 	}
-	g := catalog.Generation{Archive: repository, Suite: suite, Manifest: s.put(must(m.Encode())(s.t)), Created: now}
+	g := catalog.Generation{Archive: repository, Suite: suite, Manifest: s.put(must(m.Encode())(s.t)), LeftOut: leftOut, Created: now}
 	g.Number = must(s.cache.Catalog.AddGeneration(g))(s.t)
 	var before catalog.Ref
 	if n := s.numbers[repository+"/"+suite]; n > 0 {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -41,12 +40,7 @@ func (in *intake) manifest(ctx context.Context, targets []target) ([]byte, error
 	if err := in.namePackages(ctx, &m); err != nil {
 		return nil, err
 	}
-	raw, err := m.Encode()
-	if err != nil {
-		return nil, in.refuse("its indexes", Malformed, err)
-	}
-	in.packages, in.bytes = m.Packages()
-	return raw, nil
+	return in.encode(&m)
 }
 
 func (in *intake) addRelease(m *catalog.Manifest) {
@@ -104,12 +98,16 @@ func (in *intake) addNamed(ctx context.Context, m *catalog.Manifest, t target, i
 		return in.refuse(t.file.Path, Malformed, err)
 	}
 	defer plain.Close()
+	before := in.leftOut.tally
 	sum, want := t.plainSum()
 	if err := in.readNames(ctx, m, t, io.TeeReader(plain, sum)); err != nil {
 		return in.refuse(t.file.Path, Malformed, err)
 	}
 	if got := sum.Sum(nil); want != nil && !bytes.Equal(got, want) {
 		return in.refuse(t.file.Path, WrongContent, fmt.Errorf("uncompressed it has the digest %x, Release says %x", got, want))
+	}
+	if err := in.leftOut.since(before).checkShare(); err != nil {
+		return in.refuse(t.file.Path, Malformed, err)
 	}
 	return nil
 }
@@ -158,7 +156,7 @@ func (in *intake) packageAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 		if err := debian.ParsePackage(s, &p); err != nil {
 			return err
 		}
-		return in.addFile(m, s.Line, debian.SourceFile{Path: p.Filename, Size: p.Size, SHA256: p.SHA256, HasSHA256: p.HasSHA256, SHA512: p.SHA512})
+		return in.addFile(m, debian.SourceFile{Path: p.Filename, Size: p.Size, SHA256: p.SHA256, HasSHA256: p.HasSHA256, SHA512: p.SHA512})
 	}
 }
 
@@ -169,7 +167,7 @@ func (in *intake) sourceAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 			return err
 		}
 		for _, f := range src.Files {
-			if err := in.addFile(m, s.Line, f); err != nil {
+			if err := in.addFile(m, f); err != nil {
 				return err
 			}
 		}
@@ -177,17 +175,17 @@ func (in *intake) sourceAdder(m *catalog.Manifest) func(*deb822.Stanza) error {
 	}
 }
 
-var errNoHash = errors.New("it has neither SHA-256 nor SHA-512, so it can never be verified")
-
-// addFile lists a file of a package, or keeps it for namePackages.
-func (in *intake) addFile(m *catalog.Manifest, line int, f debian.SourceFile) error {
+// addFile lists a file of a package, keeps it for namePackages, or leaves it out.
+func (in *intake) addFile(m *catalog.Manifest, f debian.SourceFile) error {
+	in.leftOut.named++
 	switch {
 	case f.HasSHA256:
 		addPackage(m, f.Path, f.Size, f.SHA256)
 	case f.SHA512 != nil:
 		in.unnamed = append(in.unnamed, unnamed{f.Path, f.Size, f.SHA512})
 	default:
-		return fmt.Errorf("line %d: %s: %w", line, f.Path, errNoHash)
+		in.leftOut.add(f.Path, catalog.NoDigest, 1)
+		return in.leftOut.checkLimits()
 	}
 	return nil
 }

@@ -126,11 +126,10 @@ func (in *intake) preview(ctx context.Context, p *Preview) (*catalog.Table, erro
 	}
 	in.addRelease(&m)
 	in.addIndexes(&m)
-	raw, err := m.Encode()
+	raw, err := in.encode(&m)
 	if err != nil {
-		return nil, in.refuse("its indexes", Malformed, err)
+		return nil, err
 	}
-	in.packages, in.bytes = m.Packages()
 	return catalog.OpenTable(raw)
 }
 
@@ -225,11 +224,7 @@ func (in *intake) nameKnown() (unknown []*debian.IndexFile, err error) {
 // nameForPreview lists files that indexes name by SHA-512 alone. Those that were
 // never read are not in the store under any name.
 func (in *intake) nameForPreview(m *catalog.Manifest) error {
-	files, err := in.unnamedPackages()
-	if err != nil {
-		return err
-	}
-	for _, n := range files {
+	for _, n := range in.unnamedPackages() {
 		d, err := in.known(n)
 		if errors.Is(err, catalog.ErrNotFound) {
 			d, err = n.standIn(), nil

@@ -166,9 +166,10 @@ type intake struct {
 	unnamed  []unnamed    // files that indexes name by SHA-512 alone
 	indexes  []string     // those that were read, in the form that is in the store
 	missing  []string     // optional indexes that no mirror has
-	packages int          // files that the indexes name
-	bytes    int64        // and their sizes
-	brought  *Brought     // nil: what is not in the store is fetched
+	leftOut  leftOut
+	packages int      // files that the indexes name
+	bytes    int64    // and their sizes
+	brought  *Brought // nil: what is not in the store is fetched
 	sums     sums
 }
 
@@ -187,7 +188,7 @@ func (in *intake) refuse(file string, reason Reason, err error) error {
 func (in *intake) store(ctx context.Context, manifest []byte) (catalog.Generation, error) {
 	r := in.release
 	g := catalog.Generation{
-		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(), Indexes: in.indexes, Missing: in.missing,
+		Archive: in.archive.Name, Suite: in.suite, Scope: in.archive.scope(), Indexes: in.indexes, Missing: in.missing, LeftOut: in.leftOut.list(),
 		Date: r.Date, ValidUntil: r.ValidUntil, Origin: r.Origin, Label: r.Label,
 		ByHash: r.AcquireByHash, Packages: in.packages, Bytes: in.bytes, Created: in.u.Now().UTC(), Signers: signersOf(r),
 	}
@@ -205,7 +206,9 @@ func (in *intake) store(ctx context.Context, manifest []byte) (catalog.Generatio
 		*part.at = d
 	}
 	var err error
-	g.Number, err = in.u.Catalog.AddGeneration(g)
+	if g.Number, err = in.u.Catalog.AddGeneration(g); err == nil {
+		in.tellLeftOut(g)
+	}
 	return g, err
 }
 

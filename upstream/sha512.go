@@ -190,10 +190,7 @@ func (in *intake) unnamedIndex(f *debian.IndexFile) unnamed {
 // namePackages lists the files that indexes name by SHA-512 alone. Those that
 // no mirror has are left out.
 func (in *intake) namePackages(ctx context.Context, m *catalog.Manifest) error {
-	files, err := in.unnamedPackages()
-	if err != nil {
-		return err
-	}
+	files := in.unnamedPackages()
 	digests, failed := make([]blob.Digest, len(files)), make([]error, len(files))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelDownloads)
@@ -219,19 +216,27 @@ func (in *intake) namePackages(ctx context.Context, m *catalog.Manifest) error {
 	return nil
 }
 
-// unnamedPackages orders what was met in the indexes, each path once.
-func (in *intake) unnamedPackages() ([]unnamed, error) {
+// unnamedPackages orders what was met in the indexes, each path once, and leaves
+// out those with different contents.
+func (in *intake) unnamedPackages() (files []unnamed) {
 	slices.SortStableFunc(in.unnamed, func(a, b unnamed) int { return strings.Compare(a.path, b.path) })
-	var files []unnamed
-	for _, n := range in.unnamed {
-		if i := len(files) - 1; i < 0 || files[i].path != n.path {
-			files = append(files, n)
-		} else if files[i].size != n.size || !bytes.Equal(files[i].sha512, n.sha512) {
-			return nil, in.refuse("its indexes", Malformed, fmt.Errorf("%s is named twice with different contents", n.path))
+	for rest := in.unnamed; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].path == rest[0].path {
+			n++
+		}
+		same := rest[:n]
+		rest = rest[n:]
+		if slices.ContainsFunc(same, same[0].differs) {
+			in.leftOut.add(same[0].path, catalog.Disputed, n)
+		} else {
+			files = append(files, same[0])
 		}
 	}
-	return files, nil
+	return files
 }
+
+func (n unnamed) differs(o unnamed) bool { return n.size != o.size || !bytes.Equal(n.sha512, o.sha512) }
 
 // create begins to store what comes of a file.
 func (f *fill) create(ctx context.Context, b *body) (*blob.Writer, error) {
