@@ -170,7 +170,7 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		return
 	}
 	if left := (*catalog.LeftOutError)(nil); errors.As(err, &left) {
-		e.tell(http.StatusNotFound, fmt.Sprintf("in the archive's index this file is %v", left.Why))
+		e.tell(http.StatusNotFound, fmt.Sprintf("nobody can verify this file: in the archive's index it is %v", left.Why))
 		return
 	}
 	if why := s.noSuite(grant, repository, name); why != "" && served == repository {

@@ -15,6 +15,7 @@ import (
 // in vain what cannot be served: no rule is asked about it.
 type LeftOut struct {
 	Name, Version, Architecture string
+	SourceName                  string
 	Kind                        policy.Kind
 	Input                       *policy.Input
 	File                        string // the path in the archive of the file that is left out
@@ -71,7 +72,8 @@ func filesOf(s *deb822.Stanza, kind policy.Kind) ([]debian.SourceFile, error) {
 // leaveOut copies what is told: the text of the index is used again.
 func (r *reader) leaveOut(p *policy.Package, o uint32, file, why string) {
 	r.LeftOut = append(r.LeftOut, LeftOut{
-		Name: strings.Clone(p.Name), Version: strings.Clone(p.Version), Architecture: strings.Clone(p.Architecture), Kind: p.Kind,
+		Name: strings.Clone(p.Name), Version: strings.Clone(p.Version), Architecture: strings.Clone(p.Architecture),
+		SourceName: strings.Clone(p.SourceName), Kind: p.Kind,
 		Input: r.origins[o].facts, File: file, Why: why,
 	})
 }

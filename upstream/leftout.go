@@ -107,6 +107,6 @@ func (in *intake) tellLeftOut(g catalog.Generation) {
 	for _, l := range g.LeftOut[:min(len(g.LeftOut), toldLeftOut)] {
 		first = append(first, l.String())
 	}
-	in.u.Log.Warn("files that nobody could verify are left out", "archive", g.Archive, "suite", g.Suite, "generation", g.Number,
+	in.u.Log.Warn("files that nobody can verify are left out", "archive", g.Archive, "suite", g.Suite, "generation", g.Number,
 		"files", len(g.LeftOut), "first", strings.Join(first, "; "))
 }

@@ -88,7 +88,7 @@ func TestFilesThatNobodyCanVerifyAreLeftOut(t *testing.T) {
 	if again := m.refresh(); again.New {
 		t.Error("unchanged, it made another generation")
 	}
-	if n := strings.Count(log.String(), "nobody could verify are left out"); n != 1 || !strings.Contains(log.String(), a.wrong[0].Path) {
+	if n := strings.Count(log.String(), "nobody can verify are left out"); n != 1 || !strings.Contains(log.String(), a.wrong[0].Path) {
 		t.Errorf("it was logged %d times:\n%s", n, &log)
 	}
 }

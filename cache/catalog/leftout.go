@@ -29,9 +29,9 @@ const (
 // String is for people.
 func (f Flaw) String() string {
 	if f == Disputed {
-		return "named with different contents, of which at most one can be right"
+		return "named with different contents"
 	}
-	return "named without SHA-256 and SHA-512, so that nobody could verify it"
+	return "named without SHA-256 and SHA-512"
 }
 
 // String is for people.
