@@ -315,6 +315,20 @@ func TestTheIsolatedSiteBuilds(t *testing.T) {
 	in.checkStore()
 }
 
+// site makes one whose archive "debian" is that of the site that c is a client of.
+func (c *client) site(a *upstreamtest.Archive) *host {
+	c.t.Helper()
+	child := &host{t: c.t, dir: c.t.TempDir(), program: c.program, port: freePort(c.t)}
+	child.config = filepath.Join(child.dir, "site", "aptmirror.toml")
+	child.must("init", "--dir", filepath.Dir(child.config), "--host", "localhost", "--host", "127.0.0.1", "--port", child.port, "--no-import")
+	child.edit(func(text string) string { return replaceOnce(c.t, text, `listen = [":`, `listen = ["127.0.0.1:`) })
+	child.addArchive("debian", a.KeyringFile(), []string{"stable"}, "https://localhost:"+c.port+"/debian")
+	child.edit(func(text string) string {
+		return replaceOnce(c.t, text, "[[archive]]\nname = \"debian\"\n", fmt.Sprintf("[[archive]]\nname = \"debian\"\nallow_private = true\nclient_cert = %q\nclient_key = %q\nca = %q\n", filepath.Join(c.kit, "tls/client.pem"), filepath.Join(c.kit, "tls/client.key"), filepath.Join(c.kit, "tls/ca.pem")))
+	})
+	return child
+}
+
 // A child's archive may be another site, which it reaches with a certificate of
 // that site's CA. It fetches what it lacks, and verifies the archive's own
 // signatures.
@@ -325,14 +339,7 @@ func TestParentAndChild(t *testing.T) {
 	parent.must("sync")
 	p := parent.serve()
 	as := parent.client("child")
-	child := &host{t: t, dir: t.TempDir(), program: parent.program, port: freePort(t)}
-	child.config = filepath.Join(child.dir, "site", "aptmirror.toml")
-	child.must("init", "--dir", filepath.Dir(child.config), "--host", "localhost", "--host", "127.0.0.1", "--port", child.port, "--no-import")
-	child.edit(func(text string) string { return replaceOnce(t, text, `listen = [":`, `listen = ["127.0.0.1:`) })
-	child.addArchive("debian", a.KeyringFile(), []string{"stable"}, "https://localhost:"+parent.port+"/debian")
-	child.edit(func(text string) string {
-		return replaceOnce(t, text, "[[archive]]\nname = \"debian\"\n", fmt.Sprintf("[[archive]]\nname = \"debian\"\nallow_private = true\nclient_cert = %q\nclient_key = %q\nca = %q\n", filepath.Join(as.kit, "tls/client.pem"), filepath.Join(as.kit, "tls/client.key"), filepath.Join(as.kit, "tls/ca.pem")))
-	})
+	child := as.site(a)
 	child.must("sync")
 	c := child.client("client")
 	child.serve()

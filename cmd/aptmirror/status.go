@@ -106,6 +106,19 @@ func printBuilt(w io.Writer, s admin.SuiteStatus) {
 	}
 }
 
+func printLeftOut(w io.Writer, l *admin.LeftOut) {
+	if l == nil {
+		return
+	}
+	fmt.Fprintf(w, "  left out     %d files that nobody can verify\n", l.Files)
+	for _, f := range l.First {
+		fmt.Fprintf(w, "               %s: %s\n", f.Path, f.Why)
+	}
+	if more := l.Files - len(l.First); more > 0 {
+		fmt.Fprintf(w, "               and %d more\n", more)
+	}
+}
+
 // unlooked is for the time before the first look has ended.
 func unlooked(s admin.SuiteStatus) string {
 	if s.Checked.IsZero() {
@@ -132,6 +145,7 @@ func printSuite(w io.Writer, s admin.SuiteStatus) {
 			fmt.Fprintf(w, "  signed by    %s\n", strings.TrimSpace(k.Fingerprint+"  "+k.Name))
 		}
 		fmt.Fprintf(w, "  cached       %d of %d packages, %s of %s\n", s.Cached, s.Packages, size(s.CachedSize), size(s.Bytes))
+		printLeftOut(w, s.LeftOut)
 	}
 	if s.Built {
 		printBuilt(w, s)

@@ -142,11 +142,26 @@ type SuiteResult struct {
 	// Missing are optional indexes that no mirror has; what they name is not
 	// part of the suite.
 	Missing []string `json:"missing,omitempty"`
+	LeftOut *LeftOut `json:"left_out,omitempty"`
 	Error   string   `json:"error,omitempty"`
 	// Refused says that upstream sent something that did not verify.
 	Refused bool   `json:"refused,omitempty"`
 	Reason  string `json:"reason,omitempty"` // class of the error, one of a fixed set
 	Advice  string `json:"advice,omitempty"` // what to do about it
+}
+
+// LeftOut are files that indexes name and nobody can verify: the suite is taken
+// in without them.
+type LeftOut struct {
+	Files int           `json:"files"`
+	First []LeftOutFile `json:"first"` // a few of them
+}
+
+// LeftOutFile is one of them.
+type LeftOutFile struct {
+	Path   string `json:"path"`   // where the repository would have it
+	Reason string `json:"reason"` // no-digest or disputed
+	Why    string `json:"why"`    // for people
 }
 
 // Signer is a key whose signature was good.
@@ -197,6 +212,7 @@ type SuiteStatus struct {
 	Bytes      int64     `json:"bytes"`        // of all packages
 	Cached     int       `json:"cached"`       // packages in the store
 	CachedSize int64     `json:"cached_bytes"` // their sizes
+	LeftOut    *LeftOut  `json:"left_out,omitempty"`
 	Checked    time.Time `json:"checked,omitzero"`
 	CheckedOK  time.Time `json:"checked_ok,omitzero"`
 	Error      string    `json:"error,omitempty"`

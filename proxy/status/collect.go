@@ -108,11 +108,19 @@ func (e emitter) suites(s *State, now time.Time) {
 			e.moment("aptmirror_suite_checked_timestamp_seconds", "Last look at the archive.", x.Checked, at...)
 			e.moment("aptmirror_suite_checked_ok_timestamp_seconds", "Last look at the archive that found nothing wrong.", x.CheckedOK, at...)
 		}
-		e.gauge("aptmirror_suite_packages", "Files that the indexes of the suite name.", float64(x.Packages), at...)
+		e.gauge("aptmirror_suite_packages", "Files that the indexes of the suite name, but for those left out.", float64(x.Packages), at...)
 		e.gauge("aptmirror_suite_packages_cached", "Those of them that are in the store.", float64(x.Cached), at...)
+		e.gauge("aptmirror_suite_left_out_files", "Files that the archive names so that nobody can verify them; the suite is served without.", leftOutFiles(x.LeftOut), at...)
 		e.gauge("aptmirror_suite_bytes", "Bytes of the files that the indexes name.", float64(x.Bytes), at...)
 		e.gauge("aptmirror_suite_cached_bytes", "Bytes of those that are in the store.", float64(x.CachedSize), at...)
 	}
+}
+
+func leftOutFiles(l *admin.LeftOut) float64 {
+	if l == nil {
+		return 0
+	}
+	return float64(l.Files)
 }
 
 // built tells of a suite that is built here, which is when something changes:

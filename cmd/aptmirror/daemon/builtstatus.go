@@ -62,7 +62,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 	if newest, err := d.cache.Catalog.Latest(ctx, g.Archive, g.Suite); err == nil && catalog.BuiltBy(repository) == g.Archive {
 		g = newest
 	}
-	s.Next = g.Next
+	s.Next, s.LeftOut = g.Next, d.leftOutOfInputs(g)
 	for _, in := range g.Inputs {
 		s.Inputs = append(s.Inputs, in.String())
 	}

@@ -240,7 +240,7 @@ func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, e
 		g := r.Generation
 		generations, i.taken = append(generations, g), append(i.taken, g.Ref())
 		results = append(results, admin.SuiteResult{
-			Archive: g.Archive, Suite: g.Suite, Generation: g.Number, New: r.New, Date: g.Date, Packages: g.Packages, Signers: signers(g), Missing: g.Missing,
+			Archive: g.Archive, Suite: g.Suite, Generation: g.Number, New: r.New, Date: g.Date, Packages: g.Packages, Signers: signers(g), Missing: g.Missing, LeftOut: leftOutOf(g.LeftOut),
 			Wanted: s.listed.Wanted.Files, Present: s.listed.Present.Files, WantedBytes: s.listed.Wanted.Bytes, PresentBytes: s.listed.Present.Bytes,
 		})
 	}

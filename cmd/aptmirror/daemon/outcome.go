@@ -33,6 +33,9 @@ func eventOf(r admin.SuiteResult) admin.Event {
 	if lacks := essential(r.Missing); r.Error == "" && len(lacks) > 0 {
 		e.Text += "; without what is named by " + strings.Join(lacks, ", ") + ", which no mirror has"
 	}
+	if r.Error == "" && r.LeftOut != nil {
+		e.Text += fmt.Sprintf("; without %d files that nobody can verify", r.LeftOut.Files)
+	}
 	return e
 }
 

@@ -88,7 +88,7 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 		return s, nil
 	}
 	s.Generation, s.Published, s.Date, s.ValidUntil = g.Number, p.Published, g.Date, g.ValidUntil
-	s.Signers, s.Packages, s.Bytes = signers(g), g.Packages, g.Bytes
+	s.Signers, s.Packages, s.Bytes, s.LeftOut = signers(g), g.Packages, g.Bytes, leftOutOf(g.LeftOut)
 	if a := d.upstream.Archive(g.Archive); a != nil {
 		s.Warning = a.AgeWarning(g.Date, g.ValidUntil, d.Now())
 	}

@@ -139,7 +139,7 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite stri
 	if err := d.recipes.Sight(ctx, g); err != nil && ctx.Err() == nil {
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
-	result.Missing = g.Missing
+	result.Missing, result.LeftOut = g.Missing, leftOutOf(g.LeftOut)
 	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
 	result.Signers = signers(g)
 	return result

@@ -159,6 +159,7 @@ func (q *question) addCandidates(ctx context.Context, out *admin.WhySuite, s *re
 		c.Served = q.served(c.File)
 		out.Candidates = append(out.Candidates, c)
 	}
+	q.addLeftOut(out, s)
 	return ctx.Err()
 }
 
