@@ -197,6 +197,15 @@ func (c *Catalog) Publication(repository, suite string) (p Publication, err erro
 	return p, err
 }
 
+// PublicationOrNone is Publication, but empty where nothing is published yet.
+func (c *Catalog) PublicationOrNone(repository, suite string) (Publication, error) {
+	p, err := c.Publication(repository, suite)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return p, err
+}
+
 // Publications gives every publication, also of repositories that are not
 // served. With a *RowError come all those whose rows can be read.
 func (c *Catalog) Publications(ctx context.Context) ([]Publication, error) {

@@ -54,7 +54,8 @@ cmd/aptmirror/daemon/intake: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/info
 cmd/aptmirror/daemon/jobs: cache/catalog proxy/admin proxy/status
 cmd/aptmirror/daemon/recipes: cmd/aptmirror/daemon/inforce cmd/aptmirror/config cache STORE policy resign resign/pool
 cmd/aptmirror/daemon/explain: cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/recipes cmd/aptmirror/config cache/catalog policy resign proxy/admin upstream/debian
-cmd/aptmirror/daemon: cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
+cmd/aptmirror/daemon/snapshots: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/config STORE cache/bundle cache/compare upstream upstream/compress proxy proxy/admin
+cmd/aptmirror/daemon: cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
 cmd/aptmirror: cmd/aptmirror/daemon/explain cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle
 cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign resign/pool
 `

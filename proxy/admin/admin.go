@@ -53,6 +53,12 @@ type Progress struct {
 	PresentBytes int64 `json:"present_bytes"` // of files that are half here too
 }
 
+// Event tells how far the files of a suite are; of is its archive or repository.
+func (p Progress) Event(of, suite string) Event {
+	text := fmt.Sprintf("%s %s: %d of %d files, %s of %s", of, suite, p.Present, p.Wanted, Size(p.PresentBytes), Size(p.WantedBytes))
+	return Event{Archive: of, Suite: suite, Text: text, Progress: &p}
+}
+
 // Error is a failure with the exit code that a command should end with.
 type Error struct {
 	Text string `json:"text"`

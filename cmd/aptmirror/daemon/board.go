@@ -12,7 +12,6 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/proxy"
-	"aptmirror/proxy/admin"
 	"aptmirror/proxy/status"
 	"aptmirror/upstream"
 )
@@ -134,6 +133,3 @@ func (d *Daemon) servePage(ctx context.Context, b *status.Board, l net.Listener)
 	}
 	return nil
 }
-
-// Jobs gives the newest records.
-func (d *Daemon) Jobs(ctx context.Context) (*admin.Jobs, error) { return d.jobs.List(ctx) }

@@ -201,8 +201,8 @@ func (d *Daemon) bringOthers(ctx context.Context, r resign.Recipe) error {
 // publishBuilt makes a generation current unless clients would see no
 // difference.
 func (d *Daemon) publishBuilt(ctx context.Context, b inforce.BuiltSuite, built resign.Built, by string) (isNew bool, err error) {
-	p, err := d.cache.Catalog.Publication(b.Repository, b.Suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	p, err := d.cache.Catalog.PublicationOrNone(b.Repository, b.Suite)
+	if err != nil {
 		return false, err
 	}
 	g := built.Generation
@@ -260,5 +260,15 @@ func (d *Daemon) noteBuild(b inforce.BuiltSuite, built resign.Built, failed erro
 	}
 	if err := d.cache.Catalog.SaveNote(buildNote(b), last); err != nil {
 		d.Log.Error("recording a build failed", "repository", b.Repository, "suite", b.Suite, "error", err)
+	}
+}
+
+// poolChanged has built what is made from a pool: soon, or at once where nothing
+// else would before this process ends.
+func (d *Daemon) poolChanged(ctx context.Context, name string) {
+	if why := "pool " + name; d.reloading() != nil {
+		d.rebuild(why)
+	} else {
+		d.buildJob(ctx, why, nil)
 	}
 }

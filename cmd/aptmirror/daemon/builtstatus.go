@@ -36,7 +36,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		return s, err
 	}
 	s.Published, s.Snapshot = p.Published, p.Snapshot
-	if err := d.tellMove(ctx, &s); err != nil {
+	if err := d.snapshots.TellMove(ctx, &s); err != nil {
 		return s, err
 	}
 	if p.Signed != nil {

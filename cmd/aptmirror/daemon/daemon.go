@@ -26,6 +26,7 @@ import (
 	"aptmirror/cmd/aptmirror/daemon/intake"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/recipes"
+	"aptmirror/cmd/aptmirror/daemon/snapshots"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
@@ -80,6 +81,7 @@ type Daemon struct {
 	builder   *resign.Builder
 	recipes   *recipes.Book
 	explainer *explain.Explainer
+	snapshots *snapshots.Keeper
 
 	building chan struct{} // has one slot
 	rests    rests         // of suites between two builds
@@ -89,8 +91,6 @@ type Daemon struct {
 	// made.
 	importing chan struct{}
 	changes   chan string // why a build is asked for
-
-	states *states // not changed after Open
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
@@ -121,7 +121,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	}
 	d.intake.Open(f)
 	d.inForce.Store(f)
-	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.Served()), d.serveStates(ctx)); err != nil {
+	if err := errors.Join(d.cache.Catalog.Serve(ctx, f.Served()), d.snapshots.Resume(ctx)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tellDamage()
@@ -147,10 +147,13 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 	d.intake = intake.New(intake.Config{
 		State: d.began.State, Cache: d.cache, InForce: d.inForce.Load, Changed: d.poolChanged, Life: d.life, Log: d.Log, Now: d.Now,
 	})
-	d.states = newStates(d)
 	d.upstream = upstream.New(upstream.Config{
 		Archives: f.Upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
+	})
+	d.snapshots = snapshots.New(snapshots.Config{
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Jobs: d.jobs, InForce: d.inForce.Load, Move: d.move, Rebuild: d.rebuild,
+		Life: d.life, Log: d.Log, Now: d.Now,
 	})
 	return nil
 }
@@ -203,7 +206,7 @@ func (d *Daemon) publishFound(ctx context.Context) {
 }
 
 func (d *Daemon) publishFirst(ctx context.Context, r config.Repository, suite string) error {
-	p, err := d.publicationOr(r.Name, suite)
+	p, err := d.cache.Catalog.PublicationOrNone(r.Name, suite)
 	if err != nil || p.Current.Archive == r.Archive {
 		return err
 	}
@@ -218,7 +221,7 @@ func (d *Daemon) publishFirst(ctx context.Context, r config.Repository, suite st
 }
 
 func (d *Daemon) publishIn(ctx context.Context, repository string, g catalog.Generation) error {
-	p, err := d.publicationOr(repository, g.Suite)
+	p, err := d.cache.Catalog.PublicationOrNone(repository, g.Suite)
 	if err != nil || p.Current == g.Ref() {
 		return err
 	}

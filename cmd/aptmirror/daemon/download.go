@@ -67,7 +67,7 @@ func (d *Daemon) download(ctx context.Context, a *inforce.Archive, result *admin
 		return err
 	}
 	count, err := d.upstream.Download(ctx, g, c.Languages, func(now upstream.Downloaded) {
-		news(progressOf(g.Archive, g.Suite, now))
+		news(admin.Progress(now).Event(g.Archive, g.Suite))
 	})
 	countFiles(result, count)
 	if err != nil {
@@ -81,14 +81,6 @@ func (d *Daemon) download(ctx context.Context, a *inforce.Archive, result *admin
 
 func countFiles(r *admin.SuiteResult, c upstream.Downloaded) {
 	r.Wanted, r.Present, r.WantedBytes, r.PresentBytes = c.Wanted, c.Present, c.WantedBytes, c.PresentBytes
-}
-
-func progressOf(archive, suite string, c upstream.Downloaded) admin.Event {
-	return admin.Event{
-		Archive: archive, Suite: suite,
-		Text:     fmt.Sprintf("%s %s: %d of %d files, %s of %s", archive, suite, c.Present, c.Wanted, admin.Size(c.PresentBytes), admin.Size(c.WantedBytes)),
-		Progress: &admin.Progress{Wanted: c.Wanted, Present: c.Present, WantedBytes: c.WantedBytes, PresentBytes: c.PresentBytes},
-	}
 }
 
 // essential leaves out of the indexes that no mirror has those of patches: who

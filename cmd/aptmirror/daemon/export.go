@@ -19,7 +19,7 @@ import (
 
 // Export decides what a bundle or a tree consists of; whoever asks writes it.
 func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequest, _ func(admin.Event)) (*admin.ExportPlan, error) {
-	s, err := d.snapshotNamed(r.Snapshot)
+	s, err := d.snapshots.Named(r.Snapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (d *Daemon) base(ctx context.Context, name string) (*bundle.Snapshot, error
 	if name == "" {
 		return nil, nil
 	}
-	s, err := d.snapshotNamed(name)
+	s, err := d.snapshots.Named(name)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +164,8 @@ func (d *Daemon) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalo
 // snapshot is served: that keeps the files from being removed.
 func (d *Daemon) signAnew(ctx context.Context, s catalog.Snapshot, p catalog.Pin) (*catalog.Signed, error) {
 	name := catalog.SnapshotRepository(p.Repository, s.Name)
-	before, err := d.cache.Catalog.Publication(name, p.Suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	before, err := d.cache.Catalog.PublicationOrNone(name, p.Suite)
+	if err != nil {
 		return nil, err
 	}
 	now, err := d.move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})

@@ -35,7 +35,7 @@ func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
 	if err := i.saveSnapshot(ctx, s); err != nil {
 		return err
 	}
-	return i.d.publishSnapshot(ctx, served)
+	return i.d.snapshots.Serve(ctx, served)
 }
 
 // pins names the repositories that serve a suite as its archive has it.
@@ -68,7 +68,7 @@ func (i *importing) saveSnapshot(ctx context.Context, s catalog.Snapshot) error 
 		s.Created = before.Created
 		return i.d.cache.Catalog.SaveSnapshot(s)
 	}
-	if err := i.d.deleteSnapshot(ctx, s.Name); err != nil {
+	if err := i.d.snapshots.Remove(ctx, s.Name); err != nil {
 		return err
 	}
 	return i.d.cache.Catalog.AddSnapshot(ctx, s)

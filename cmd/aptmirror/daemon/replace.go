@@ -24,16 +24,16 @@ func (d *Daemon) config() *config.Config { return d.inForce.Load().Config }
 func (d *Daemon) replace(f *inforce.Parts, admit func()) (settle func(), err error) {
 	before := d.inForce.Load()
 	d.intake.Open(f)
-	was, err := d.statesOf(d.life, before)
+	was, err := d.snapshots.StatesOf(d.life, before)
 	if err != nil {
 		return nil, err
 	}
-	will, err := d.statesOf(d.life, f)
+	will, err := d.snapshots.StatesOf(d.life, f)
 	if err != nil {
 		return nil, err
 	}
 	err = d.cache.Catalog.Replace(d.life, f.Served(), func() {
-		d.withdrawStates(was, will)
+		d.snapshots.Withdraw(was, will)
 		d.inForce.Store(f)
 		d.upstream.SetArchives(f.Upstreams())
 		if b := d.board.Load(); b != nil {
@@ -44,7 +44,7 @@ func (d *Daemon) replace(f *inforce.Parts, admit func()) (settle func(), err err
 	if err != nil {
 		return nil, err
 	}
-	d.serveSnapshots(will)
+	d.snapshots.ServeStates(will)
 	if f.Making != before.Making {
 		d.rests.end()
 	}

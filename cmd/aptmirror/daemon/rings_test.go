@@ -191,7 +191,7 @@ func TestMomentsOfBuiltRepositoriesAreSigned(t *testing.T) {
 	s.sync("site", "stable")
 	then := s.now
 	s.now = s.now.Add(30 * 24 * time.Hour)
-	served, err := newStates(s.Daemon).Find(t.Context(), "site", then.UTC().Format(momentFormat))
+	served, err := s.snapshots.Find(t.Context(), "site", then.UTC().Format("20060102T150405Z"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,4 +255,39 @@ func TestPublishingRefusesWhatMakesNoSense(t *testing.T) {
 	if jobs, err := s.Jobs(t.Context()); err != nil || len(jobs.Jobs) != 3 {
 		t.Errorf("mistakes are recorded as jobs: %+v, %v", jobs, err)
 	}
+}
+
+// Only what the site signs again stays good for clients.
+func TestASnapshotTellsWhenClientsRefuseIt(t *testing.T) {
+	a := games(t)
+	a.Suite.ValidFor = 7 * 24 * time.Hour
+	a.Publish()
+	s := newBuiltSite(t, a, siteRepository)
+	s.sync("site", "stable")
+	create(t, s.Daemon, "june")
+	june, err := s.Snapshot(t.Context(), admin.SnapshotName{Name: "june"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := s.cache.Catalog.Latest(t.Context(), "debian", "stable")
+	if err != nil || g.ValidUntil.IsZero() {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	for _, p := range june.Pins {
+		if want := map[string]time.Time{"debian": g.ValidUntil}[p.Repository]; !p.ValidUntil.Equal(want) {
+			t.Errorf("%s is valid until %s, want %s", p.Repository, p.ValidUntil, want)
+		}
+	}
+	if len(june.Pins) != 2 {
+		t.Errorf("%+v", june.Pins)
+	}
+}
+
+func create(t *testing.T, d *Daemon, name string) *admin.SnapshotDetails {
+	t.Helper()
+	s, err := d.CreateSnapshot(t.Context(), admin.Caller{}, admin.SnapshotRequest{Name: name}, func(admin.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

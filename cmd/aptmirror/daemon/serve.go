@@ -38,7 +38,7 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	board := d.newBoard()
 	handler := admin.NewHandler(d, os.Getuid())
 	server := proxy.New(proxy.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: d.states, Changelogs: d.newChangelogs(),
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Filler: d.upstream, Pass: d.upstream.Pass, Usage: d.cache, Snapshots: d.snapshots, Changelogs: d.newChangelogs(),
 		Access: reloads.loaded, Log: d.Log, Now: d.Now, MaxConnections: d.began.Serve.MaxConnections,
 		Uploads: d.intake, Status: board.Handler(), Observe: observer(board),
 		Admin: func(w http.ResponseWriter, r *http.Request, by identity.Identity) {
@@ -100,7 +100,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return d.buildForever(ctx) })
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })
-	group.Go(func() error { return d.snapshotForever(ctx) })
+	group.Go(func() error { return d.snapshots.Forever(ctx) })
 	group.Go(func() error { return d.watchdog(ctx) })
 	group.Go(func() error { return d.intake.Watch(ctx) })
 	group.Go(func() error { return d.lookAfterAll(ctx) })

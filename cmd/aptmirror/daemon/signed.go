@@ -98,8 +98,8 @@ func (d *Daemon) header(m *inforce.Parts, repository, suite string) (resign.Head
 		h.Snapshots = url + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
 		h.Changelogs = url + repository + "/changelogs/@CHANGEPATH@_changelog"
 	}
-	before, err := d.cache.Catalog.Publication(repository, suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	before, err := d.cache.Catalog.PublicationOrNone(repository, suite)
+	if err != nil {
 		return h, err
 	}
 	var last time.Time

@@ -139,8 +139,8 @@ func (d *Daemon) ringState(repository string, suite config.Suite) (status.Ring, 
 		return ring, err
 	}
 	ring.Published, ring.Snapshot = has.Published, has.Snapshot
-	source, err := d.cache.Catalog.Publication(from.Name, from.Suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	source, err := d.cache.Catalog.PublicationOrNone(from.Name, from.Suite)
+	if err != nil {
 		return ring, err
 	}
 	ring.Behind = err == nil && source.Current != has.Current

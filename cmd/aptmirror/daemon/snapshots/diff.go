@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"context"
@@ -21,12 +21,12 @@ const maxPlainIndex = 4 << 30
 const now = "now"
 
 // Diff tells how what a snapshot pins differs from another one or the present.
-func (d *Daemon) Diff(ctx context.Context, r admin.DiffRequest) (*admin.Diff, error) {
-	before, err := d.pinsOf(ctx, r.From)
+func (k *Keeper) Diff(ctx context.Context, r admin.DiffRequest) (*admin.Diff, error) {
+	before, err := k.pinsOf(ctx, r.From)
 	if err != nil {
 		return nil, err
 	}
-	after, err := d.pinsOf(ctx, r.To)
+	after, err := k.pinsOf(ctx, r.To)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (d *Daemon) Diff(ctx context.Context, r admin.DiffRequest) (*admin.Diff, er
 			}
 			continue
 		}
-		s, err := d.diffSuites(ctx, a.Ref, after[i].Ref)
+		s, err := k.diffSuites(ctx, a.Ref, after[i].Ref)
 		if err != nil {
 			return nil, fmt.Errorf("comparing repository %s, suite %s: %w", a.Repository, a.Suite, err)
 		}
@@ -64,20 +64,20 @@ func (p pinned) name() admin.SuiteName {
 }
 
 // pinsOf gives what a snapshot pins, or what is served at present.
-func (d *Daemon) pinsOf(ctx context.Context, name string) (pins []pinned, err error) {
+func (k *Keeper) pinsOf(ctx context.Context, name string) (pins []pinned, err error) {
 	if name != now {
-		s, err := d.snapshotNamed(name)
+		s, err := k.Named(name)
 		for _, p := range s.Pins {
 			pins = append(pins, pinned(p))
 		}
 		return pins, err
 	}
-	publications, err := d.cache.Catalog.Publications(ctx)
+	publications, err := k.Catalog.Publications(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range publications {
-		if x := (catalog.Pin{Repository: p.Repository, Suite: p.Suite, Ref: p.Current, Published: p.Published}); d.isConfigured(x) {
+		if x := (catalog.Pin{Repository: p.Repository, Suite: p.Suite, Ref: p.Current, Published: p.Published}); k.isConfigured(x) {
 			pins = append(pins, pinned(x))
 		}
 	}
@@ -85,23 +85,23 @@ func (d *Daemon) pinsOf(ctx context.Context, name string) (pins []pinned, err er
 }
 
 // diffSuites reads the indexes that the two generations do not share.
-func (d *Daemon) diffSuites(ctx context.Context, before, after catalog.Ref) (s admin.SuiteDiff, err error) {
+func (k *Keeper) diffSuites(ctx context.Context, before, after catalog.Ref) (s admin.SuiteDiff, err error) {
 	s.Sources = []admin.SourceChange{}
 	if before == after {
 		return s, nil
 	}
-	a, err := d.packageIndexes(ctx, before)
+	a, err := k.packageIndexes(ctx, before)
 	if err != nil {
 		return s, err
 	}
-	b, err := d.packageIndexes(ctx, after)
+	b, err := k.packageIndexes(ctx, after)
 	if err != nil {
 		return s, err
 	}
 	var sets [2]compare.Set
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return d.readSet(ctx, without(a, b), &sets[0]) })
-	group.Go(func() error { return d.readSet(ctx, without(b, a), &sets[1]) })
+	group.Go(func() error { return k.readSet(ctx, without(a, b), &sets[0]) })
+	group.Go(func() error { return k.readSet(ctx, without(b, a), &sets[1]) })
 	if err := group.Wait(); err != nil {
 		return s, err
 	}
@@ -124,12 +124,12 @@ func sourceChangeOf(c compare.Source) admin.SourceChange {
 }
 
 // packageIndexes gives the stored Packages and Sources files of a generation.
-func (d *Daemon) packageIndexes(ctx context.Context, r catalog.Ref) (entries []catalog.Entry, err error) {
-	g, err := d.cache.Catalog.Generation(r.Archive, r.Suite, r.Number)
+func (k *Keeper) packageIndexes(ctx context.Context, r catalog.Ref) (entries []catalog.Entry, err error) {
+	g, err := k.Catalog.Generation(r.Archive, r.Suite, r.Number)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r, err)
 	}
-	t, err := d.cache.Catalog.Table(ctx, g)
+	t, err := k.Catalog.Table(ctx, g)
 	if err != nil {
 		return nil, err
 	}
@@ -152,20 +152,20 @@ func without(list, others []catalog.Entry) (own []catalog.Entry) {
 	return own
 }
 
-func (d *Daemon) readSet(ctx context.Context, indexes []catalog.Entry, into *compare.Set) error {
+func (k *Keeper) readSet(ctx context.Context, indexes []catalog.Entry, into *compare.Set) error {
 	for _, e := range indexes {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := d.readIndex(e, into); err != nil {
+		if err := k.readIndex(e, into); err != nil {
 			return fmt.Errorf("reading %s: %w", e.Path, err)
 		}
 	}
 	return nil
 }
 
-func (d *Daemon) readIndex(e catalog.Entry, into *compare.Set) error {
-	stored, err := d.cache.Blobs.Open(e.Digest)
+func (k *Keeper) readIndex(e catalog.Entry, into *compare.Set) error {
+	stored, err := k.Blobs.Open(e.Digest)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"aptmirror/cache/catalog"
@@ -24,34 +23,21 @@ const (
 	toldSnapshots = 3
 )
 
-// states finds earlier states of repositories, for clients.
-type states struct {
-	daemon *Daemon
-
-	mu   sync.Mutex           // guards used
-	used map[string]time.Time // when a moment was last asked for, by the repository that serves it
-	slot chan struct{}        // taken while a moment is made ready
-}
-
-func newStates(d *Daemon) *states {
-	return &states{daemon: d, used: map[string]time.Time{}, slot: make(chan struct{}, 1)}
-}
-
 // Find gives the repository of the catalog that serves a snapshot or a moment.
-func (s *states) Find(ctx context.Context, repository, id string) (string, error) {
+func (k *Keeper) Find(ctx context.Context, repository, id string) (string, error) {
 	if t, err := time.Parse(momentFormat, id); err == nil {
-		return s.moment(ctx, repository, t)
+		return k.moment(ctx, repository, t)
 	}
 	served := catalog.SnapshotRepository(repository, id)
-	if catalog.CheckSnapshotName(id) == nil && s.daemon.cache.Catalog.HasRepository(served) {
+	if catalog.CheckSnapshotName(id) == nil && k.Catalog.HasRepository(served) {
 		return served, nil
 	}
-	return "", s.unknown(ctx, repository, id)
+	return "", k.unknown(ctx, repository, id)
 }
 
 // unknown says what snapshots there are, those first whose names are alike.
-func (s *states) unknown(ctx context.Context, repository, id string) error {
-	all, err := s.snapshotsOf(ctx, repository)
+func (k *Keeper) unknown(ctx context.Context, repository, id string) error {
+	all, err := k.snapshotsOf(ctx, repository)
 	if err != nil {
 		return err
 	}
@@ -59,7 +45,7 @@ func (s *states) unknown(ctx context.Context, repository, id string) error {
 		return fmt.Errorf("snapshot %s of repository %s is not ready to be served", id, repository)
 	}
 	if len(all) == 0 {
-		return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s, and no other; a moment such as %s is served too", id, repository, s.daemon.Now().UTC().Format(momentFormat))}
+		return &proxy.UnknownSnapshotError{Text: fmt.Sprintf("there is no snapshot %.40q of %s, and no other; a moment such as %s is served too", id, repository, k.Now().UTC().Format(momentFormat))}
 	}
 	slices.SortFunc(all, func(a, b catalog.Snapshot) int {
 		return cmp.Or(cmp.Compare(alike(b.Name, id), alike(a.Name, id)), b.Created.Compare(a.Created))
@@ -88,72 +74,73 @@ func offer(all []catalog.Snapshot) string {
 
 // snapshotsOf gives the snapshots that pin something of a repository that is
 // still configured.
-func (s *states) snapshotsOf(ctx context.Context, repository string) (all []catalog.Snapshot, err error) {
-	snapshots, err := s.daemon.cache.Catalog.Snapshots(ctx)
+func (k *Keeper) snapshotsOf(ctx context.Context, repository string) (all []catalog.Snapshot, err error) {
+	snapshots, err := k.Catalog.Snapshots(ctx)
 	for _, x := range snapshots {
-		if slices.ContainsFunc(x.Pins, func(p catalog.Pin) bool { return p.Repository == repository && s.daemon.isConfigured(p) }) {
+		if slices.ContainsFunc(x.Pins, func(p catalog.Pin) bool { return p.Repository == repository && k.isConfigured(p) }) {
 			all = append(all, x)
 		}
 	}
 	return all, err
 }
 
-// publishSnapshot makes what a snapshot pins servable under the addresses of
+// Serve makes what a snapshot pins servable under the addresses of
 // snapshots. What is mirrored keeps its archive's signature.
-func (d *Daemon) publishSnapshot(ctx context.Context, s catalog.Snapshot) error {
+func (k *Keeper) Serve(ctx context.Context, s catalog.Snapshot) error {
 	suites := map[string][]string{}
 	for _, p := range s.Pins {
-		if !d.isConfigured(p) {
+		if !k.isConfigured(p) {
 			continue
 		}
 		name := catalog.SnapshotRepository(p.Repository, s.Name)
 		suites[name] = append(suites[name], p.Suite)
-		if err := d.publishState(ctx, p, s.Name, s.By); err != nil {
+		if err := k.publishState(ctx, p, s.Name, s.By); err != nil {
 			return err
 		}
 	}
 	for name, of := range suites {
-		d.cache.Catalog.ServeRepository(name, of)
+		k.Catalog.ServeRepository(name, of)
 	}
 	return nil
 }
 
 // publishState publishes a generation under the address that id has, unless it
 // is already.
-func (d *Daemon) publishState(ctx context.Context, p catalog.Pin, id, by string) error {
+func (k *Keeper) publishState(ctx context.Context, p catalog.Pin, id, by string) error {
 	name := catalog.SnapshotRepository(p.Repository, id)
-	before, err := d.cache.Catalog.Publication(name, p.Suite)
-	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	before, err := k.Catalog.PublicationOrNone(name, p.Suite)
+	if err != nil {
 		return err
 	}
 	if before.Current == p.Ref {
 		return nil
 	}
-	_, err = d.move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: by, Why: "snapshot " + id})
+	_, err = k.Move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: by, Why: "snapshot " + id})
 	return err
 }
 
-// serveStates serves again what was published of snapshots and moments before
+// Resume serves again what was published of snapshots and moments before
 // the daemon was started, of what is still configured. A moment of which not all
 // was published when it ended is made ready when somebody asks for it; see
 // serveUnserved for snapshots.
-func (d *Daemon) serveStates(ctx context.Context) error {
-	states, err := d.statesOf(ctx, d.inForce.Load())
-	d.serveSnapshots(states)
+func (k *Keeper) Resume(ctx context.Context) error {
+	states, err := k.StatesOf(ctx, k.InForce())
+	k.ServeStates(states)
 	return err
 }
 
-func (d *Daemon) serveSnapshots(states map[string][]string) {
+// ServeStates serves what StatesOf gives.
+func (k *Keeper) ServeStates(states map[string][]string) {
 	for name, suites := range states {
-		d.cache.Catalog.ServeRepository(name, suites)
+		k.Catalog.ServeRepository(name, suites)
 	}
 }
 
-// statesOf gives what is published of snapshots and moments of what f has, the
+// StatesOf gives what is published of snapshots and moments of what f has, the
 // suites by the name of the repository that serves them. A moment of which not
 // all is published is made ready when somebody asks for it.
-func (d *Daemon) statesOf(ctx context.Context, f *inforce.Parts) (map[string][]string, error) {
-	publications, err := d.cache.Catalog.Publications(ctx)
+func (k *Keeper) StatesOf(ctx context.Context, f *inforce.Parts) (map[string][]string, error) {
+	publications, err := k.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
 		return nil, err
 	}
@@ -163,16 +150,16 @@ func (d *Daemon) statesOf(ctx context.Context, f *inforce.Parts) (map[string][]s
 			states[p.Repository] = append(states[p.Repository], p.Suite)
 		}
 	}
-	maps.DeleteFunc(states, func(name string, suites []string) bool { return isMoment(name) && !d.states.isWhole(f, name, suites) })
+	maps.DeleteFunc(states, func(name string, suites []string) bool { return isMoment(name) && !k.isWhole(f, name, suites) })
 	return states, nil
 }
 
-// withdrawStates ends what is served of states that have other suites from now
+// Withdraw ends what is served of states that have other suites from now
 // on; it is as it was for all others.
-func (d *Daemon) withdrawStates(before, after map[string][]string) {
+func (k *Keeper) Withdraw(before, after map[string][]string) {
 	for name, suites := range before {
 		if !slices.Equal(suites, after[name]) {
-			d.cache.Catalog.Unserve(name)
+			k.Catalog.Unserve(name)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"cmp"
@@ -30,30 +30,30 @@ const (
 
 // moment gives the state that a repository had at t, which is the same from one
 // publication to the next and served under the time of the earlier one.
-func (s *states) moment(ctx context.Context, repository string, t time.Time) (string, error) {
-	now := s.daemon.Now()
+func (k *Keeper) moment(ctx context.Context, repository string, t time.Time) (string, error) {
+	now := k.Now()
 	if t.After(now) {
 		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("%s is yet to come: it is %s", t.Format(momentFormat), now.UTC().Format(momentFormat))}
 	}
-	pins, began, err := s.pinsAt(s.daemon.inForce.Load(), repository, t)
+	pins, began, err := k.pinsAt(k.InForce(), repository, t)
 	if err != nil {
 		return "", err
 	}
 	if len(pins) == 0 {
-		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("nothing of %s is known of %s%s", repository, t.Format(momentFormat), s.oldest(repository))}
+		return "", &proxy.UnknownSnapshotError{Text: fmt.Sprintf("nothing of %s is known of %s%s", repository, t.Format(momentFormat), k.oldest(repository))}
 	}
 	served := catalog.SnapshotRepository(repository, began.UTC().Format(momentFormat))
-	if s.daemon.cache.Catalog.HasRepository(served) {
-		s.touch(served)
+	if k.Catalog.HasRepository(served) {
+		k.touch(served)
 		return served, nil
 	}
-	return served, s.ready(ctx, served, pins, t)
+	return served, k.ready(ctx, served, pins, t)
 }
 
 // pinsAt gives what was current at t, and since when all of it was.
-func (s *states) pinsAt(f *inforce.Parts, repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
+func (k *Keeper) pinsAt(f *inforce.Parts, repository string, t time.Time) (pins []catalog.Pin, began time.Time, err error) {
 	for _, suite := range f.Served()[repository] {
-		m, err := s.daemon.cache.Catalog.At(repository, suite, t)
+		m, err := k.Catalog.At(repository, suite, t)
 		if errors.Is(err, catalog.ErrNotFound) {
 			continue
 		}
@@ -70,21 +70,21 @@ func (s *states) pinsAt(f *inforce.Parts, repository string, t time.Time) (pins 
 
 // isWhole reports whether the suites that are published of a moment are all that
 // there were.
-func (s *states) isWhole(f *inforce.Parts, served string, suites []string) bool {
+func (k *Keeper) isWhole(f *inforce.Parts, served string, suites []string) bool {
 	repository, id, _ := catalog.CutSnapshotRepository(served)
 	t, err := time.Parse(momentFormat, id)
 	if err != nil {
 		return false
 	}
-	pins, _, err := s.pinsAt(f, repository, t)
+	pins, _, err := k.pinsAt(f, repository, t)
 	return err == nil && !slices.ContainsFunc(pins, func(p catalog.Pin) bool { return !slices.Contains(suites, p.Suite) })
 }
 
 // oldest tells from when on there is something.
-func (s *states) oldest(repository string) string {
+func (k *Keeper) oldest(repository string) string {
 	var first time.Time
-	for _, suite := range s.daemon.inForce.Load().Served()[repository] {
-		m, err := s.daemon.cache.Catalog.Oldest(repository, suite)
+	for _, suite := range k.InForce().Served()[repository] {
+		m, err := k.Catalog.Oldest(repository, suite)
 		if err == nil && (first.IsZero() || m.Published.Before(first)) {
 			first = m.Published
 		}
@@ -97,21 +97,20 @@ func (s *states) oldest(repository string) string {
 
 // ready publishes a state. The work is the daemon's: the client only waits for
 // it, and no longer than it may take.
-func (s *states) ready(ctx context.Context, served string, pins []catalog.Pin, t time.Time) error {
-	d := s.daemon
-	if err := s.stillThere(ctx, pins, t); err != nil {
+func (k *Keeper) ready(ctx context.Context, served string, pins []catalog.Pin, t time.Time) error {
+	if err := k.stillThere(ctx, pins, t); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, momentPatience)
 	defer cancel()
-	free, err := wait.Slot(ctx, s.slot)
+	free, err := wait.Slot(ctx, k.slot)
 	if err != nil {
 		return err
 	}
 	done := make(chan error, 1)
-	d.jobs.Go(func() {
+	k.Jobs.Go(func() {
 		defer free()
-		done <- s.publish(d.life, served, pins)
+		done <- k.publishMoment(k.Life, served, pins)
 	})
 	select {
 	case err := <-done:
@@ -121,47 +120,46 @@ func (s *states) ready(ctx context.Context, served string, pins []catalog.Pin, t
 	}
 }
 
-// publish needs the slot.
-func (s *states) publish(ctx context.Context, served string, pins []catalog.Pin) error {
-	d := s.daemon
-	if d.cache.Catalog.HasRepository(served) {
+// publishMoment needs the slot.
+func (k *Keeper) publishMoment(ctx context.Context, served string, pins []catalog.Pin) error {
+	if k.Catalog.HasRepository(served) {
 		return nil // while this waited
 	}
-	if err := s.makeRoom(ctx); err != nil {
+	if err := k.makeRoom(ctx); err != nil {
 		return err
 	}
 	_, id, _ := catalog.CutSnapshotRepository(served)
 	var suites []string
 	for _, p := range pins {
-		if err := d.publishState(ctx, p, id, "a client"); err != nil {
+		if err := k.publishState(ctx, p, id, "a client"); err != nil {
 			return err
 		}
 		suites = append(suites, p.Suite)
 	}
-	d.cache.Catalog.ServeRepository(served, suites)
-	s.touch(served)
-	d.Log.Info("an earlier state is served", "repository", served, "suites", len(suites))
+	k.Catalog.ServeRepository(served, suites)
+	k.touch(served)
+	k.Log.Info("an earlier state is served", "repository", served, "suites", len(suites))
 	return nil
 }
 
 // stillThere refuses moments of which a generation was removed.
-func (s *states) stillThere(ctx context.Context, pins []catalog.Pin, t time.Time) error {
+func (k *Keeper) stillThere(ctx context.Context, pins []catalog.Pin, t time.Time) error {
 	for _, p := range pins {
-		_, err := s.daemon.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+		_, err := k.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
 		if !errors.Is(err, catalog.ErrNotFound) {
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		return s.gone(ctx, p.Repository, t)
+		return k.gone(ctx, p.Repository, t)
 	}
 	return nil
 }
 
 // gone names the snapshots nearest to a moment that is not kept.
-func (s *states) gone(ctx context.Context, repository string, t time.Time) error {
-	all, err := s.snapshotsOf(ctx, repository)
+func (k *Keeper) gone(ctx context.Context, repository string, t time.Time) error {
+	all, err := k.snapshotsOf(ctx, repository)
 	if err != nil {
 		return err
 	}
@@ -173,45 +171,45 @@ func (s *states) gone(ctx context.Context, repository string, t time.Time) error
 	return &proxy.UnknownSnapshotError{Text: text}
 }
 
-func (s *states) touch(served string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.used[served] = s.daemon.Now()
+func (k *Keeper) touch(served string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.used[served] = k.Now()
 }
 
 // expire withdraws the moments that nobody has asked for in a long time. Those
 // from before the start count as asked for when they are first seen.
-func (s *states) expire(ctx context.Context) error {
-	moments, err := s.moments(ctx)
+func (k *Keeper) expire(ctx context.Context) error {
+	moments, err := k.moments(ctx)
 	if err != nil {
 		return err
 	}
 	var faults []error
 	for name := range moments {
-		if s.unusedFor(name) >= keptMoment {
-			faults = append(faults, s.daemon.cache.Catalog.Withdraw(name))
+		if k.unusedFor(name) >= keptMoment {
+			faults = append(faults, k.Catalog.Withdraw(name))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-func (s *states) unusedFor(name string) time.Duration {
-	now := s.daemon.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.used[name].IsZero() {
-		s.used[name] = now
+func (k *Keeper) unusedFor(name string) time.Duration {
+	now := k.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.used[name].IsZero() {
+		k.used[name] = now
 	}
-	unused := now.Sub(s.used[name])
+	unused := now.Sub(k.used[name])
 	if unused >= keptMoment {
-		delete(s.used, name)
+		delete(k.used, name)
 	}
 	return unused
 }
 
 // moments gives the names of those that are published.
-func (s *states) moments(ctx context.Context) (map[string]bool, error) {
-	publications, err := s.daemon.cache.Catalog.Publications(ctx)
+func (k *Keeper) moments(ctx context.Context) (map[string]bool, error) {
+	publications, err := k.Catalog.Publications(ctx)
 	moments := map[string]bool{}
 	for _, p := range publications {
 		if isMoment(p.Repository) {
@@ -222,17 +220,17 @@ func (s *states) moments(ctx context.Context) (map[string]bool, error) {
 }
 
 // makeRoom withdraws the moments that were not asked for the longest.
-func (s *states) makeRoom(ctx context.Context) error {
-	moments, err := s.moments(ctx)
+func (k *Keeper) makeRoom(ctx context.Context) error {
+	moments, err := k.moments(ctx)
 	if err != nil {
 		return err
 	}
 	for len(moments) >= keptMoments {
-		last, err := s.leastUsed(moments)
+		last, err := k.leastUsed(moments)
 		if err != nil {
 			return err
 		}
-		if err := s.daemon.cache.Catalog.Withdraw(last); err != nil {
+		if err := k.Catalog.Withdraw(last); err != nil {
 			return err
 		}
 		delete(moments, last)
@@ -242,18 +240,18 @@ func (s *states) makeRoom(ctx context.Context) error {
 
 // leastUsed counts those that were not asked for since the start as the first
 // to go.
-func (s *states) leastUsed(moments map[string]bool) (last string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (k *Keeper) leastUsed(moments map[string]bool) (last string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for name := range moments {
-		if last == "" || s.used[name].Before(s.used[last]) {
+		if last == "" || k.used[name].Before(k.used[last]) {
 			last = name
 		}
 	}
-	if s.daemon.Now().Sub(s.used[last]) < busyMoment {
+	if k.Now().Sub(k.used[last]) < busyMoment {
 		return "", fmt.Errorf("%d earlier states were all asked for within %s, and more are not served at a time", len(moments), busyMoment)
 	}
-	delete(s.used, last)
+	delete(k.used, last)
 	return last, nil
 }
 

@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"context"
@@ -22,13 +22,13 @@ type ringMove struct {
 	why      string
 }
 
-// PublishSnapshot makes the suites of a ring serve what a snapshot pins.
-func (d *Daemon) PublishSnapshot(ctx context.Context, by admin.Caller, r admin.PublishRequest, news func(admin.Event)) (*admin.PublishResult, error) {
-	s, err := d.snapshotNamed(r.Snapshot)
+// Publish makes the suites of a ring serve what a snapshot pins.
+func (k *Keeper) Publish(ctx context.Context, by admin.Caller, r admin.PublishRequest, news func(admin.Event)) (*admin.PublishResult, error) {
+	s, err := k.Named(r.Snapshot)
 	if err != nil {
 		return nil, err
 	}
-	suites, err := d.ringSuites(r.Repository, r.Suite)
+	suites, err := k.ringSuites(r.Repository, r.Suite)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (d *Daemon) PublishSnapshot(ctx context.Context, by admin.Caller, r admin.P
 		if !ok {
 			continue
 		}
-		before, err := d.publicationOr(r.Repository, suite.Name)
+		before, err := k.Catalog.PublicationOrNone(r.Repository, suite.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -47,41 +47,41 @@ func (d *Daemon) PublishSnapshot(ctx context.Context, by admin.Caller, r admin.P
 	if len(moves) == 0 {
 		return nil, &admin.Error{Text: fmt.Sprintf("snapshot %s has nothing of %s, from which repository %s takes its suites", s.Name, sourcesOf(suites), r.Repository), Exit: admin.ExitUsage}
 	}
-	if err := d.tellIncomplete(ctx, s, news); err != nil {
+	if err := k.tellIncomplete(ctx, s, news); err != nil {
 		return nil, err
 	}
-	return d.moveRing(ctx, by, r.Repository, "publish", r.DryRun, moves, news)
+	return k.moveRing(ctx, by, r.Repository, "publish", r.DryRun, moves, news)
 }
 
 // tellIncomplete warns of packages that a ring could not give once upstream has
 // dropped them.
-func (d *Daemon) tellIncomplete(ctx context.Context, s catalog.Snapshot, news func(admin.Event)) error {
+func (k *Keeper) tellIncomplete(ctx context.Context, s catalog.Snapshot, news func(admin.Event)) error {
 	if !s.Completed.IsZero() {
 		return nil
 	}
-	count, err := d.countPinned(ctx, s)
+	count, err := k.countPinned(ctx, s)
 	if missing := count.Missing(); err == nil && missing > 0 {
-		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of snapshot %s are not in the store, and come as long as upstream has them: aptmirror snapshot complete %s fetches and keeps them", missing, count.Wanted.Files, s.Name, s.Name)})
+		news(admin.Event{Time: k.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of snapshot %s are not in the store, and come as long as upstream has them: aptmirror snapshot complete %s fetches and keeps them", missing, count.Wanted.Files, s.Name, s.Name)})
 	}
 	return err
 }
 
 // Rollback makes the suites of a ring serve what they served before.
-func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.RollbackRequest, news func(admin.Event)) (*admin.PublishResult, error) {
-	suites, err := d.ringSuites(r.Repository, r.Suite)
+func (k *Keeper) Rollback(ctx context.Context, by admin.Caller, r admin.RollbackRequest, news func(admin.Event)) (*admin.PublishResult, error) {
+	suites, err := k.ringSuites(r.Repository, r.Suite)
 	if err != nil {
 		return nil, err
 	}
 	var moves []ringMove
 	for _, suite := range suites {
-		before, err := d.publicationOr(r.Repository, suite.Name)
+		before, err := k.Catalog.PublicationOrNone(r.Repository, suite.Name)
 		if err != nil {
 			return nil, err
 		}
 		if before.Previous == (catalog.Ref{}) {
 			continue
 		}
-		snapshot, err := d.snapshotBehind(ctx, r.Repository, suite.Name, before.Previous)
+		snapshot, err := k.snapshotBehind(ctx, r.Repository, suite.Name, before.Previous)
 		if err != nil {
 			return nil, err
 		}
@@ -90,23 +90,23 @@ func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.Rollback
 	if len(moves) == 0 {
 		return nil, &admin.Error{Text: fmt.Sprintf("there is nothing to go back to: no suite of repository %s has served anything else before", r.Repository), Exit: admin.ExitUsage}
 	}
-	if err := d.tellMissing(ctx, moves, news); err != nil {
+	if err := k.tellMissing(ctx, moves, news); err != nil {
 		return nil, err
 	}
-	return d.moveRing(ctx, by, r.Repository, "rollback", r.DryRun, moves, news)
+	return k.moveRing(ctx, by, r.Repository, "rollback", r.DryRun, moves, news)
 }
 
 // tellMissing is tellIncomplete for what a ring goes back to, which may be part
 // of no snapshot any more.
-func (d *Daemon) tellMissing(ctx context.Context, moves []ringMove, news func(admin.Event)) error {
+func (k *Keeper) tellMissing(ctx context.Context, moves []ringMove, news func(admin.Event)) error {
 	var count bundle.Counted
 	for _, m := range moves {
-		if err := d.tally(ctx, m.next, &count); err != nil {
+		if err := k.tally(ctx, m.next, &count); err != nil {
 			return fmt.Errorf("suite %s: looking what it served before: %w", m.suite, err)
 		}
 	}
 	if missing := count.Missing(); missing > 0 {
-		news(admin.Event{Time: d.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of what was served before are not in the store, and come as long as upstream has them: a complete snapshot of it fetches and keeps them", missing, count.Wanted.Files)})
+		news(admin.Event{Time: k.Now().UTC(), Text: fmt.Sprintf("%d of %d packages of what was served before are not in the store, and come as long as upstream has them: a complete snapshot of it fetches and keeps them", missing, count.Wanted.Files)})
 	}
 	return nil
 }
@@ -119,8 +119,8 @@ func reason(why string) string {
 }
 
 // ringSuites gives the suites of a ring, or the one of that name.
-func (d *Daemon) ringSuites(repository, suite string) (suites []config.Suite, err error) {
-	r, _, err := d.repository(repository)
+func (k *Keeper) ringSuites(repository, suite string) (suites []config.Suite, err error) {
+	r, _, err := k.repository(repository)
 	if err != nil {
 		return nil, err
 	}
@@ -159,28 +159,19 @@ func pinFor(s catalog.Snapshot, ring string, suite config.Suite) (catalog.Pin, b
 	return catalog.Pin{}, false
 }
 
-// publicationOr gives an empty publication where there is none.
-func (d *Daemon) publicationOr(repository, suite string) (catalog.Publication, error) {
-	p, err := d.cache.Catalog.Publication(repository, suite)
-	if errors.Is(err, catalog.ErrNotFound) {
-		err = nil
-	}
-	return p, err
-}
-
 // lookedAt is how much of the history is searched for where a generation came
 // from; signing again is most of it.
 const lookedAt = 1000
 
 // snapshotBehind gives the snapshot from which a suite once got a generation,
 // if it is still there.
-func (d *Daemon) snapshotBehind(ctx context.Context, repository, suite string, r catalog.Ref) (string, error) {
-	moves, err := d.cache.Catalog.History(ctx, repository, suite, lookedAt)
+func (k *Keeper) snapshotBehind(ctx context.Context, repository, suite string, r catalog.Ref) (string, error) {
+	moves, err := k.Catalog.History(ctx, repository, suite, lookedAt)
 	for _, m := range moves {
 		if m.Current != r || m.Snapshot == "" {
 			continue
 		}
-		if _, err := d.cache.Catalog.Snapshot(m.Snapshot); errors.Is(err, catalog.ErrNotFound) {
+		if _, err := k.Catalog.Snapshot(m.Snapshot); errors.Is(err, catalog.ErrNotFound) {
 			return "", nil
 		}
 		return m.Snapshot, nil
@@ -189,23 +180,23 @@ func (d *Daemon) snapshotBehind(ctx context.Context, repository, suite string, r
 }
 
 // moveRing publishes, suite by suite, or only tells what would change.
-func (d *Daemon) moveRing(ctx context.Context, by admin.Caller, repository, kind string, dryRun bool, moves []ringMove, news func(admin.Event)) (*admin.PublishResult, error) {
+func (k *Keeper) moveRing(ctx context.Context, by admin.Caller, repository, kind string, dryRun bool, moves []ringMove, news func(admin.Event)) (*admin.PublishResult, error) {
 	result := &admin.PublishResult{DryRun: dryRun, Suites: []admin.Published{}}
 	if dryRun {
-		return result, d.previewRing(ctx, repository, moves, result)
+		return result, k.previewRing(ctx, repository, moves, result)
 	}
-	err := d.jobs.Run(catalog.Job{Kind: kind, Names: []string{repository}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+	err := k.Jobs.Run(catalog.Job{Kind: kind, Names: []string{repository}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		for _, m := range moves {
-			p, err := d.moveSuite(ctx, repository, by.String(), m)
+			p, err := k.moveSuite(ctx, repository, by.String(), m)
 			if err != nil {
 				return "", movedPartly(result, err)
 			}
 			result.Suites = append(result.Suites, p)
-			news(admin.Event{Time: d.Now().UTC(), Job: job, Suite: m.suite, Text: toldMove(p)})
+			news(admin.Event{Time: k.Now().UTC(), Job: job, Suite: m.suite, Text: toldMove(p)})
 		}
 		return fmt.Sprintf("%d suites", len(result.Suites)), nil
 	})
-	d.rebuild("a ring has changed")
+	k.Rebuild("a ring has changed")
 	return result, err
 }
 
@@ -229,20 +220,20 @@ func toldMove(p admin.Published) string {
 
 // moveSuite signs and publishes, unless the suite serves it already. The Date
 // is newer also where the packages are older, so that clients follow.
-func (d *Daemon) moveSuite(ctx context.Context, repository, by string, m ringMove) (admin.Published, error) {
+func (k *Keeper) moveSuite(ctx context.Context, repository, by string, m ringMove) (admin.Published, error) {
 	out := publishedOf(repository, m)
 	if m.before.Current == m.next && m.before.Snapshot == m.snapshot {
 		out.Unchanged, out.Published = true, m.before.Published
 		return out, nil
 	}
-	p, err := d.move(ctx, catalog.Move{Repository: repository, Suite: m.suite, Expect: m.before.Current, Next: m.next, Snapshot: m.snapshot, By: by, Why: m.why})
+	p, err := k.Move(ctx, catalog.Move{Repository: repository, Suite: m.suite, Expect: m.before.Current, Next: m.next, Snapshot: m.snapshot, By: by, Why: m.why})
 	if errors.Is(err, catalog.ErrConflict) {
 		return out, &admin.Error{Text: fmt.Sprintf("repository %s, suite %s: somebody else published just now: look at aptmirror history %s, and do it again", repository, m.suite, repository), Exit: admin.ExitFailed}
 	}
 	if err != nil {
 		return out, err
 	}
-	d.Log.Info("published", "repository", repository, "suite", m.suite, "snapshot", m.snapshot, "by", by, "why", m.why)
+	k.Log.Info("published", "repository", repository, "suite", m.suite, "snapshot", m.snapshot, "by", by, "why", m.why)
 	out.Published = p.Published
 	return out, nil
 }
@@ -263,12 +254,12 @@ func generationOr(r catalog.Ref) *admin.Generation {
 }
 
 // previewRing compares what is with what would be.
-func (d *Daemon) previewRing(ctx context.Context, repository string, moves []ringMove, result *admin.PublishResult) error {
+func (k *Keeper) previewRing(ctx context.Context, repository string, moves []ringMove, result *admin.PublishResult) error {
 	for _, m := range moves {
 		p := publishedOf(repository, m)
 		p.Unchanged = m.before.Current == m.next
 		if p.From != nil {
-			changes, err := d.diffSuites(ctx, m.before.Current, m.next)
+			changes, err := k.diffSuites(ctx, m.before.Current, m.next)
 			if err != nil {
 				return fmt.Errorf("comparing repository %s, suite %s: %w", repository, m.suite, err)
 			}
@@ -281,8 +272,8 @@ func (d *Daemon) previewRing(ctx context.Context, repository string, moves []rin
 }
 
 // History tells what was published of a repository, by whom and why.
-func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.History, error) {
-	_, suites, err := d.repository(r.Repository)
+func (k *Keeper) History(ctx context.Context, r admin.HistoryRequest) (*admin.History, error) {
+	_, suites, err := k.repository(r.Repository)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +282,7 @@ func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.Hi
 		if r.Suite != "" && suite != r.Suite {
 			continue
 		}
-		moves, err := d.cache.Catalog.History(ctx, r.Repository, suite, lookedAt)
+		moves, err := k.Catalog.History(ctx, r.Repository, suite, lookedAt)
 		if err != nil {
 			return nil, err
 		}
@@ -305,12 +296,12 @@ func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.Hi
 	return out, nil
 }
 
-// tellMove says who made a suite of a ring what it is.
-func (d *Daemon) tellMove(ctx context.Context, s *admin.SuiteStatus) error {
-	if suites, err := d.ringSuites(s.Repository, s.Suite); err != nil || len(suites) == 0 {
+// TellMove says who made a suite of a ring what it is.
+func (k *Keeper) TellMove(ctx context.Context, s *admin.SuiteStatus) error {
+	if suites, err := k.ringSuites(s.Repository, s.Suite); err != nil || len(suites) == 0 {
 		return nil // it is no ring
 	}
-	moves, err := d.cache.Catalog.History(ctx, s.Repository, s.Suite, lookedAt)
+	moves, err := k.Catalog.History(ctx, s.Repository, s.Suite, lookedAt)
 	for _, m := range moves {
 		if m.Before != m.Current {
 			s.PublishedBy, s.Why = m.By, m.Why

@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"context"
@@ -17,18 +17,18 @@ import (
 // snapshotLook is how often a serving daemon looks whether a snapshot is due.
 const snapshotLook = time.Minute
 
-// snapshotForever makes the snapshots of schedules, and removes those and the
+// Forever makes the snapshots of schedules, and removes those and the
 // moments that no longer stay, until ctx ends. One that was due while no daemon ran is made at
 // the start: of several that were missed, the last.
-func (d *Daemon) snapshotForever(ctx context.Context) error {
+func (k *Keeper) Forever(ctx context.Context) error {
 	for {
-		d.serveUnserved(ctx)
-		if err := d.states.expire(ctx); err != nil && ctx.Err() == nil {
-			d.Log.Warn("withdrawing earlier states failed, it is tried again", "error", err)
+		k.serveUnserved(ctx)
+		if err := k.expire(ctx); err != nil && ctx.Err() == nil {
+			k.Log.Warn("withdrawing earlier states failed, it is tried again", "error", err)
 		}
-		for _, s := range d.config().Snapshots {
-			if err := d.keepSchedule(ctx, s); err != nil && ctx.Err() == nil {
-				d.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)
+		for _, s := range k.InForce().Config.Snapshots {
+			if err := k.keepSchedule(ctx, s); err != nil && ctx.Err() == nil {
+				k.Log.Warn("a scheduled snapshot failed, it is tried again", "schedule", s.Name, "error", err)
 			}
 		}
 		if !wait.For(ctx, snapshotLook) {
@@ -39,74 +39,74 @@ func (d *Daemon) snapshotForever(ctx context.Context) error {
 
 // serveUnserved publishes what a snapshot pins where that was cut short when it
 // was made.
-func (d *Daemon) serveUnserved(ctx context.Context) {
-	snapshots, err := d.cache.Catalog.Snapshots(ctx)
+func (k *Keeper) serveUnserved(ctx context.Context) {
+	snapshots, err := k.Catalog.Snapshots(ctx)
 	for _, s := range snapshots {
-		if err == nil && slices.ContainsFunc(s.Pins, d.isUnserved(s.Name)) {
-			err = d.publishSnapshot(ctx, s)
+		if err == nil && slices.ContainsFunc(s.Pins, k.isUnserved(s.Name)) {
+			err = k.Serve(ctx, s)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		d.Log.Warn("serving a snapshot failed, it is tried again", "error", err)
+		k.Log.Warn("serving a snapshot failed, it is tried again", "error", err)
 	}
 }
 
 // isUnserved is for pins of a snapshot. What is no longer configured is not
 // missed.
-func (d *Daemon) isUnserved(snapshot string) func(catalog.Pin) bool {
+func (k *Keeper) isUnserved(snapshot string) func(catalog.Pin) bool {
 	return func(p catalog.Pin) bool {
-		_, err := d.cache.Catalog.Publication(catalog.SnapshotRepository(p.Repository, snapshot), p.Suite)
-		return errors.Is(err, catalog.ErrNotFound) && d.isConfigured(p)
+		_, err := k.Catalog.Publication(catalog.SnapshotRepository(p.Repository, snapshot), p.Suite)
+		return errors.Is(err, catalog.ErrNotFound) && k.isConfigured(p)
 	}
 }
 
-func (d *Daemon) isConfigured(p catalog.Pin) bool {
-	return d.inForce.Load().Has(p.Repository, p.Suite)
+func (k *Keeper) isConfigured(p catalog.Pin) bool {
+	return k.InForce().Has(p.Repository, p.Suite)
 }
 
 // keepSchedule makes the snapshot that is due, if it was not made yet, and
 // applies what is to be kept. One that was made while the clock was ahead is left
 // alone until its time has come.
-func (d *Daemon) keepSchedule(ctx context.Context, s config.Snapshot) error {
-	due := lastDue(s, d.Now())
-	ahead := func(x catalog.Snapshot) bool { return x.Created.After(d.Now()) }
+func (k *Keeper) keepSchedule(ctx context.Context, s config.Snapshot) error {
+	due := lastDue(s, k.Now())
+	ahead := func(x catalog.Snapshot) bool { return x.Created.After(k.Now()) }
 	name := scheduledName(s, due)
-	made, err := d.madeBy(ctx, s)
+	made, err := k.madeBy(ctx, s)
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(made, func(x catalog.Snapshot) bool { return x.Name == name || !x.Created.Before(due) && !ahead(x) }) {
 		x := catalog.Snapshot{Name: name, By: jobs.BySchedule, Schedule: s.Name, Complete: s.Complete}
-		if err := d.createSnapshot(x, s.Repositories, func(admin.Event) {}); err != nil {
+		if err := k.create(x, s.Repositories, func(admin.Event) {}); err != nil {
 			return err
 		}
-		if made, err = d.madeBy(ctx, s); err != nil {
+		if made, err = k.madeBy(ctx, s); err != nil {
 			return err
 		}
 	}
 	var faults []error
 	for _, x := range superfluous(s, slices.DeleteFunc(made, ahead)) {
-		faults = append(faults, d.forget(ctx, x))
+		faults = append(faults, k.forget(ctx, x))
 	}
 	return errors.Join(faults...)
 }
 
 // forget removes a snapshot; one that a ring serves stays until the ring serves
 // something else.
-func (d *Daemon) forget(ctx context.Context, x catalog.Snapshot) error {
-	err := d.cache.Catalog.RemoveSnapshot(ctx, x.Name)
+func (k *Keeper) forget(ctx context.Context, x catalog.Snapshot) error {
+	err := k.Catalog.RemoveSnapshot(ctx, x.Name)
 	if inUse := (*catalog.SnapshotInUseError)(nil); errors.As(err, &inUse) || errors.Is(err, catalog.ErrNotFound) {
 		return nil
 	}
 	if err == nil {
-		d.Log.Info("a snapshot has had its time", "snapshot", x.Name, "schedule", x.Schedule)
+		k.Log.Info("a snapshot has had its time", "snapshot", x.Name, "schedule", x.Schedule)
 	}
 	return err
 }
 
 // madeBy gives the snapshots of a schedule, newest first.
-func (d *Daemon) madeBy(ctx context.Context, s config.Snapshot) (made []catalog.Snapshot, err error) {
-	all, err := d.cache.Catalog.Snapshots(ctx)
+func (k *Keeper) madeBy(ctx context.Context, s config.Snapshot) (made []catalog.Snapshot, err error) {
+	all, err := k.Catalog.Snapshots(ctx)
 	for _, x := range all {
 		if x.Schedule == s.Name {
 			made = append(made, x)
@@ -153,7 +153,7 @@ func lastDue(s config.Snapshot, now time.Time) time.Time {
 // superfluous gives those of the snapshots of a schedule, newest first, that it
 // does not ask to be kept. The newest always stays.
 func superfluous(s config.Snapshot, made []catalog.Snapshot) (old []catalog.Snapshot) {
-	keeps := []*keeper{
+	keeps := []*retention{
 		{most: s.Keep, period: func(t time.Time) string { return t.Format(time.RFC3339Nano) }},
 		{most: s.KeepDaily, period: func(t time.Time) string { return t.Format(time.DateOnly) }},
 		{most: s.KeepWeekly, period: func(t time.Time) string { year, week := t.ISOWeek(); return fmt.Sprint(year, "-", week) }},
@@ -161,8 +161,8 @@ func superfluous(s config.Snapshot, made []catalog.Snapshot) (old []catalog.Snap
 	}
 	for i, x := range made {
 		kept := i == 0
-		for _, k := range keeps {
-			kept = k.wants(x.Created) || kept
+		for _, r := range keeps {
+			kept = r.wants(x.Created) || kept
 		}
 		if !kept {
 			old = append(old, x)
@@ -171,8 +171,8 @@ func superfluous(s config.Snapshot, made []catalog.Snapshot) (old []catalog.Snap
 	return old
 }
 
-// keeper wants the last snapshot of each of the newest periods.
-type keeper struct {
+// retention wants the last snapshot of each of the newest periods.
+type retention struct {
 	most   int
 	period func(time.Time) string
 	count  int
@@ -180,12 +180,12 @@ type keeper struct {
 }
 
 // wants is asked of all snapshots, newest first.
-func (k *keeper) wants(created time.Time) bool {
-	period := k.period(created.Local())
-	if period == k.last || k.count == k.most {
+func (r *retention) wants(created time.Time) bool {
+	period := r.period(created.Local())
+	if period == r.last || r.count == r.most {
 		return false
 	}
-	k.last = period
-	k.count++
+	r.last = period
+	r.count++
 	return true
 }

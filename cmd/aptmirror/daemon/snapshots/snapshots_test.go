@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"testing"
@@ -9,7 +9,6 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
-	"aptmirror/proxy/admin"
 	"aptmirror/upstream/upstreamtest"
 )
 
@@ -77,16 +76,16 @@ func TestSuperfluousLeavesWhatAScheduleKeeps(t *testing.T) {
 
 func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
 	a := upstreamtest.New(t)
-	d, clock := openDaemonAt(t, a, "stable")
-	history(t, d, a, clock, 1)
+	d := newSite(t, a, "stable")
+	d.history(1)
 	nightly := config.Snapshot{Name: "nightly", Repositories: []string{"debian"}, Every: config.Daily, At: 3 * time.Hour, Keep: 2, Complete: true}
-	clock.now = time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)
+	d.now = time.Date(2026, 12, 1, 2, 0, 0, 0, time.UTC)
 	names := func() (all []string) {
 		t.Helper()
 		if err := d.keepSchedule(t.Context(), nightly); err != nil {
 			t.Fatal(err)
 		}
-		list, err := d.Snapshots(t.Context())
+		list, err := d.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,9 +107,9 @@ func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
 		{5 * time.Hour, []string{"nightly-20261201T0300Z", "nightly-20261130T0300Z"}},
 		{5 * 24 * time.Hour, []string{"nightly-20261206T0300Z", "nightly-20261201T0300Z"}}, // it was off
 	} {
-		clock.now = clock.now.Add(c.pause)
+		d.now = d.now.Add(c.pause)
 		if diff := cmp.Diff(c.want, names()); diff != "" {
-			t.Errorf("at %s (-want +got):\n%s", clock.now, diff)
+			t.Errorf("at %s (-want +got):\n%s", d.now, diff)
 		}
 	}
 }
@@ -118,64 +117,32 @@ func TestSchedulesMakeAndForgetSnapshots(t *testing.T) {
 // A machine without a battery may begin in another year.
 func TestAScheduleGoesOnWhenTheClockIsSetBack(t *testing.T) {
 	a := upstreamtest.New(t)
-	d, clock := openDaemonAt(t, a, "stable")
-	history(t, d, a, clock, 1)
+	d := newSite(t, a, "stable")
+	d.history(1)
 	hourly := config.Snapshot{Name: "hourly", Repositories: []string{"debian"}, Every: config.Hourly, Keep: 1}
-	right := clock.now.Truncate(time.Hour)
+	right := d.now.Truncate(time.Hour)
 	for _, c := range []struct {
 		now  time.Time
 		want int
 	}{{right.AddDate(2, 0, 0), 1}, {right, 2}, {right.Add(time.Minute), 2}, {right.Add(time.Hour), 2}} {
-		clock.now = c.now
+		d.now = c.now
 		if err := d.keepSchedule(t.Context(), hourly); err != nil {
 			t.Fatal(err)
 		}
-		list, err := d.Snapshots(t.Context())
+		list, err := d.List(t.Context())
 		if err != nil || len(list.Snapshots) != c.want || c.want == 2 && list.Snapshots[1].Name != scheduledName(hourly, lastDue(hourly, c.now)) {
 			t.Errorf("at %v: %+v, %v", c.now, list, err)
 		}
 	}
 }
 
-func TestWhatWasDoneInTheFutureIsOverdue(t *testing.T) {
-	now := time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
-	for last, want := range map[time.Time]bool{
-		{}: true, now.AddDate(1, 0, 0): true, now: false, now.Add(-time.Hour + 1): false, now.Add(-time.Hour): true,
-	} {
-		if got := overdue(last, now, time.Hour); got != want {
-			t.Errorf("last at %v: %v, want %v", last, got, want)
-		}
-	}
-}
-
-func TestAScheduledSnapshotThatARingServesStays(t *testing.T) {
-	s := newBuiltSite(t, games(t), withRing)
-	s.sync("site", "stable")
-	hourly := config.Snapshot{Name: "hourly", Repositories: []string{"site"}, Every: config.Hourly, Keep: 1}
-	if err := s.keepSchedule(t.Context(), hourly); err != nil {
-		t.Fatal(err)
-	}
-	first := scheduledName(hourly, lastDue(hourly, s.now))
-	s.publishTo(first, "production")
-	for range 3 {
-		s.now = s.now.Add(time.Hour)
-		if err := s.keepSchedule(t.Context(), hourly); err != nil {
-			t.Fatal(err)
-		}
-	}
-	list, err := s.Snapshots(t.Context())
-	if err != nil || len(list.Snapshots) != 2 || list.Snapshots[1].Name != first {
-		t.Errorf("%+v, %v", list, err)
-	}
-}
-
 func TestASnapshotThatWasCutShortIsServedLater(t *testing.T) {
 	a := upstreamtest.New(t)
 	a.AddSuite("updates")
-	d, clock := openDaemonAt(t, a, "stable", "updates")
-	history(t, d, a, clock, 1)
-	x := catalog.Snapshot{Name: "cut", Created: clock.now}
-	publications, err := d.cache.Catalog.Publications(t.Context())
+	d := newSite(t, a, "stable", "updates")
+	d.history(1)
+	x := catalog.Snapshot{Name: "cut", Created: d.now}
+	publications, err := d.Catalog.Publications(t.Context())
 	if err != nil || len(publications) != 2 {
 		t.Fatal(publications, err)
 	}
@@ -185,49 +152,49 @@ func TestASnapshotThatWasCutShortIsServedLater(t *testing.T) {
 	gone := x.Pins[0]
 	gone.Repository = "no longer configured"
 	x.Pins = append(x.Pins, gone)
-	if err := d.cache.Catalog.AddSnapshot(t.Context(), x); err != nil {
+	if err := d.Catalog.AddSnapshot(t.Context(), x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.states.Find(t.Context(), "debian", "cut"); err == nil {
+	if _, err := d.Find(t.Context(), "debian", "cut"); err == nil {
 		t.Error("it is served without having been published")
 	}
 	if err := d.publishState(t.Context(), x.Pins[0], "cut", "test"); err != nil {
 		t.Fatal(err)
 	}
 	d.serveUnserved(t.Context())
-	served, err := d.states.Find(t.Context(), "debian", "cut")
+	served, err := d.Find(t.Context(), "debian", "cut")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, suite := range []string{"stable", "updates"} {
-		if _, err := d.cache.Catalog.Resolve(served, "dists/"+suite+"/InRelease", func(string) bool { return true }); err != nil {
+		if _, err := d.Catalog.Resolve(served, "dists/"+suite+"/InRelease", func(string) bool { return true }); err != nil {
 			t.Errorf("%s: %v", suite, err)
 		}
 	}
 }
 
-// Only what the site signs again stays good for clients.
-func TestASnapshotTellsWhenClientsRefuseIt(t *testing.T) {
-	a := games(t)
-	a.Suite.ValidFor = 7 * 24 * time.Hour
-	a.Publish()
-	s := newBuiltSite(t, a, siteRepository)
-	s.sync("site", "stable")
-	create(t, s.Daemon, "june")
-	june, err := s.Snapshot(t.Context(), admin.SnapshotName{Name: "june"})
+func TestAScheduledSnapshotThatARingServesStays(t *testing.T) {
+	d := newSite(t, published(t), "stable")
+	d.sync()
+	hourly := config.Snapshot{Name: "hourly", Repositories: []string{"debian"}, Every: config.Hourly, Keep: 1}
+	if err := d.keepSchedule(t.Context(), hourly); err != nil {
+		t.Fatal(err)
+	}
+	first, err := d.Named(scheduledName(hourly, lastDue(hourly, d.now)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := s.cache.Catalog.Latest(t.Context(), "debian", "stable")
-	if err != nil || g.ValidUntil.IsZero() {
-		t.Fatalf("%+v, %v", g, err)
+	if _, err := d.Move(t.Context(), catalog.Move{Repository: "ring", Suite: "stable", Next: first.Pins[0].Ref, Snapshot: first.Name}); err != nil {
+		t.Fatal(err)
 	}
-	for _, p := range june.Pins {
-		if want := map[string]time.Time{"debian": g.ValidUntil}[p.Repository]; !p.ValidUntil.Equal(want) {
-			t.Errorf("%s is valid until %s, want %s", p.Repository, p.ValidUntil, want)
+	for range 3 {
+		d.now = d.now.Add(time.Hour)
+		if err := d.keepSchedule(t.Context(), hourly); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if len(june.Pins) != 2 {
-		t.Errorf("%+v", june.Pins)
+	list, err := d.List(t.Context())
+	if err != nil || len(list.Snapshots) != 2 || list.Snapshots[1].Name != first.Name {
+		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"bytes"
@@ -23,16 +23,14 @@ func TestDiffNamesSuitesThatOnlyOneHas(t *testing.T) {
 	a.AddPackage(upstreamtest.Package{Name: "hello"})
 	a.AddSource("hello", "1.0")
 	a.Publish()
-	d := openDaemon(t, newSite(t, a, "stable", "updates"))
-	if _, err := d.sync("test", nil, func(admin.Event) {}); err != nil {
-		t.Fatal(err)
-	}
-	create(t, d, "both")
-	p, err := d.cache.Catalog.Snapshot("both")
+	d := newSite(t, a, "stable", "updates")
+	d.sync()
+	d.create("both")
+	p, err := d.Catalog.Snapshot("both")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.cache.Catalog.AddSnapshot(t.Context(), catalog.Snapshot{Name: "one", Pins: p.Pins[:1]}); err != nil {
+	if err := d.Catalog.AddSnapshot(t.Context(), catalog.Snapshot{Name: "one", Pins: p.Pins[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []admin.DiffRequest{{From: "both", To: "one"}, {From: "one", To: "both"}} {
@@ -99,14 +97,14 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func twoStates(b *testing.B, ending string, pack func(*testing.B, []byte) []byte) (d *Daemon, refs [2]catalog.Ref) {
+func twoStates(b *testing.B, ending string, pack func(*testing.B, []byte) []byte) (k *Keeper, refs [2]catalog.Ref) {
 	b.Helper()
 	store, err := cache.Open(b.TempDir(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { store.Close() })
-	d = &Daemon{cache: store}
+	k = New(Config{Catalog: store.Catalog, Blobs: store.Blobs})
 	for i := range refs {
 		data := pack(b, manyPackages(i))
 		digest, err := store.Blobs.Put(context.Background(), data, time.Now())
@@ -129,7 +127,7 @@ func twoStates(b *testing.B, ending string, pack func(*testing.B, []byte) []byte
 		}
 		refs[i] = g.Ref()
 	}
-	return d, refs
+	return k, refs
 }
 
 // manyPackages is an index; every hundredth package differs by state.

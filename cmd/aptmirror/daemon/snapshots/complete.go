@@ -1,4 +1,4 @@
-package daemon
+package snapshots
 
 import (
 	"context"
@@ -12,57 +12,57 @@ import (
 	"aptmirror/upstream"
 )
 
-// CompleteSnapshot fetches what is missing of a snapshot, and keeps it from now on.
-func (d *Daemon) CompleteSnapshot(ctx context.Context, by admin.Caller, r admin.SnapshotName, news func(admin.Event)) (*admin.SnapshotDetails, error) {
-	s, err := d.snapshotNamed(r.Name)
+// Complete fetches what is missing of a snapshot, and keeps it from now on.
+func (k *Keeper) Complete(ctx context.Context, by admin.Caller, r admin.SnapshotName, news func(admin.Event)) (*admin.SnapshotDetails, error) {
+	s, err := k.Named(r.Name)
 	if err != nil {
 		return nil, err
 	}
 	// From here on nothing of it is evicted, so that fetching comes to an end.
 	s.Complete = true
-	if err := d.cache.Catalog.SaveSnapshot(s); err != nil {
+	if err := k.Catalog.SaveSnapshot(s); err != nil {
 		return nil, err
 	}
-	err = d.jobs.Run(catalog.Job{Kind: "snapshot complete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
-		return d.complete(ctx, s, d.jobs.News(job, news))
+	err = k.Jobs.Run(catalog.Job{Kind: "snapshot complete", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+		return k.complete(ctx, s, k.Jobs.News(job, news))
 	})
-	details, detailsErr := d.Snapshot(ctx, r)
+	details, detailsErr := k.Details(ctx, r)
 	return details, errors.Join(err, detailsErr)
 }
 
 // complete fetches what is missing of what a snapshot pins, and notes when all
 // of it was there. Called again, it goes on where it was.
-func (d *Daemon) complete(ctx context.Context, s catalog.Snapshot, tell func(admin.Event)) (summary string, err error) {
+func (k *Keeper) complete(ctx context.Context, s catalog.Snapshot, tell func(admin.Event)) (summary string, err error) {
 	var failures []error
 	for _, p := range s.Pins {
-		g, err := d.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+		g, err := k.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
 		if err == nil {
-			_, err = d.upstream.Download(ctx, g, d.languagesOf(g), func(now upstream.Downloaded) { tell(progressOf(p.Repository, p.Suite, now)) })
+			_, err = k.Upstream.Download(ctx, g, k.languagesOf(g), func(now upstream.Downloaded) { tell(admin.Progress(now).Event(p.Repository, p.Suite)) })
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("repository %s, suite %s: %w", p.Repository, p.Suite, err))
 		}
 	}
-	count, err := d.countPinned(ctx, s)
+	count, err := k.countPinned(ctx, s)
 	summary = fmt.Sprintf("%d of %d packages, %s of %s", count.Present.Files, count.Wanted.Files, admin.Size(count.Present.Bytes), admin.Size(count.Wanted.Bytes))
 	if err = errors.Join(append(failures, err)...); err != nil {
 		return summary, &admin.Error{Text: fmt.Sprintf("snapshot %s is not complete, %s are there; aptmirror snapshot complete %s goes on: %v", s.Name, summary, s.Name, err), Exit: admin.ExitPartly}
 	}
-	s.Completed = d.Now().UTC().Truncate(time.Second)
-	return summary, d.cache.Catalog.SaveSnapshot(s)
+	s.Completed = k.Now().UTC().Truncate(time.Second)
+	return summary, k.Catalog.SaveSnapshot(s)
 }
 
 // countPinned tells how much of what a snapshot pins is there, as an export
 // does: what several repositories serve counts once, and so does a file within a
 // suite.
-func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum bundle.Counted, err error) {
+func (k *Keeper) countPinned(ctx context.Context, s catalog.Snapshot) (sum bundle.Counted, err error) {
 	seen := map[catalog.Ref]bool{}
 	for _, p := range s.Pins {
 		if seen[p.Ref] {
 			continue
 		}
 		seen[p.Ref] = true
-		if err := d.tally(ctx, p.Ref, &sum); err != nil {
+		if err := k.tally(ctx, p.Ref, &sum); err != nil {
 			return sum, err
 		}
 	}
@@ -70,16 +70,16 @@ func (d *Daemon) countPinned(ctx context.Context, s catalog.Snapshot) (sum bundl
 }
 
 // tally adds what a generation names.
-func (d *Daemon) tally(ctx context.Context, r catalog.Ref, sum *bundle.Counted) error {
-	g, err := d.cache.Catalog.Generation(r.Archive, r.Suite, r.Number)
+func (k *Keeper) tally(ctx context.Context, r catalog.Ref, sum *bundle.Counted) error {
+	g, err := k.Catalog.Generation(r.Archive, r.Suite, r.Number)
 	if err != nil {
 		return err
 	}
-	table, err := d.cache.Catalog.Table(ctx, g)
+	table, err := k.Catalog.Table(ctx, g)
 	if err != nil {
 		return err
 	}
-	count, err := bundle.Tally(ctx, d.cache.Blobs, table)
+	count, err := bundle.Tally(ctx, k.Blobs, table)
 	sum.Wanted.Files += count.Wanted.Files
 	sum.Wanted.Bytes += count.Wanted.Bytes
 	sum.Present.Files += count.Present.Files
@@ -89,8 +89,8 @@ func (d *Daemon) tally(ctx context.Context, r catalog.Ref, sum *bundle.Counted) 
 
 // languagesOf are those of the translations that a mirrored generation is
 // wanted with. A built one has all of its translations in the store.
-func (d *Daemon) languagesOf(g catalog.Generation) []string {
-	if a := d.inForce.Load().Archive(g.Archive); a != nil {
+func (k *Keeper) languagesOf(g catalog.Generation) []string {
+	if a := k.InForce().Archive(g.Archive); a != nil {
 		return a.Config.Languages
 	}
 	return nil
