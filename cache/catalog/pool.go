@@ -53,9 +53,9 @@ const (
 	PoolSourceFile PoolKind = "source-file" // what a PoolSource names
 )
 
-// maxPoolFiles bounds how many files one call adds or removes: they are one
+// MaxPoolFiles bounds how many files one call adds or removes: they are one
 // transaction, and badger allows some thousands of rows in it.
-const maxPoolFiles = 1000
+const MaxPoolFiles = 1000
 
 // PoolConflictError says that a pool has other bytes already under the path of
 // a file, or as the same package, version and architecture.
@@ -84,8 +84,8 @@ func (c *Catalog) AddPoolFiles(ctx context.Context, pool string, files []PoolFil
 }
 
 func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFile) error {
-	if len(files) > maxPoolFiles {
-		return fmt.Errorf("%d files at once are too many, add at most %d", len(files), maxPoolFiles)
+	if len(files) > MaxPoolFiles {
+		return fmt.Errorf("%d files at once are too many, add at most %d", len(files), MaxPoolFiles)
 	}
 	for _, f := range files {
 		if err := c.checkPoolFile(pool, f); err != nil {

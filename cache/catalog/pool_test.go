@@ -167,7 +167,7 @@ func TestManyPoolFilesAreRemovedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	var files []PoolFile
 	var paths []string
-	for n := range maxPoolFiles {
+	for n := range MaxPoolFiles {
 		files = append(files, f.poolFile("tool", fmt.Sprintf("1.%d", n), "bytes"))
 		paths = append(paths, files[n].Path)
 	}
@@ -177,7 +177,7 @@ func TestManyPoolFilesAreRemovedAtOnce(t *testing.T) {
 	if err := f.RemovePoolFiles(t.Context(), "internal", paths, "uid 0", testTime); err != nil {
 		t.Fatal(err)
 	}
-	if gone, err := f.RemovedPoolFiles(t.Context(), "internal", "tool"); len(gone) != maxPoolFiles || err != nil {
+	if gone, err := f.RemovedPoolFiles(t.Context(), "internal", "tool"); len(gone) != MaxPoolFiles || err != nil {
 		t.Errorf("%d, %v", len(gone), err)
 	}
 }

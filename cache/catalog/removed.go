@@ -22,8 +22,8 @@ type RemovedPoolFile struct {
 // them is not there. What publications contain of them stays in the store until
 // they are no longer retained.
 func (c *Catalog) RemovePoolFiles(ctx context.Context, pool string, paths []string, by string, now time.Time) error {
-	if len(paths) > maxPoolFiles {
-		return fmt.Errorf("removing files from pool %s: %d at once are too many, remove at most %d", pool, len(paths), maxPoolFiles)
+	if len(paths) > MaxPoolFiles {
+		return fmt.Errorf("removing files from pool %s: %d at once are too many, remove at most %d", pool, len(paths), MaxPoolFiles)
 	}
 	c.numbering.Lock()
 	defer c.numbering.Unlock()

@@ -43,10 +43,18 @@ func packageCommand() *cli.Command {
 				UsageText: "aptmirror package list\naptmirror package list internal --json", Action: packageList,
 			},
 			{
-				Name: "remove", Usage: "remove packages from a pool, binary and source, in one version or in all", ArgsUsage: "POOL NAME[=VERSION]...",
+				Name: "remove", Usage: "remove packages from a pool, binary and source, in one version, in all or in the oldest", ArgsUsage: "POOL [NAME[=VERSION]...]",
 				Description: "Clients that saw the package can fetch it for as long as what they saw is kept. What was\n" +
-					"removed is remembered: it comes back by package add --again alone.",
-				UsageText: "aptmirror package remove internal hello=1.0-1\naptmirror package remove internal hello", Action: packageRemove,
+					"removed is remembered: it comes back by package add --again alone.\n" +
+					"\n" +
+					"--keep leaves the newest versions of each package and architecture, of the named packages or of\n" +
+					"all; a timer can run that.",
+				UsageText: "aptmirror package remove internal hello=1.0-1\naptmirror package remove internal hello\naptmirror package remove internal --keep 5 --dry-run",
+				Flags: []cli.Flag{
+					&cli.IntFlag{Name: "keep", Usage: "leave the newest `NUMBER` of versions of each"},
+					&cli.BoolFlag{Name: "dry-run", Usage: "only tell what would be removed"},
+				},
+				Action: packageRemove,
 			},
 		},
 		Action: unknownSubcommand,
@@ -226,29 +234,55 @@ func printUses(w io.Writer, uses []admin.PoolUse) {
 }
 
 func packageRemove(c *cli.Context) error {
-	if c.NArg() < 2 {
-		return usagef("package remove takes a pool and at least one NAME or NAME=VERSION")
-	}
-	for _, arg := range c.Args().Slice()[1:] {
-		if name, version, found := strings.Cut(arg, "="); name == "" || found && version == "" {
-			return usagef("%q is neither NAME nor NAME=VERSION; NAME alone removes all versions", arg)
-		}
+	requests, err := removals(c)
+	if err != nil {
+		return err
 	}
 	return withBackend(c, func(ctx context.Context, client *admin.Client) error {
 		all := admin.RemovedPackages{Removed: []admin.PoolFile{}}
 		var failed []error
-		for _, arg := range c.Args().Slice()[1:] {
-			name, version, _ := strings.Cut(arg, "=")
+		for _, request := range requests {
 			var result admin.RemovedPackages
-			request := admin.RemovePackagesRequest{Pool: c.Args().First(), Package: name, Version: version}
 			failed = append(failed, client.Call(ctx, "packages/remove", request, func(admin.Event) {}, &result))
 			all.Removed = append(all.Removed, result.Removed...)
+		}
+		verb := "removed "
+		if c.Bool("dry-run") {
+			verb = "would remove "
 		}
 		if c.Bool("json") {
 			failed = append(failed, printJSON(c.App.Writer, all))
 		} else {
-			printFiles(c.App.Writer, "removed ", all.Removed)
+			printFiles(c.App.Writer, verb, all.Removed)
 		}
 		return errors.Join(failed...)
 	})
+}
+
+// removals are one for each of the names, or one for all.
+func removals(c *cli.Context) (requests []admin.RemovePackagesRequest, err error) {
+	keep := c.Int("keep")
+	switch {
+	case c.IsSet("keep") && keep < 1:
+		return nil, usagef("--keep takes a number of versions, at least 1")
+	case c.NArg() < 1 || c.NArg() < 2 && keep == 0:
+		return nil, usagef("package remove takes a pool and at least one NAME or NAME=VERSION, or --keep NUMBER")
+	}
+	all := admin.RemovePackagesRequest{Pool: c.Args().First(), Keep: keep, DryRun: c.Bool("dry-run")}
+	if c.NArg() == 1 {
+		return []admin.RemovePackagesRequest{all}, nil
+	}
+	for _, arg := range c.Args().Slice()[1:] {
+		name, version, found := strings.Cut(arg, "=")
+		switch {
+		case name == "" || found && version == "":
+			return nil, usagef("%q is neither NAME nor NAME=VERSION; NAME alone removes all versions", arg)
+		case found && keep > 0:
+			return nil, usagef("%q names a version, and --keep chooses them", arg)
+		}
+		one := all
+		one.Package, one.Version = name, version
+		requests = append(requests, one)
+	}
+	return requests, nil
 }

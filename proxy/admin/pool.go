@@ -93,8 +93,11 @@ func (u PoolUse) String() string {
 // RemovePackagesRequest names packages of a pool, in one version or in all.
 type RemovePackagesRequest struct {
 	Pool    string `json:"pool"`
-	Package string `json:"package"`
+	Package string `json:"package,omitempty"` // "" is all, with Keep alone
 	Version string `json:"version,omitempty"`
+	// Keep leaves so many of the newest versions of each.
+	Keep   int  `json:"keep,omitempty"`
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // RemovedPackages are the files that are gone.

@@ -28,7 +28,7 @@ func TestMaxSize(t *testing.T) {
 	}
 	add(t, p, second)
 	both := takesUp(t, p)
-	if _, err := p.Remove(t.Context(), "tester", "second", ""); err != nil {
+	if _, err := p.Remove(t.Context(), "tester", Removal{Package: "second"}); err != nil {
 		t.Fatal(err)
 	}
 	if now := takesUp(t, p); now != one {
@@ -78,7 +78,7 @@ func TestMaxSizeEach(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := p.Remove(t.Context(), "uid 0", "a1", ""); err != nil {
+	if _, err := p.Remove(t.Context(), "uid 0", Removal{Package: "a1"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := upload("dns:one", "a2"); err != nil {

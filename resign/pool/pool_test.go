@@ -235,7 +235,7 @@ func TestRemove(t *testing.T) {
 	p := newPool(t, nil)
 	add(t, p, newDeb(t, control("hello", "1.0", "all", ""), ""), named("b.deb", newDeb(t, control("hello", "2.0-0", "all", ""), "")),
 		named("c.deb", newDeb(t, control("hello", "2.0-0", "amd64", ""), "")), named("d.deb", newDeb(t, control("world", "1.0", "all", ""), "")))
-	removed, err := p.Remove(t.Context(), "uid 7", "hello", "2.0")
+	removed, err := p.Remove(t.Context(), "uid 7", Removal{Package: "hello", Version: "2.0"})
 	if err != nil || len(removed) != 2 {
 		t.Errorf("removed %v, %v", removed, err)
 	}
@@ -243,7 +243,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, version := range []string{"2.0", "", "9"} {
-		_, err := p.Remove(t.Context(), "uid 7", "hello", version)
+		_, err := p.Remove(t.Context(), "uid 7", Removal{Package: "hello", Version: version})
 		if want := version == ""; (err == nil) != want || err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("%q: %v", version, err)
 		}
@@ -261,7 +261,7 @@ func TestWhatWasRemovedDoesNotComeBackByItself(t *testing.T) {
 	add(t, p, one, two)
 	add(t, p, source, orig, debian)
 	for _, name := range []string{"hello", "tool"} {
-		if _, err := p.Remove(t.Context(), "uid 7", name, ""); err != nil {
+		if _, err := p.Remove(t.Context(), "uid 7", Removal{Package: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -291,14 +291,14 @@ func TestSourceFilesGoWithTheLastThatNamesThem(t *testing.T) {
 	orig, one, two := file("hello_1.0.orig.tar.xz", "orig"), file("hello_1.0-1.debian.tar.xz", "one"), file("hello_1.0-2.debian.tar.xz", "two")
 	add(t, p, newSource(t, "hello", "1.0-1", orig, one), orig, one)
 	add(t, p, newSource(t, "hello", "1.0-2", orig, two), two)
-	if _, err := p.Remove(t.Context(), "uid 7", "hello", "1.0-1"); err != nil {
+	if _, err := p.Remove(t.Context(), "uid 7", Removal{Package: "hello", Version: "1.0-1"}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"main/h/hello/hello_1.0-2.debian.tar.xz", "main/h/hello/hello_1.0-2.dsc", "main/h/hello/hello_1.0.orig.tar.xz"}
 	if diff := cmp.Diff(want, list(t, p)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := p.Remove(t.Context(), "uid 7", "hello", ""); err != nil {
+	if _, err := p.Remove(t.Context(), "uid 7", Removal{Package: "hello"}); err != nil {
 		t.Fatal(err)
 	}
 	if left := list(t, p); len(left) > 0 {

@@ -72,15 +72,17 @@ func (i *Intake) RemovePackages(ctx context.Context, by admin.Caller, r admin.Re
 	if err != nil {
 		return nil, err
 	}
-	removed, err := p.Remove(ctx, by.String(), r.Package, r.Version)
+	removed, err := p.Remove(ctx, by.String(), pool.Removal{Package: r.Package, Version: r.Version, Keep: r.Keep, DryRun: r.DryRun})
+	if len(removed) > 0 && !r.DryRun {
+		i.Log.Info("files were removed from a pool", "pool", p.Name, "by", by.String(), "removed", pathsOf(removed))
+		i.Changed(ctx, p.Name)
+	}
 	if errors.Is(err, catalog.ErrNotFound) {
 		err = &admin.Error{Text: fmt.Sprintf("pool %s has no package %s; aptmirror package list %[1]s shows what it has", r.Pool, strings.TrimRight(r.Package+" "+r.Version, " ")), Exit: admin.ExitFailed}
 	}
 	if err != nil {
 		return nil, err
 	}
-	i.Log.Info("files were removed from a pool", "pool", p.Name, "by", by.String(), "removed", pathsOf(removed))
-	i.Changed(ctx, p.Name)
 	return &admin.RemovedPackages{Removed: poolFiles(removed)}, nil
 }
 
