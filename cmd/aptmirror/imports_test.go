@@ -15,10 +15,12 @@ import (
 
 // allowed is every edge between the packages of this module: a package may
 // import those behind it, with what stands for a group in capitals. Data goes
-// one way, from upstream through cache to proxy; only daemon sees all stages.
+// one way, from upstream through cache to proxy; only daemon sees all stages,
+// and each of its parts what it works with.
 const allowed = `
 FORMATS = upstream/deb822 upstream/debian upstream/pgp upstream/compress
 STORE = cache/blob cache/catalog
+PARTS = cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/snapshots
 
 upstream/deb822:
 upstream/compress:
@@ -47,15 +49,16 @@ systemd/deb: cmd/aptmirror/config
 cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/migrate: cmd/aptmirror/config cmd/aptmirror/aptsources
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
-cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror/daemon/wait:
+cmd/aptmirror/daemon/outcome: STORE upstream upstream/pgp proxy/admin
 cmd/aptmirror/daemon/inforce: cmd/aptmirror/config cmd/aptmirror/site upstream upstream/pgp proxy/pki policy resign resign/pool
 cmd/aptmirror/daemon/intake: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/inforce cmd/aptmirror/config cache STORE upstream/debian proxy proxy/admin resign/pool
 cmd/aptmirror/daemon/jobs: cache/catalog proxy/admin proxy/status
 cmd/aptmirror/daemon/recipes: cmd/aptmirror/daemon/inforce cmd/aptmirror/config cache STORE policy resign resign/pool
 cmd/aptmirror/daemon/explain: cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/recipes cmd/aptmirror/config cache/catalog policy resign proxy/admin upstream/debian
 cmd/aptmirror/daemon/snapshots: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/config STORE cache/bundle cache/compare upstream upstream/compress proxy proxy/admin
-cmd/aptmirror/daemon: cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
+cmd/aptmirror/daemon: PARTS cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
+cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/outcome upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror: cmd/aptmirror/daemon/explain cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle
 cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign resign/pool
 `

@@ -9,6 +9,7 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -33,14 +34,14 @@ func (d *Daemon) Accept(_ context.Context, by admin.Caller, r admin.AcceptReques
 		d.Log.Warn("a held Release is accepted", "archive", r.Archive, "suite", r.Suite, "by", by.String(), "release", held.Release, "what", held.What)
 		tell := d.jobs.News(job, news)
 		tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: accepted that %s", r.Archive, r.Suite, held.What)})
-		result = &admin.AcceptResult{Accepted: *heldOf(&held), Suite: admin.SuiteResult{Archive: r.Archive, Suite: r.Suite}}
+		result = &admin.AcceptResult{Accepted: *outcome.Held(&held), Suite: admin.SuiteResult{Archive: r.Archive, Suite: r.Suite}}
 		if len(a.URIs) == 0 {
 			tell(admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: now import the bundle again", r.Archive, r.Suite)})
 			return "accepted that " + held.What, nil
 		}
 		result.Suite = d.refreshSuite(ctx, inforce.SuiteKey{Archive: r.Archive, Suite: r.Suite}, tell)
-		tell(eventOf(result.Suite))
-		return "accepted that " + held.What, outcome(ctx, []admin.SuiteResult{result.Suite})
+		tell(outcome.Event(result.Suite))
+		return "accepted that " + held.What, outcome.Of(ctx, []admin.SuiteResult{result.Suite})
 	})
 	return result, err
 }
@@ -56,11 +57,4 @@ func (d *Daemon) acceptHeld(ctx context.Context, k inforce.SuiteKey) (catalog.He
 		err = &admin.Error{Text: err.Error() + "; aptmirror status shows what does", Exit: admin.ExitFailed}
 	}
 	return held, err
-}
-
-func heldOf(h *catalog.Held) *admin.Held {
-	if h == nil {
-		return nil
-	}
-	return &admin.Held{Since: h.Since, Reason: h.Reason, What: h.What, URI: h.URI, Date: h.Date, Release: h.Release.String()}
 }

@@ -10,6 +10,7 @@ import (
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 	"aptmirror/resign"
@@ -68,7 +69,7 @@ func (d *Daemon) buildJob(ctx context.Context, why string, without map[inforce.B
 	}
 	err := d.jobs.Run(catalog.Job{Kind: "build", Names: []string{why}, By: jobs.BySchedule}, func(ctx context.Context, job uint64) (string, error) {
 		results := d.buildSuites(ctx, jobs.BySchedule, without, d.jobs.News(job, func(admin.Event) {}))
-		return summary(results), outcome(ctx, results)
+		return outcome.Summary(results), outcome.Of(ctx, results)
 	})
 	if err != nil && ctx.Err() == nil {
 		d.Log.Warn("building failed; what was served before still is", "why", why, "error", err)
@@ -122,11 +123,11 @@ func (d *Daemon) buildWith(ctx context.Context, by string, without map[inforce.B
 			return nil
 		}
 		results = append(results, r)
-		tell(eventOf(r))
+		tell(outcome.Event(r))
 	}
 	if _, err := d.renewAll(ctx, by); err != nil && context.Cause(ctx) != inforce.ErrReplaced {
 		results = append(results, admin.SuiteResult{Error: err.Error()})
-		tell(eventOf(results[len(results)-1]))
+		tell(outcome.Event(results[len(results)-1]))
 	}
 	return results
 }

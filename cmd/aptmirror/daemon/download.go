@@ -7,6 +7,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
@@ -26,18 +27,10 @@ func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult
 		var result admin.SuiteResult
 		d.during(ctx, k, &result, func(ctx context.Context, a *inforce.Archive) { result = d.downloadOnce(ctx, a, *of[k], news) })
 		return result
-	}, downloadEvent, news)
+	}, outcome.DownloadEvent, news)
 	for i, k := range suites {
 		*of[k] = done[i]
 	}
-}
-
-// downloadEvent tells in a line how much of a suite is here.
-func downloadEvent(r admin.SuiteResult) admin.Event {
-	if r.Error != "" {
-		return eventOf(r)
-	}
-	return admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: all %d files are here", r.Archive, r.Suite, r.Present)}
 }
 
 func (d *Daemon) downloadOnce(ctx context.Context, a *inforce.Archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
@@ -51,7 +44,7 @@ func (d *Daemon) downloadOnce(ctx context.Context, a *inforce.Archive, result ad
 		return result
 	}
 	if err != nil {
-		failed(&result, err)
+		outcome.Fail(&result, err)
 		d.Log.Warn("downloading a suite failed", "archive", a.Name, "suite", result.Suite, "reason", result.Reason, "error", err)
 	}
 	return result
@@ -69,27 +62,12 @@ func (d *Daemon) download(ctx context.Context, a *inforce.Archive, result *admin
 	count, err := d.upstream.Download(ctx, g, c.Languages, func(now upstream.Downloaded) {
 		news(admin.Progress(now).Event(g.Archive, g.Suite))
 	})
-	countFiles(result, count)
+	outcome.Count(result, count)
 	if err != nil {
 		return fmt.Errorf("archive %s, suite %s: %w", g.Archive, g.Suite, err)
 	}
-	if lacks := essential(g.Missing); len(lacks) > 0 {
+	if lacks := outcome.Essential(g.Missing); len(lacks) > 0 {
 		return fmt.Errorf("archive %s, suite %s: all %d files are here but for what is named by %s, which no mirror has", g.Archive, g.Suite, count.Present, strings.Join(lacks, ", "))
 	}
 	return nil
-}
-
-func countFiles(r *admin.SuiteResult, c upstream.Downloaded) {
-	r.Wanted, r.Present, r.WantedBytes, r.PresentBytes = c.Wanted, c.Present, c.WantedBytes, c.PresentBytes
-}
-
-// essential leaves out of the indexes that no mirror has those of patches: who
-// cannot have a patch fetches the whole index.
-func essential(missing []string) (lacks []string) {
-	for _, name := range missing {
-		if !strings.HasSuffix(name, ".diff/Index") {
-			lacks = append(lacks, name)
-		}
-	}
-	return lacks
 }

@@ -11,6 +11,7 @@ import (
 	"aptmirror/cache/bundle"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
@@ -50,7 +51,7 @@ func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportReques
 		}
 		i.close() // building may want the same suites
 		result.Suites = append(result.Suites, d.buildAll(ctx, i.by, i.tell)...)
-		return importSummary(result), outcome(ctx, result.Suites)
+		return importSummary(result), outcome.Of(ctx, result.Suites)
 	})
 	return result, err
 }
@@ -63,7 +64,7 @@ func refusedImport(err error) error {
 		return &admin.Error{Text: err.Error() + "; nothing was changed", Exit: admin.ExitRefused}
 	case errors.As(err, &suite):
 		text := err.Error() + "; nothing was changed"
-		if do := Advice(string(suite.Reason), suite.Archive, suite.Suite); do != "" {
+		if do := outcome.Advice(string(suite.Reason), suite.Archive, suite.Suite); do != "" {
 			text += "\n  what to do: " + do
 		}
 		return &admin.Error{Text: text, Exit: admin.ExitRefused}
@@ -75,7 +76,7 @@ func importSummary(r *admin.ImportResult) string {
 	if len(r.Missing) > 0 {
 		return fmt.Sprintf("a part of bundle %s; %d of %d parts are still needed", r.Bundle, len(r.Missing), r.Parts)
 	}
-	return fmt.Sprintf("bundle %s: %s", r.Bundle, summary(r.Suites))
+	return fmt.Sprintf("bundle %s: %s", r.Bundle, outcome.Summary(r.Suites))
 }
 
 // importing is one bundle on its way in.
@@ -240,7 +241,7 @@ func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, e
 		g := r.Generation
 		generations, i.taken = append(generations, g), append(i.taken, g.Ref())
 		results = append(results, admin.SuiteResult{
-			Archive: g.Archive, Suite: g.Suite, Generation: g.Number, New: r.New, Date: g.Date, Packages: g.Packages, Signers: signers(g), Missing: g.Missing, LeftOut: leftOutOf(g.LeftOut),
+			Archive: g.Archive, Suite: g.Suite, Generation: g.Number, New: r.New, Date: g.Date, Packages: g.Packages, Signers: outcome.Signers(g), Missing: g.Missing, LeftOut: outcome.LeftOut(g.LeftOut),
 			Wanted: s.listed.Wanted.Files, Present: s.listed.Present.Files, WantedBytes: s.listed.Wanted.Bytes, PresentBytes: s.listed.Present.Bytes,
 		})
 	}
@@ -262,7 +263,7 @@ func importEvent(r admin.SuiteResult) admin.Event {
 	if r.Present < wanted {
 		r.Wanted = 0
 	}
-	e := eventOf(r)
+	e := outcome.Event(r)
 	if r.Present < wanted {
 		e.Text += fmt.Sprintf("; %d of its %d files came, the others were not exported", r.Present, wanted)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 )
 
@@ -40,10 +41,10 @@ func (d *Daemon) addInput(ctx context.Context, s *admin.SuiteStatus, archive, su
 		s.Error += check.Error
 	}
 	if check.Error != "" && s.Reason == "" {
-		s.Reason, s.Advice = check.Reason, Advice(check.Reason, archive, suite)
+		s.Reason, s.Advice = check.Reason, outcome.Advice(check.Reason, archive, suite)
 	}
-	if h := heldOf(check.Held); h != nil && s.Held == nil {
-		s.Held, s.Advice = h, Advice(h.Reason, archive, suite)
+	if h := outcome.Held(check.Held); h != nil && s.Held == nil {
+		s.Held, s.Advice = h, outcome.Advice(h.Reason, archive, suite)
 	}
 	g, err := d.cache.Catalog.Latest(ctx, archive, suite)
 	if a := d.upstream.Archive(archive); err == nil && a != nil && s.Warning == "" {

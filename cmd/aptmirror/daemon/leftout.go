@@ -2,23 +2,9 @@ package daemon
 
 import (
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 )
-
-// firstLeftOut is how many files that are left out are named; why tells of the others.
-const firstLeftOut = 5
-
-// leftOutOf is nil where nothing is left out.
-func leftOutOf(all []catalog.LeftOut) *admin.LeftOut {
-	if len(all) == 0 {
-		return nil
-	}
-	out := &admin.LeftOut{Files: len(all)}
-	for _, l := range all[:min(len(all), firstLeftOut)] {
-		out.First = append(out.First, admin.LeftOutFile{Path: l.Path, Reason: string(l.Why), Why: l.Why.String()})
-	}
-	return out
-}
 
 // leftOutOfInputs tells what the archives leave out that a suite was built from.
 // Generations that have been removed since count no longer.
@@ -36,5 +22,5 @@ func (d *Daemon) leftOutOfInputs(g catalog.Generation) *admin.LeftOut {
 			all = append(all, catalog.LeftOut{Path: catalog.OriginPath(ref.Archive, l.Path), Why: l.Why})
 		}
 	}
-	return leftOutOf(all)
+	return outcome.LeftOut(all)
 }

@@ -8,6 +8,7 @@ import (
 	"aptmirror/cache"
 	"aptmirror/cache/blob"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy/admin"
 )
@@ -95,7 +96,7 @@ func (d *Daemon) refreshLost(ctx context.Context, k inforce.SuiteKey, tell func(
 		return
 	}
 	result := d.refreshSuite(ctx, k, func(e admin.Event) { tell(e.Text) })
-	tell(eventOf(result).Text)
+	tell(outcome.Event(result).Text)
 }
 
 // scrubForever reads the store back, slowly and over and over, until ctx ends.

@@ -8,6 +8,7 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 )
 
@@ -25,7 +26,7 @@ func (d *Daemon) ServePackages(_ context.Context, by admin.Caller, r admin.Serve
 		if err == nil {
 			err = d.lookFor(ctx, r, result, tell)
 		}
-		return summary(result.Suites), err
+		return outcome.Summary(result.Suites), err
 	})
 	return result, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 )
 
@@ -72,8 +73,8 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 		return s, err
 	}
 	s.Checked, s.CheckedOK, s.Error, s.Reason = check.At, check.OK, check.Error, check.Reason
-	if s.Held = heldOf(check.Held); s.Error != "" {
-		s.Advice = Advice(s.Reason, archive, suite)
+	if s.Held = outcome.Held(check.Held); s.Error != "" {
+		s.Advice = outcome.Advice(s.Reason, archive, suite)
 	}
 	p, err := d.cache.Catalog.Publication(repository, suite)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -88,7 +89,7 @@ func (d *Daemon) suiteStatus(ctx context.Context, repository, archive, suite str
 		return s, nil
 	}
 	s.Generation, s.Published, s.Date, s.ValidUntil = g.Number, p.Published, g.Date, g.ValidUntil
-	s.Signers, s.Packages, s.Bytes, s.LeftOut = signers(g), g.Packages, g.Bytes, leftOutOf(g.LeftOut)
+	s.Signers, s.Packages, s.Bytes, s.LeftOut = outcome.Signers(g), g.Packages, g.Bytes, outcome.LeftOut(g.LeftOut)
 	if a := d.upstream.Archive(g.Archive); a != nil {
 		s.Warning = a.AgeWarning(g.Date, g.ValidUntil, d.Now())
 	}

@@ -8,11 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
-	"aptmirror/upstream"
 )
 
 // parallelSuites is how many suites are refreshed at a time.
@@ -34,11 +33,11 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	result := &admin.SyncResult{}
 	err = d.jobs.Run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.jobs.News(job, news)
-		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, eventOf, tell)
+		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, outcome.Event, tell)
 		built := d.buildSuites(ctx, by, without, tell)
 		d.downloadSuites(ctx, result.Suites, tell) // last: it may take days, and what is lacking comes when it is asked for
 		result.Suites = append(result.Suites, built...)
-		return summary(result.Suites), outcome(ctx, result.Suites)
+		return outcome.Summary(result.Suites), outcome.Of(ctx, result.Suites)
 	})
 	return result, err
 }
@@ -131,7 +130,7 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite stri
 		return result
 	}
 	if err != nil {
-		failed(&result, err)
+		outcome.Fail(&result, err)
 		d.Log.Warn("refreshing a suite failed", "archive", a.Name, "suite", suite, "reason", result.Reason, "error", err)
 		return result
 	}
@@ -139,32 +138,13 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite stri
 	if err := d.recipes.Sight(ctx, g); err != nil && ctx.Err() == nil {
 		d.Log.Error("holds may end too late", "archive", a.Name, "suite", suite, "error", err)
 	}
-	result.Missing, result.LeftOut = g.Missing, leftOutOf(g.LeftOut)
+	result.Missing, result.LeftOut = g.Missing, outcome.LeftOut(g.LeftOut)
 	result.Generation, result.New, result.Date, result.Packages = g.Number, refreshed.New, g.Date, g.Packages
-	result.Signers = signers(g)
+	result.Signers = outcome.Signers(g)
 	return result
 }
 
 // takeSuite waits until nothing else works on a suite; free ends the turn.
 func (d *Daemon) takeSuite(ctx context.Context, k inforce.SuiteKey) (free func(), err error) {
 	return d.suites.Take(ctx, k.Archive+" "+k.Suite)
-}
-
-// failed notes an error and what to do about it.
-func failed(r *admin.SuiteResult, err error) {
-	r.Error = err.Error()
-	if refused := (*upstream.RefusedError)(nil); errors.As(err, &refused) {
-		r.Refused, r.Reason = true, string(refused.Reason)
-	} else if errors.Is(err, blob.ErrNoSpace) {
-		r.Reason = upstream.NoSpace
-	}
-	r.Advice = Advice(r.Reason, r.Archive, r.Suite)
-}
-
-func signers(g catalog.Generation) []admin.Signer {
-	var all []admin.Signer
-	for _, s := range g.Signers {
-		all = append(all, admin.Signer(s))
-	}
-	return all
 }

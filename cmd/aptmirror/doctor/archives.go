@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
@@ -63,7 +63,7 @@ func (d *Doctor) aboutArchive(ctx context.Context, f *findings, up *upstream.Ups
 
 func unreachableMend(err error, a config.Archive, suite string) string {
 	if refused, ok := errors.AsType[*upstream.RefusedError](err); ok {
-		return daemon.Advice(string(refused.Reason), a.Name, suite)
+		return outcome.Advice(string(refused.Reason), a.Name, suite)
 	}
 	return fmt.Sprintf("curl -v %s/dists/%s/Release shows what the network does; more than one of uris helps", a.URIs[0], suite)
 }

@@ -1,4 +1,6 @@
-package daemon
+// Package outcome says what became of suites: in lines for people, as errors with
+// exit codes, with what to do about a refusal, and in the forms of package admin.
+package outcome
 
 import (
 	"context"
@@ -8,8 +10,8 @@ import (
 	"aptmirror/proxy/admin"
 )
 
-// eventOf tells the outcome of one suite in a line.
-func eventOf(r admin.SuiteResult) admin.Event {
+// Event tells the outcome of one suite in a line.
+func Event(r admin.SuiteResult) admin.Event {
 	e := admin.Event{Archive: r.Archive, Suite: r.Suite}
 	switch {
 	case r.Error != "":
@@ -30,7 +32,7 @@ func eventOf(r admin.SuiteResult) admin.Event {
 	if r.Error == "" && r.Wanted > 0 {
 		e.Text += fmt.Sprintf("; all %d files are here", r.Present)
 	}
-	if lacks := essential(r.Missing); r.Error == "" && len(lacks) > 0 {
+	if lacks := Essential(r.Missing); r.Error == "" && len(lacks) > 0 {
 		e.Text += "; without what is named by " + strings.Join(lacks, ", ") + ", which no mirror has"
 	}
 	if r.Error == "" && r.LeftOut != nil {
@@ -55,7 +57,8 @@ func signedBy(signers []admin.Signer) string {
 	return text
 }
 
-func summary(results []admin.SuiteResult) string {
+// Summary counts what became of suites.
+func Summary(results []admin.SuiteResult) string {
 	changed, failed := 0, 0
 	for _, r := range results {
 		switch {
@@ -68,9 +71,17 @@ func summary(results []admin.SuiteResult) string {
 	return fmt.Sprintf("%d suites: %d new, %d unchanged, %d failed", len(results), changed, len(results)-changed-failed, failed)
 }
 
-// outcome turns the results into the exit code of the whole: a refusal goes
+// DownloadEvent tells in a line how much of a suite is here.
+func DownloadEvent(r admin.SuiteResult) admin.Event {
+	if r.Error != "" {
+		return Event(r)
+	}
+	return admin.Event{Archive: r.Archive, Suite: r.Suite, Text: fmt.Sprintf("%s %s: all %d files are here", r.Archive, r.Suite, r.Present)}
+}
+
+// Of turns the results into the exit code of the whole: a refusal goes
 // before anything else, since somebody must look at it.
-func outcome(ctx context.Context, results []admin.SuiteResult) error {
+func Of(ctx context.Context, results []admin.SuiteResult) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}

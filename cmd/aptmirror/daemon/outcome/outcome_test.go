@@ -1,4 +1,4 @@
-package daemon
+package outcome
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func TestOutcomeIsTheExitCode(t *testing.T) {
 		{"all refused", []admin.SuiteResult{refused}, admin.ExitRefused, "of 1 of 1 suites, something did not verify"},
 	}
 	for _, test := range tests {
-		err := outcome(t.Context(), test.results)
+		err := Of(t.Context(), test.results)
 		fault := (*admin.Error)(nil)
 		if !errors.As(err, &fault) {
 			fault = &admin.Error{}
@@ -43,9 +43,10 @@ func TestOutcomeIsTheExitCode(t *testing.T) {
 
 // A sync that was broken off is no verdict on the suites.
 func TestOutcomeOfAnInterruptedSync(t *testing.T) {
+	errClosing := errors.New("it ends")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errClosing)
-	err := outcome(ctx, []admin.SuiteResult{{Error: "context canceled", Refused: true}})
+	err := Of(ctx, []admin.SuiteResult{{Error: "context canceled", Refused: true}})
 	if !errors.Is(err, errClosing) {
 		t.Errorf("got %v", err)
 	}
@@ -68,7 +69,7 @@ func TestEventsAreOneLineForAPerson(t *testing.T) {
 		{admin.SuiteResult{Archive: "debian", Suite: "stable", Error: "archive debian: no answer", Wanted: 9}, "archive debian: no answer", true},
 	}
 	for _, test := range tests {
-		got := eventOf(test.result)
+		got := Event(test.result)
 		if got.Text != test.want || got.Failed != test.failed || got.Archive != "debian" || got.Suite != "stable" {
 			t.Errorf("got %+v\nwant %s", got, test.want)
 		}
@@ -76,32 +77,8 @@ func TestEventsAreOneLineForAPerson(t *testing.T) {
 }
 
 func TestSummaryCounts(t *testing.T) {
-	got := summary([]admin.SuiteResult{{New: true}, {}, {}, {Error: "x"}, {Error: "y", New: true}})
+	got := Summary([]admin.SuiteResult{{New: true}, {}, {}, {Error: "x"}, {Error: "y", New: true}})
 	if want := "5 suites: 1 new, 2 unchanged, 2 failed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestPauses(t *testing.T) {
-	tests := []struct {
-		failures int
-		random   float64
-		want     time.Duration
-	}{
-		{0, 0, time.Hour},
-		{0, 0.5, time.Hour + 3*time.Minute},
-		{1, 0, time.Minute},
-		{2, 0, 2 * time.Minute},
-		{3, 0.5, 4*time.Minute + 12*time.Second},
-		{7, 0, time.Hour}, // 64 minutes would be more than the interval
-		{1 << 30, 0, time.Hour},
-	}
-	for _, test := range tests {
-		if got := pause(time.Hour, test.failures, test.random); got != test.want {
-			t.Errorf("after %d failures (random %g): %s, want %s", test.failures, test.random, got, test.want)
-		}
-	}
-	if got := pause(30*time.Second, 1, 0); got != 30*time.Second {
-		t.Errorf("an interval shorter than the first retry: %s", got)
 	}
 }
