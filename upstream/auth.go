@@ -27,7 +27,8 @@ const (
 // Without SCHEME an entry counts for https alone, without PORT for all ports,
 // and with PATH for it and what is below it; the first entry that fits counts.
 // An entry without login is a bearer token (RFC 6750); apt does not know those.
-// Lines that begin with "#" are comments. A nil Auth has no entry. Its contents
+// What begins with "#" where a keyword could stand is a comment to the end of
+// its line: apt passes over it, and Ubuntu's subscriptions write one. A nil Auth has no entry. Its contents
 // never appear in an error.
 type Auth struct{ entries []authEntry }
 
@@ -68,12 +69,11 @@ func ReadAuth(r io.Reader) (*Auth, error) {
 		if read += len(lines.Bytes()) + 1; read > maxAuth {
 			return nil, fmt.Errorf("line %d: the file is longer than %d bytes", number, maxAuth)
 		}
-		words := strings.Fields(lines.Text())
-		if len(words) > 0 && words[0][0] == '#' && key == "" {
-			continue
-		}
-		for _, word := range words {
+		for _, word := range strings.Fields(lines.Text()) {
 			var err error
+			if key == "" && word[0] == '#' {
+				break
+			}
 			if key, err = a.word(key, word); err != nil {
 				return nil, fmt.Errorf("line %d: %w", number, err)
 			}

@@ -17,6 +17,7 @@ machine mirror.example.org
   login two
   password secret#2
 machine http://plain.example.org:8080 login three password secret3
+machine esm.example.org/apps/ubuntu/ login bearer password secret6  # ubuntu-pro-client
 machine tokens.example.org password token4 machine http://proxy.example.org login five password secret5
 `
 
@@ -38,6 +39,8 @@ func TestAuthFindsTheFirstEntryThatFits(t *testing.T) {
 		"http://plain.example.org/x":                  "",
 		"https://plain.example.org:8080/x":            "",
 		"https://tokens.example.org/x":                "Bearer token4",
+		"https://esm.example.org/apps/ubuntu/dists/x": "Basic bearer:secret6",
+		"https://esm.example.org/infra/ubuntu/x":      "",
 		"https://user:pw@elsewhere.example.org/":      "",
 		"https://elsewhere.example.org/tokens?x=y":    "",
 		"https://mirror.example.org.evil.example.com": "",
