@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -46,5 +47,35 @@ func TestRealReleasesVerify(t *testing.T) {
 	}
 	for _, key := range keyring.Primaries() {
 		t.Logf("%+v", key)
+	}
+}
+
+// ubuntuKeyrings are those of Debian's package ubuntu-keyring, and of Ubuntu.
+const ubuntuKeyrings = "/usr/share/keyrings/ubuntu-*keyring.gpg"
+
+func TestUbuntusKeyringsLoad(t *testing.T) {
+	files, err := filepath.Glob(ubuntuKeyrings)
+	if err != nil || len(files) == 0 {
+		t.Skip("this machine has no ubuntu-keyring")
+	}
+	for _, file := range files {
+		keyring, err := LoadKeyring(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, key := range keyring.Primaries() {
+			t.Logf("%s: %+v", filepath.Base(file), key)
+			if !strings.HasPrefix(key.Algorithm, "RSA") || key.UserID == "" || key.Revoked || !key.Expires.IsZero() {
+				t.Errorf("%s: %+v", file, key)
+			}
+		}
+		if filepath.Base(file) != "ubuntu-archive-keyring.gpg" {
+			continue
+		}
+		// What signs the archive since 2018 and what did before, and the images.
+		if _, err := keyring.Pin("F6ECB3762474EDA9D21B7022871920D1991BC93C", "790BC7277767219C42C86F933B4FE6ACC0B21F32", "843938DF228D22F7B3742BC0D94AA3F0EFE21092"); err != nil {
+			t.Error(err)
+		}
 	}
 }
