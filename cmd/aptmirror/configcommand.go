@@ -21,12 +21,13 @@ func configCommand() *cli.Command {
 			},
 			{
 				Name: "import", Usage: "turn the configuration of another mirror into tables for this one", ArgsUsage: "FILE",
-				Description: "FILE is mirror.list of apt-mirror, or acng.conf of apt-cacher-ng. Archives and repositories go to standard\n" +
+				Description: "FILE is mirror.list of apt-mirror, acng.conf of apt-cacher-ng, or sources that apt has on another machine\n" +
+					"(sources.list, *.sources; init and quickstart read this machine's). Archives and repositories go to standard\n" +
 					"output, to be added to aptmirror.toml; what could not be carried over goes to standard error, line by line.",
 				UsageText: "aptmirror config import /etc/apt/mirror.list >> aptmirror.toml\n" +
-					"aptmirror config import /etc/apt-cacher-ng/acng.conf",
+					"aptmirror config import /etc/apt-cacher-ng/acng.conf\naptmirror config import ubuntu.sources",
 				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "from", Usage: "`PROGRAM` whose configuration it is: apt-mirror or apt-cacher-ng", DefaultText: "by what it looks like"},
+					&cli.StringFlag{Name: "from", Usage: "`PROGRAM` whose configuration it is: apt-mirror, apt-cacher-ng or apt", DefaultText: "by what it looks like"},
 				},
 				Action: configImport,
 			},
@@ -69,8 +70,8 @@ func configImport(c *cli.Context) error {
 		return usagef("config import takes one FILE, got %d", c.NArg())
 	}
 	from := c.String("from")
-	if from != "" && from != migrate.AptMirror && from != migrate.AptCacherNG {
-		return usagef("--from %s: %s and %s are known", from, migrate.AptMirror, migrate.AptCacherNG)
+	if from != "" && from != migrate.AptMirror && from != migrate.AptCacherNG && from != migrate.Apt {
+		return usagef("--from %s: %s, %s and %s are known", from, migrate.AptMirror, migrate.AptCacherNG, migrate.Apt)
 	}
 	result, err := migrate.File(c.Args().First(), from)
 	if err != nil {

@@ -24,7 +24,8 @@ const (
 
 // Archive is what a machine uses of one upstream, in values that the configuration takes.
 type Archive struct {
-	// Name is unique: the last element of the URI's path, or without a path, the label of the host left of its domain.
+	// Name is unique: the last element of the URI's path, or without a path, the label of the host left of its domain. That
+	// of a PPA of Ubuntu's is its owner's and its own; where several would be called the same, suites tell them apart.
 	Name string
 	// URI is http or https, without a slash at the end.
 	URI string
@@ -203,21 +204,21 @@ func cleanURI(s string) (string, error) {
 	return config.CleanURI(s)
 }
 
-// nameAll derives the names. Where one is taken, the archive of the same URI is told apart by its suite, others by number.
+// nameAll derives the names. Where one is taken, the archive is told apart by its suite, or by number.
 func nameAll(archives []Archive) {
-	taken := map[string]string{} // name -> URI
+	taken := map[string]bool{}
 	for i := range archives {
 		a := &archives[i]
 		name := nameOf(a.URI)
-		if taken[name] == a.URI {
+		if taken[name] {
 			name = cmp.Or(cleanName(name+"-"+a.Suites[0]), name)
 		}
 		base := name
-		for n := 2; taken[name] != ""; n++ {
+		for n := 2; taken[name]; n++ {
 			suffix := fmt.Sprintf("-%d", n)
 			name = base[:min(len(base), maxName-len(suffix))] + suffix
 		}
-		a.Name, taken[name] = name, a.URI
+		a.Name, taken[name] = name, true
 	}
 }
 
@@ -227,6 +228,9 @@ func nameOf(uri string) string {
 		return "archive"
 	}
 	segments := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if len(segments) == 3 && segments[2] == "ubuntu" { // /OWNER/PPA/ubuntu
+		segments = []string{segments[0] + "-" + segments[1]}
+	}
 	return cmp.Or(cleanName(segments[len(segments)-1]), cleanName(hostLabel(u.Hostname())), "archive")
 }
 

@@ -68,7 +68,7 @@ deb [arch=amd64 lang=none] http://[::1]/-- s main
 deb [arch=amd64 lang=none] http://10.0.0.1 s main`,
 			want: []string{
 				"example|https://deb.example.org|s|main|amd64||",
-				"example-2|https://packages.example.org|s|main|amd64||",
+				"example-s|https://packages.example.org|s|main|amd64||",
 				"node-20.x|https://node.example.org/Node_20.x|s|main|amd64||",
 				"localhost|http://localhost:80|s|main|amd64||",
 				"1|http://[::1]/--|s|main|amd64||",

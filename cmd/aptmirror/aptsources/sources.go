@@ -86,6 +86,18 @@ func Read(root string) (sources []Source, skipped []Skipped, err error) {
 	return r.sources, r.skipped, nil
 }
 
+// Text reads one file of another machine, of the format that its name says; architecture is that of a source that names
+// none.
+func Text(file, text, architecture string) ([]Source, []Skipped) {
+	r := &reader{native: architecture, architectures: []string{architecture}}
+	if strings.HasSuffix(file, ".sources") {
+		r.stanzas(file, text)
+	} else {
+		r.lines(file, text)
+	}
+	return r.sources, r.skipped
+}
+
 func aptDir(root string) string {
 	if root == "" {
 		root = "/"

@@ -1,10 +1,10 @@
 // Package migrate turns the configurations of other mirrors into archives and
 // repositories: mirror.list of apt-mirror, and acng.conf of apt-cacher-ng with
-// its backends files.
+// its backends files; and the sources that apt has on other machines.
 //
 // What has no counterpart is named with its line, and nothing is passed over
 // without a word. The package guesses no keyring that is not on this machine,
-// and asks nobody. It owns the reading of both formats.
+// and asks nobody. It owns the reading of what other mirrors have.
 package migrate
 
 import (
@@ -24,7 +24,11 @@ const MaxFile = 1 << 20
 const (
 	AptMirror   = "apt-mirror"
 	AptCacherNG = "apt-cacher-ng"
+	Apt         = "apt"
 )
+
+// keysDir is where keys are to be put that are no files yet.
+const keysDir = "/etc/aptmirror/keys"
 
 // Result is what became of a file.
 type Result struct {
@@ -65,19 +69,21 @@ func File(path, kind string) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if kind == "" {
+	switch {
+	case kind == "" && isSources(path):
+		kind = Apt
+	case kind == "":
 		kind = KindOf(text)
 	}
-	if strings.HasSuffix(path, ".sources") {
-		return Result{}, fmt.Errorf("%s has sources of apt: aptmirror init and aptmirror quickstart take over those of this machine", path)
-	}
 	switch kind {
+	case Apt:
+		return Sources(path, text, machine()), nil
 	case AptMirror:
 		return MirrorList(path, text, machine()), nil
 	case AptCacherNG:
 		return CacherNG(path, text, machine()), nil
 	}
-	return Result{}, fmt.Errorf("%s is neither mirror.list of apt-mirror nor a configuration of apt-cacher-ng", path)
+	return Result{}, fmt.Errorf("%s is neither mirror.list of apt-mirror nor a configuration of apt-cacher-ng, nor named as sources of apt are (--from)", path)
 }
 
 func read(path string) (string, error) {
@@ -128,7 +134,7 @@ func (m Machine) keyring(a config.Archive) (path, remark string) {
 			return k.path, remark
 		}
 	}
-	path = filepath.Join("/etc/aptmirror/keys", a.Name+".gpg")
+	path = filepath.Join(keysDir, a.Name+".gpg")
 	return path, fmt.Sprintf("archive %s: put the archive's key into %s, got in a way that can be trusted", a.Name, path)
 }
 

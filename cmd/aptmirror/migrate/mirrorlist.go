@@ -88,20 +88,8 @@ func (r *mirrorList) archives() {
 			Languages: a.Languages, SignedBy: a.SignedBy, Download: config.All,
 		}
 		c.Connections, c.Bandwidth, c.Proxy = limits.Connections, limits.Bandwidth, limits.Proxy
-		r.add(r.lineOf(a.URI), c)
+		r.add(lineOf(r.sources, a.URI), c)
 	}
-}
-
-// lineOf is that of the first source with an address.
-func (r *mirrorList) lineOf(uri string) int {
-	for _, s := range r.sources {
-		for _, u := range s.URIs {
-			if strings.TrimRight(u, "/") == uri {
-				return s.Line
-			}
-		}
-	}
-	return 0
 }
 
 // limits carries over what counts for every archive.
