@@ -95,10 +95,10 @@ func (c *Catalog) addPoolFiles(ctx context.Context, pool string, files []PoolFil
 	if err := c.blobs.Sync(); err != nil {
 		return err
 	}
-	c.numbering.Lock()
-	defer c.numbering.Unlock()
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
 	index, err := c.poolIndex(ctx, pool)
 	if err != nil {
 		return err

@@ -19,7 +19,8 @@ import (
 // follows what is added and removed; it takes some 150 bytes a file.
 type poolIndexes struct {
 	// mu guards of and all that is in it. Who changes rows of pools holds it until
-	// they are committed; taken after numbering.
+	// they are committed; taken before numbering, so that nothing that is published
+	// waits while an index is made.
 	mu sync.Mutex
 	of map[string]*poolIndex
 }

@@ -25,10 +25,10 @@ func (c *Catalog) RemovePoolFiles(ctx context.Context, pool string, paths []stri
 	if len(paths) > MaxPoolFiles {
 		return fmt.Errorf("removing files from pool %s: %d at once are too many, remove at most %d", pool, len(paths), MaxPoolFiles)
 	}
-	c.numbering.Lock()
-	defer c.numbering.Unlock()
 	c.pools.mu.Lock()
 	defer c.pools.mu.Unlock()
+	c.numbering.Lock()
+	defer c.numbering.Unlock()
 	var removed []PoolFile
 	err := c.changePool(pool, func(txn *badger.Txn) error {
 		for _, path := range paths {

@@ -347,10 +347,12 @@ func TestPools(t *testing.T) {
 	}{
 		{"room", config.Pool{Name: "internal", MaxSize: 100}, "internal", admin.PoolUse{Pool: "internal", Packages: 3, Bytes: 89, Max: 100}, "", "has 3 packages, 89 B of at most 100 B"},
 		{"nearly full", config.Pool{Name: "internal", MaxSize: 100}, "internal", admin.PoolUse{Pool: "internal", Bytes: 95, Max: 100}, Warning, "more than that is refused"},
+		{"more than the store", config.Pool{Name: "internal", MaxSize: 1001}, "internal", admin.PoolUse{Pool: "internal", Max: 1001}, Warning, "the whole store may have only 1.0 kB"},
 		{"no limit", config.Pool{Name: "internal"}, "*", admin.PoolUse{Pool: "internal"}, Note, "has no max_size"},
 		{"no limit and no uploads", config.Pool{Name: "internal"}, "other", admin.PoolUse{Pool: "internal"}, "", "has 0 packages, 0 B"},
 	} {
 		d := newDoctor(t)
+		d.Config.Cache.MaxSize = 1000
 		d.Config.Pools, d.Config.Grants = []config.Pool{tt.pool}, []config.Grant{{Upload: []string{tt.upload}}}
 		got := d.pools(&admin.Status{Pools: []admin.PoolUse{tt.use}})
 		last := got[len(got)-1]

@@ -17,6 +17,9 @@ func (d *Doctor) pools(s *admin.Status) []Finding {
 		}
 	}
 	for _, p := range d.Config.Pools {
+		if all := d.Config.Cache.MaxSize; all > 0 && p.MaxSize > all {
+			f.warn(p.Name, fmt.Sprintf("max_size is %s, but the whole store may have only %s", admin.Size(p.MaxSize), admin.Size(all)), "lower max_size of the pool, or raise cache.max_size")
+		}
 		if p.MaxSize == 0 && d.takesUploads(p.Name) {
 			f.note(p.Name, "has no max_size: clients that may upload can fill the store")
 		}
