@@ -94,7 +94,7 @@ func (h *aptHome) update(t testing.TB) {
 // run gives what the command wrote, its errors included.
 func (h *aptHome) run(t testing.TB, command string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(h.dir, "apt.conf"), "LC_ALL=C.UTF-8")

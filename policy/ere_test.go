@@ -100,7 +100,7 @@ func randomExpression(rng *rand.Rand, depth int) string {
 // sed gives the lines that match.
 func sed(t *testing.T, expr string, lines []string) ([]string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sed", "-E", "-n", `\#`+expr+"#Ip")
 	if expr == "" {

@@ -20,8 +20,9 @@ type candidate struct{ value, about string }
 // anyFile stands for the names of files, which the shell knows.
 var anyFile = []candidate{{":files", ""}}
 
-// askTimeout is how long a person who pressed Tab waits for the daemon.
-const askTimeout = time.Second
+// askTimeout is how long a person who pressed Tab waits for the daemon; tests
+// have more patience.
+var askTimeout = time.Second
 
 // candidates completes the last of the words. What kind of thing an argument is
 // stands in the ArgsUsage of its command, and for options in their placeholder.

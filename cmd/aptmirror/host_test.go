@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,11 +72,21 @@ func (h *host) edit(change func(string) string) {
 	h.t.Helper()
 	text, err := os.ReadFile(h.config)
 	if err == nil {
-		err = os.WriteFile(h.config, []byte(change(string(text))), 0o644)
+		err = putFile(h.config, []byte(change(string(text))))
 	}
 	if err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// putFile never shows half of a file to a daemon, which may look at any time.
+func putFile(name string, data []byte) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return errors.Join(os.WriteFile(name+".new", data, info.Mode()), os.Chown(name+".new", int(owner.Uid), int(owner.Gid)), os.Rename(name+".new", name))
 }
 
 // replaceOnce replaces what has to be there.

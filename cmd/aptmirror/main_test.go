@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 		if file := os.Getenv(clockVariable); file != "" {
 			clock = func() time.Time { return shifted(file) }
 		}
+		askTimeout = patience
 		main()
 	}})
 }

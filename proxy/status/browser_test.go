@@ -15,6 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long Chromium may take on a busy machine before it counts as hanging.
+const patience = 5 * time.Minute
+
 // browser starts Chromium, without a sandbox since tests often run as root.
 func browser(t *testing.T) context.Context {
 	t.Helper()
@@ -23,14 +26,14 @@ func browser(t *testing.T) context.Context {
 		t.Skip("chromium is not installed, so that no browser looks at the page")
 	}
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, chromedp.ExecPath(path), chromedp.Flag("disable-dev-shm-usage", true))...)
+		chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience), chromedp.ExecPath(path), chromedp.Flag("disable-dev-shm-usage", true))...)
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting chromium: %v", err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, patience)
 	t.Cleanup(cancel)
 	return ctx
 }
