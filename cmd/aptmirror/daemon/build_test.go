@@ -215,14 +215,14 @@ func TestAHoldEndsByItself(t *testing.T) {
 	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0"}) {
 		t.Errorf("at once clients see %v", got)
 	}
-	if why := s.due(t.Context()); why != "" {
+	if why := s.builds.Due(t.Context()); why != "" {
 		t.Errorf("something is due: %s", why)
 	}
 	s.now = s.now.Add(7*24*time.Hour + time.Minute)
-	if why := s.due(t.Context()); why == "" {
+	if why := s.builds.Due(t.Context()); why == "" {
 		t.Error("nothing is due although a hold ends")
 	}
-	if err := s.buildJob(t.Context(), "test", nil); err != nil {
+	if err := s.builds.Job(t.Context(), "test", nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.sees("site", "stable"); !cmp.Equal(got, []string{"hello 1.0", "hello 2.0"}) {
@@ -258,14 +258,14 @@ func TestSignaturesAreRenewed(t *testing.T) {
 	s.sync("site", "stable")
 	before, p := s.release("site", "stable")
 	s.now = s.now.Add(4 * 24 * time.Hour)
-	if why := s.due(t.Context()); why != "" {
+	if why := s.builds.Due(t.Context()); why != "" {
 		t.Errorf("after four of ten days: %s", why)
 	}
 	s.now = s.now.Add(24 * time.Hour)
-	if why := s.due(t.Context()); why != "half of its time is over" {
+	if why := s.builds.Due(t.Context()); why != "half of its time is over" {
 		t.Errorf("after five of ten days: %q", why)
 	}
-	if err := s.buildJob(t.Context(), "test", nil); err != nil {
+	if err := s.builds.Job(t.Context(), "test", nil); err != nil {
 		t.Fatal(err)
 	}
 	after, again := s.release("site", "stable")
@@ -288,7 +288,7 @@ func TestALiveSuiteEndsWithItsInputs(t *testing.T) {
 		t.Errorf("valid until %v, its input until %v", r.ValidUntil, g.ValidUntil)
 	}
 	s.now = s.now.Add(2 * 24 * time.Hour)
-	if why := s.due(t.Context()); why != "" {
+	if why := s.builds.Due(t.Context()); why != "" {
 		t.Errorf("nothing is won by signing again, and yet: %s", why)
 	}
 	a.Publish(upstreamtest.At(s.now.Add(-time.Minute)))
@@ -343,11 +343,11 @@ func TestASuiteThatRestsEndsWithItsOldInputs(t *testing.T) {
 	if r := s.refreshSuite(t.Context(), inforce.SuiteKey{Archive: "debian", Suite: "stable"}, nobody); r.Error != "" {
 		t.Fatal(r.Error)
 	}
-	s.buildSuites(t.Context(), "test", map[inforce.BuiltSuite]bool{{Repository: "site", Suite: "stable"}: true}, nobody)
+	s.builds.Build(t.Context(), "test", map[inforce.BuiltSuite]bool{{Repository: "site", Suite: "stable"}: true}, nobody)
 	if r, _ := s.release("site", "stable"); !r.ValidUntil.Equal(before.ValidUntil) {
 		t.Errorf("valid until %v, which is not that of what it was made from, %v", r.ValidUntil, before.ValidUntil)
 	}
-	s.buildSuites(t.Context(), "test", nil, nobody)
+	s.builds.Build(t.Context(), "test", nil, nobody)
 	if r, _ := s.release("site", "stable"); !r.ValidUntil.After(before.ValidUntil) {
 		t.Errorf("valid until %v although it is built anew", r.ValidUntil)
 	}
@@ -407,7 +407,7 @@ sign_with = ["keys/site.asc"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.move(t.Context(), catalog.Move{Repository: "ring", Suite: "stable", Next: wide.Current, By: "test"}); err != nil {
+	if _, err := s.builds.Move(t.Context(), catalog.Move{Repository: "ring", Suite: "stable", Next: wide.Current, By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.sees("ring", "stable"); !cmp.Equal(got, []string{"chess 1.0", "hello 1.0"}) {
@@ -441,10 +441,10 @@ func TestKeysAreRotated(t *testing.T) {
 		if m := s.force(c); len(m.Faults) > 0 {
 			t.Fatal(m.Faults)
 		}
-		if why := s.due(t.Context()); why != "other keys sign" {
+		if why := s.builds.Due(t.Context()); why != "other keys sign" {
 			t.Errorf("%s: %q is due", step.sign, why)
 		}
-		if err := s.buildJob(t.Context(), "test", nil); err != nil {
+		if err := s.builds.Job(t.Context(), "test", nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, p := s.release("site", "stable"); len(p.Signed.Signers) != step.want {
@@ -529,7 +529,7 @@ func TestMovesAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			_, err := s.move(t.Context(), catalog.Move{Repository: "site", Suite: "stable", Expect: p.Current, Next: p.Current, By: "test"})
+			_, err := s.builds.Move(t.Context(), catalog.Move{Repository: "site", Suite: "stable", Expect: p.Current, Next: p.Current, By: "test"})
 			if err != nil {
 				t.Error(err)
 			}

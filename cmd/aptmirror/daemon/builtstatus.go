@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"aptmirror/cache/catalog"
+	"aptmirror/cmd/aptmirror/daemon/builds"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream/pgp"
@@ -17,8 +18,8 @@ import (
 // its last build went are two things: a build that fails leaves what there was.
 func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (admin.SuiteStatus, error) {
 	s := admin.SuiteStatus{Repository: repository, Suite: suite, Built: true}
-	var last lastBuild
-	if err := d.cache.Catalog.Note(buildNote(inforce.BuiltSuite{Repository: repository, Suite: suite}), &last); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+	last, err := d.builds.Last(inforce.BuiltSuite{Repository: repository, Suite: suite})
+	if err != nil {
 		return s, err
 	}
 	s.Checked, s.CheckedOK, s.Error, s.HeldBack, s.Unmet = last.At, last.OK, last.Error, last.Held, last.Unmet
@@ -47,7 +48,7 @@ func (d *Daemon) builtStatus(ctx context.Context, repository, suite string) (adm
 		switch end := s.ValidUntil; {
 		case !end.IsZero() && d.Now().After(end):
 			s.Warning = fmt.Sprintf("clients refuse it: it was valid until %s, and could not be signed again", admin.Second(end))
-		case s.Date.Sub(d.Now()) >= longestWait:
+		case s.Date.Sub(d.Now()) >= builds.LongestWait:
 			s.Warning = fmt.Sprintf("it is dated %s, which is to come: clients refuse it until then, if the clock of this machine is right now and was ahead when it was signed", admin.Second(s.Date))
 		}
 	}

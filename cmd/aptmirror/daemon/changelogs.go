@@ -43,7 +43,8 @@ func (c *changelogs) Changelog(ctx context.Context, repository, path string, may
 // generations gives those that are current in the suites that may be read.
 func (c *changelogs) generations(repository string, may func(suite string) bool) (all []catalog.Generation, err error) {
 	d := c.daemon
-	for _, suite := range d.inForce.Load().Served()[base(repository)] {
+	of, _, _ := catalog.CutSnapshotRepository(repository)
+	for _, suite := range d.inForce.Load().Served()[of] {
 		if !may(suite) {
 			continue
 		}

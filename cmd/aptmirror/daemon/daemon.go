@@ -21,6 +21,7 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/builds"
 	"aptmirror/cmd/aptmirror/daemon/explain"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/intake"
@@ -82,15 +83,11 @@ type Daemon struct {
 	recipes   *recipes.Book
 	explainer *explain.Explainer
 	snapshots *snapshots.Keeper
+	builds    *builds.Workshop
 
-	building chan struct{} // has one slot
-	rests    rests         // of suites between two builds
-	// moving has one slot, for who signs: each Date is later than the one before.
-	moving chan struct{}
 	// importing has one slot, for who takes in a bundle, or notes that one was
 	// made.
 	importing chan struct{}
-	changes   chan string // why a build is asked for
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
@@ -107,8 +104,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 		o.Now = time.Now
 	}
 	d := &Daemon{Options: o, began: c, whole: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
-	d.building, d.changes, d.importing = make(chan struct{}, 1), make(chan string, 1), make(chan struct{}, 1)
-	d.moving = make(chan struct{}, 1)
+	d.importing = make(chan struct{}, 1)
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.asked = ctx.Done()
 	f, err := inforce.Read(d.life, c, nil)
@@ -151,8 +147,12 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 		Archives: f.Upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
 	})
+	d.builds = builds.New(builds.Config{
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Builder: d.builder, Recipes: d.recipes, Jobs: d.jobs, InForce: d.inForce.Load,
+		Life: d.life, Log: d.Log, Now: d.Now,
+	})
 	d.snapshots = snapshots.New(snapshots.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Jobs: d.jobs, InForce: d.inForce.Load, Move: d.move, Rebuild: d.rebuild,
+		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Jobs: d.jobs, InForce: d.inForce.Load, Move: d.builds.Move, Rebuild: d.builds.Ask,
 		Life: d.life, Log: d.Log, Now: d.Now,
 	})
 	return nil

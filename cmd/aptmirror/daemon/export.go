@@ -168,7 +168,7 @@ func (d *Daemon) signAnew(ctx context.Context, s catalog.Snapshot, p catalog.Pin
 	if err != nil {
 		return nil, err
 	}
-	now, err := d.move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})
+	now, err := d.builds.Move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})
 	return now.Signed, err
 }
 

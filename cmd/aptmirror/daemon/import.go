@@ -50,7 +50,7 @@ func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportReques
 			return importSummary(result), nil
 		}
 		i.close() // building may want the same suites
-		result.Suites = append(result.Suites, d.buildAll(ctx, i.by, i.tell)...)
+		result.Suites = append(result.Suites, d.builds.Build(ctx, i.by, nil, i.tell)...)
 		return importSummary(result), outcome.Of(ctx, result.Suites)
 	})
 	return result, err

@@ -100,7 +100,7 @@ func TestADiffIsWhatTheNextBuildDoes(t *testing.T) {
 			t.Fatalf("%s: clients see %v already", step.replacement, now)
 		}
 		s.load()
-		s.buildJob(t.Context(), "test", nil)
+		s.builds.Job(t.Context(), "test", nil)
 		if now := s.sees("site", "stable"); len(now) != d.Packages || len(now) != len(before)+d.Added-d.Removed {
 			t.Errorf("%s: clients see %v, after %v and %+v", step.replacement, now, before, d)
 		}

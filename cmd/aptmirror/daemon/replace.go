@@ -46,7 +46,7 @@ func (d *Daemon) replace(f *inforce.Parts, admit func()) (settle func(), err err
 	}
 	d.snapshots.ServeStates(will)
 	if f.Making != before.Making {
-		d.rests.end()
+		d.builds.EndRests()
 	}
 	over := before.Retire(f)
 	d.intake.GiveUpOthers(f)
@@ -62,7 +62,7 @@ func (d *Daemon) begin() {
 	case d.replaced <- struct{}{}:
 	default: // it will be looked at anyway
 	}
-	d.rebuild("a reload")
+	d.builds.Ask("a reload")
 }
 
 // await gives what ends retirePatience.

@@ -174,7 +174,7 @@ func TestRingsAndSnapshotsAreSignedAgainInTime(t *testing.T) {
 	s.publishTo("one", "production")
 	for range 5 {
 		s.now = s.now.Add(5 * 24 * time.Hour) // half of ten days, more than half of seven
-		s.buildJob(t.Context(), "test", nil)
+		s.builds.Job(t.Context(), "test", nil)
 		for _, repository := range []string{"production", "site/snapshot/one"} {
 			if release, _ := s.release(repository, "stable"); !release.ValidUntil.After(s.now.Add(3 * 24 * time.Hour)) {
 				t.Errorf("%s is valid until %s only, and it is %s", repository, release.ValidUntil, s.now)

@@ -97,7 +97,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 	group.Go(func() error { return board.Run(ctx) })
 	group.Go(func() error { return d.countForever(ctx) })
 	group.Go(func() error { return d.reloading().watch(ctx) })
-	group.Go(func() error { return d.buildForever(ctx) })
+	group.Go(func() error { return d.builds.Forever(ctx) })
 	group.Go(func() error { return d.collectForever(ctx) })
 	group.Go(func() error { return d.scrubForever(ctx) })
 	group.Go(func() error { return d.snapshots.Forever(ctx) })

@@ -21,7 +21,7 @@ func (d *Daemon) ServePackages(_ context.Context, by admin.Caller, r admin.Serve
 	result := &admin.ServedPackages{Suites: []admin.SuiteResult{}}
 	err := d.jobs.Run(catalog.Job{Kind: "build", Names: []string{"pool " + r.Pool}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.jobs.News(job, news)
-		result.Suites = d.buildSuites(ctx, by.String(), notMadeFrom(d.inForce.Load(), r.Pool), tell)
+		result.Suites = d.builds.Build(ctx, by.String(), notMadeFrom(d.inForce.Load(), r.Pool), tell)
 		err := built(ctx, r.Pool, result.Suites)
 		if err == nil {
 			err = d.lookFor(ctx, r, result, tell)
@@ -106,4 +106,14 @@ func (d *Daemon) absentFrom(ctx context.Context, s admin.SuiteResult, r admin.Se
 		}
 	}
 	return absent, nil
+}
+
+// poolChanged has built what is made from a pool: soon, or at once where nothing
+// else would before this process ends.
+func (d *Daemon) poolChanged(ctx context.Context, name string) {
+	if why := "pool " + name; d.reloading() != nil {
+		d.builds.Ask(why)
+	} else {
+		d.builds.Job(ctx, why, nil)
+	}
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -34,7 +33,7 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 	err = d.jobs.Run(catalog.Job{Kind: "sync", Names: names, By: by}, func(ctx context.Context, job uint64) (string, error) {
 		tell := d.jobs.News(job, news)
 		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, outcome.Event, tell)
-		built := d.buildSuites(ctx, by, without, tell)
+		built := d.builds.Build(ctx, by, without, tell)
 		d.downloadSuites(ctx, result.Suites, tell) // last: it may take days, and what is lacking comes when it is asked for
 		result.Suites = append(result.Suites, built...)
 		return outcome.Summary(result.Suites), outcome.Of(ctx, result.Suites)
@@ -91,25 +90,15 @@ func (d *Daemon) refreshSuite(ctx context.Context, k inforce.SuiteKey, _ func(ad
 // during works on a suite as long as its archive is in force as it is, and again
 // once a changed one is. Where there is none any more, the result says so.
 func (d *Daemon) during(ctx context.Context, k inforce.SuiteKey, result *admin.SuiteResult, do func(context.Context, *inforce.Archive)) {
-	for {
-		a, err := d.inForce.Load().ArchiveOf(k)
-		if err != nil {
-			*result = admin.SuiteResult{Archive: k.Archive, Suite: k.Suite, Error: err.Error()}
-			return
+	var a *inforce.Archive
+	of := func() (_ *inforce.Tenure, err error) {
+		if a, err = d.inForce.Load().ArchiveOf(k); err != nil {
+			return nil, err
 		}
-		within, leave, err := a.Enter(ctx)
-		switch {
-		case err == nil:
-			do(within, a)
-			err = context.Cause(within)
-			leave()
-		case !errors.Is(err, inforce.ErrReplaced): // the daemon ends
-			*result = admin.SuiteResult{Archive: k.Archive, Suite: k.Suite, Error: err.Error()}
-			return
-		}
-		if !errors.Is(err, inforce.ErrReplaced) {
-			return
-		}
+		return a.Tenure, nil
+	}
+	if err := inforce.During(ctx, of, func(ctx context.Context) { do(ctx, a) }); err != nil {
+		*result = admin.SuiteResult{Archive: k.Archive, Suite: k.Suite, Error: err.Error()}
 	}
 }
 

@@ -61,3 +61,27 @@ func (t *Tenure) Retire() (done <-chan struct{}) {
 	}()
 	return over
 }
+
+// During works as long as the tenure that of gives is not over, and again with the
+// one that has come then. With an error it has not worked, since of gave it or life
+// ended.
+func During(ctx context.Context, of func() (*Tenure, error), work func(context.Context)) error {
+	for {
+		t, err := of()
+		if err != nil {
+			return err
+		}
+		within, leave, err := t.Enter(ctx)
+		if err != nil && !errors.Is(err, ErrReplaced) {
+			return err
+		}
+		if err != nil {
+			continue
+		}
+		work(within)
+		replaced := errors.Is(context.Cause(within), ErrReplaced)
+		if leave(); !replaced {
+			return nil
+		}
+	}
+}

@@ -55,3 +55,27 @@ func TestWorkEndsForItsOwnReasons(t *testing.T) {
 		t.Errorf("the daemon ends: %v", err)
 	}
 }
+
+// Work is done again with what has come, and not at all once life has ended.
+func TestDuring(t *testing.T) {
+	life, stop := context.WithCancelCause(t.Context())
+	first, second := newTenure(life), newTenure(life)
+	now, times, leaves := first, 0, errors.New("the daemon ends")
+	of := func() (*Tenure, error) { return now, nil }
+	err := During(t.Context(), of, func(ctx context.Context) {
+		if times++; now == first {
+			now = second
+			first.Retire()
+			<-ctx.Done()
+		} else if ctx.Err() != nil {
+			t.Error("the second tenure is over:", context.Cause(ctx))
+		}
+	})
+	if err != nil || times != 2 {
+		t.Errorf("worked %d times: %v", times, err)
+	}
+	stop(leaves)
+	if err := During(t.Context(), of, func(context.Context) { t.Error("it works after the end") }); !errors.Is(err, leaves) {
+		t.Errorf("after the end: %v", err)
+	}
+}

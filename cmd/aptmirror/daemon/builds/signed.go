@@ -1,4 +1,4 @@
-package daemon
+package builds
 
 import (
 	"context"
@@ -17,40 +17,40 @@ import (
 	"aptmirror/resign"
 )
 
-// move publishes: it signs a built generation for the repository and suite,
+// Move publishes: it signs a built generation for the repository and suite,
 // which may be those of a ring or of a snapshot, and makes it current there.
-func (d *Daemon) move(ctx context.Context, m catalog.Move) (catalog.Publication, error) {
+func (w *Workshop) Move(ctx context.Context, m catalog.Move) (catalog.Publication, error) {
 	if _, built := m.Next.Builder(); !built {
-		return d.cache.Catalog.Publish(ctx, m, d.Now())
+		return w.Catalog.Publish(ctx, m, w.Now())
 	}
-	g, err := d.cache.Catalog.Generation(m.Next.Archive, m.Next.Suite, m.Next.Number)
+	g, err := w.Catalog.Generation(m.Next.Archive, m.Next.Suite, m.Next.Number)
 	if err != nil {
 		return catalog.Publication{}, fmt.Errorf("publishing %s in repository %s: %w", m.Next, m.Repository, err)
 	}
-	free, err := wait.Slot(ctx, d.moving)
+	free, err := wait.Slot(ctx, w.moving)
 	if err != nil {
 		return catalog.Publication{}, err
 	}
 	defer free()
-	signed, release, err := d.signed(ctx, m.Repository, m.Suite, g)
+	signed, release, err := w.signed(ctx, m.Repository, m.Suite, g)
 	if err != nil {
 		return catalog.Publication{}, err
 	}
 	defer release()
 	m.Signed = signed
-	return d.cache.Catalog.Publish(ctx, m, d.Now())
+	return w.Catalog.Publish(ctx, m, w.Now())
 }
 
 // signed makes what is signed of a publication of a built generation. It is held
 // until release is called, once the publication is recorded.
-func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog.Generation) (s *catalog.Signed, release func(), err error) {
-	m := d.inForce.Load()
-	h, err := d.header(m, repository, suite)
+func (w *Workshop) signed(ctx context.Context, repository, suite string, g catalog.Generation) (s *catalog.Signed, release func(), err error) {
+	m := w.InForce()
+	h, err := w.header(m, repository, suite)
 	if err == nil {
-		err = d.awaitDate(ctx, h.Date)
+		err = w.awaitDate(ctx, h.Date)
 	}
 	if err == nil {
-		s, release, err = d.builder.Sign(ctx, g, h, m.Keys[base(repository)])
+		s, release, err = w.Builder.Sign(ctx, g, h, m.Keys[base(repository)])
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing repository %s, suite %s: %w", repository, suite, err)
@@ -58,15 +58,15 @@ func (d *Daemon) signed(ctx context.Context, repository, suite string, g catalog
 	return s, release, nil
 }
 
-// longestWait is how far ahead of the clock a Date may be to be waited for.
+// LongestWait is how far ahead of the clock a Date may be to be waited for.
 // One that is further ahead is left over from a clock that was wrong: clients
 // would not take it, and waiting would stop everything else.
-const longestWait = 10 * time.Second
+const LongestWait = 10 * time.Second
 
 // awaitDate waits until a Date has come, which is the next second where a suite
 // is published twice in one: clients refuse what comes from the future.
-func (d *Daemon) awaitDate(ctx context.Context, date time.Time) error {
-	if ahead := date.Sub(d.Now()); ahead > 0 && ahead < longestWait {
+func (w *Workshop) awaitDate(ctx context.Context, date time.Time) error {
+	if ahead := date.Sub(w.Now()); ahead > 0 && ahead < LongestWait {
 		wait.For(ctx, ahead)
 	}
 	return context.Cause(ctx)
@@ -81,12 +81,12 @@ func base(repository string) string {
 }
 
 // header is what Release would say of a suite if it was signed now.
-func (d *Daemon) header(m *inforce.Parts, repository, suite string) (resign.Header, error) {
+func (w *Workshop) header(m *inforce.Parts, repository, suite string) (resign.Header, error) {
 	r, s, ok := m.Suite(base(repository), suite)
 	if !ok {
 		return resign.Header{}, errors.New("it is not configured")
 	}
-	if err := errors.Join(m.Faults["repository "+r.Name], keyFaults(m.Keys[r.Name], d.Now())); err != nil {
+	if err := errors.Join(m.Faults["repository "+r.Name], keyFaults(m.Keys[r.Name], w.Now())); err != nil {
 		return resign.Header{}, err
 	}
 	h := resign.Header{
@@ -98,7 +98,7 @@ func (d *Daemon) header(m *inforce.Parts, repository, suite string) (resign.Head
 		h.Snapshots = url + catalog.SnapshotRepository(r.Name, "@SNAPSHOTID@") + "/"
 		h.Changelogs = url + repository + "/changelogs/@CHANGEPATH@_changelog"
 	}
-	before, err := d.cache.Catalog.PublicationOrNone(repository, suite)
+	before, err := w.Catalog.PublicationOrNone(repository, suite)
 	if err != nil {
 		return h, err
 	}
@@ -106,10 +106,10 @@ func (d *Daemon) header(m *inforce.Parts, repository, suite string) (resign.Head
 	if before.Signed != nil {
 		last = before.Signed.Date
 	}
-	h.Date = resign.NextDate(last, d.Now())
+	h.Date = resign.NextDate(last, w.Now())
 	var ends []time.Time
 	if base(repository) == repository {
-		ends = d.ends(m, inforce.BuiltSuite{Repository: r.Name, Suite: s.Name}, s)
+		ends = w.ends(m, inforce.BuiltSuite{Repository: r.Name, Suite: s.Name}, s)
 	}
 	h.ValidUntil = resign.ValidUntil(h.Date, r.ValidFor, ends...)
 	if !h.ValidUntil.IsZero() && !h.ValidUntil.After(h.Date) {
@@ -136,24 +136,24 @@ func keyFaults(keys []*resign.Key, now time.Time) error {
 // cannot be built from what the archives have now, or was not yet, it still has
 // what they had before, and ends with that. A ring and what is made from it stand
 // still on purpose.
-func (d *Daemon) ends(m *inforce.Parts, b inforce.BuiltSuite, s config.Suite) []time.Time {
+func (w *Workshop) ends(m *inforce.Parts, b inforce.BuiltSuite, s config.Suite) []time.Time {
 	if s.Ring() {
 		return nil
 	}
-	return append(d.inputEnds(m, s), d.lastBuild(b).Ends)
+	return append(w.inputEnds(m, s), w.last(b).Ends)
 }
 
 // inputEnds are when archives say that what they have now is no longer good.
-func (d *Daemon) inputEnds(m *inforce.Parts, s config.Suite) (all []time.Time) {
+func (w *Workshop) inputEnds(m *inforce.Parts, s config.Suite) (all []time.Time) {
 	for _, from := range s.From {
 		switch from.Kind {
 		case config.FromArchive:
-			if g, err := d.cache.Catalog.Latest(d.life, from.Name, from.Suite); err == nil {
+			if g, err := w.Catalog.Latest(w.Life, from.Name, from.Suite); err == nil {
 				all = append(all, g.ValidUntil)
 			}
 		case config.FromRepository:
 			if _, other, ok := m.Suite(from.Name, from.Suite); ok {
-				all = append(all, d.ends(m, inforce.BuiltSuite{Repository: from.Name, Suite: from.Suite}, other)...)
+				all = append(all, w.ends(m, inforce.BuiltSuite{Repository: from.Name, Suite: from.Suite}, other)...)
 			}
 		}
 	}
@@ -161,18 +161,18 @@ func (d *Daemon) inputEnds(m *inforce.Parts, s config.Suite) (all []time.Time) {
 }
 
 // renewalOf says why a publication has to be signed again now, "" if it has not.
-func (d *Daemon) renewalOf(ctx context.Context, m *inforce.Parts, p catalog.Publication) (why string) {
+func (w *Workshop) renewalOf(ctx context.Context, m *inforce.Parts, p catalog.Publication) (why string) {
 	if p.Signed == nil {
 		return ""
 	}
 	if _, _, ok := m.Suite(base(p.Repository), p.Suite); !ok {
 		return ""
 	}
-	h, err := d.header(m, p.Repository, p.Suite)
+	h, err := w.header(m, p.Repository, p.Suite)
 	if err != nil {
 		return "" // signing would fail; the build tells so
 	}
-	now, end := d.Now(), p.Signed.ValidUntil
+	now, end := w.Now(), p.Signed.ValidUntil
 	switch {
 	case !sameSigners(p.Signed.Signers, m.Keys[base(p.Repository)]):
 		return "other keys sign"
@@ -180,7 +180,7 @@ func (d *Daemon) renewalOf(ctx context.Context, m *inforce.Parts, p catalog.Publ
 		return "an input's Valid-Until comes earlier"
 	case !end.IsZero() && (h.ValidUntil.IsZero() || h.ValidUntil.After(end)) && now.Sub(p.Signed.Date) >= end.Sub(p.Signed.Date)/2:
 		return "half of its time is over"
-	case !d.saysTheSame(ctx, p, h):
+	case !w.saysTheSame(ctx, p, h):
 		return "Release says something else"
 	}
 	return ""
@@ -192,43 +192,43 @@ func sameSigners(signers []catalog.Signer, keys []*resign.Key) bool {
 
 // saysTheSame reports whether what was signed would be signed today, but for
 // its dates. What cannot be read is for others to find.
-func (d *Daemon) saysTheSame(ctx context.Context, p catalog.Publication, h resign.Header) bool {
-	g, err := d.cache.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
+func (w *Workshop) saysTheSame(ctx context.Context, p catalog.Publication, h resign.Header) bool {
+	g, err := w.Catalog.Generation(p.Current.Archive, p.Current.Suite, p.Current.Number)
 	if err != nil {
 		return true
 	}
 	h.Date, h.ValidUntil = p.Signed.Date, p.Signed.ValidUntil
-	text, err := d.builder.ReleaseOf(ctx, g, h)
+	text, err := w.Builder.ReleaseOf(ctx, g, h)
 	return err != nil || blob.Sum(text) == p.Signed.Release
 }
 
 // faultOfRing says why a ring could not be signed again. Suites that are built
 // tell that themselves, and snapshots share the keys of one or the other.
-func (d *Daemon) faultOfRing(m *inforce.Parts, p catalog.Publication) error {
+func (w *Workshop) faultOfRing(m *inforce.Parts, p catalog.Publication) error {
 	if _, s, ok := m.Suite(p.Repository, p.Suite); !ok || !s.Ring() {
 		return nil
 	}
-	if _, err := d.header(m, p.Repository, p.Suite); err != nil {
+	if _, err := w.header(m, p.Repository, p.Suite); err != nil {
 		return fmt.Errorf("signing repository %s, suite %s: %w", p.Repository, p.Suite, err)
 	}
 	return nil
 }
 
 // renewAll signs again what is due, of all repositories, rings and snapshots.
-func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err error) {
-	publications, err := d.cache.Catalog.Publications(ctx)
+func (w *Workshop) renewAll(ctx context.Context, by string) (renewed int, err error) {
+	publications, err := w.Catalog.Publications(ctx)
 	if row := (*catalog.RowError)(nil); err != nil && !errors.As(err, &row) {
 		return 0, err
 	}
-	m := d.inForce.Load()
+	m := w.InForce()
 	var faults []error
 	for _, p := range publications {
-		why := d.renewalOf(ctx, m, p)
+		why := w.renewalOf(ctx, m, p)
 		if why == "" {
-			faults = append(faults, d.faultOfRing(m, p))
+			faults = append(faults, w.faultOfRing(m, p))
 			continue
 		}
-		_, err := d.move(ctx, catalog.Move{Repository: p.Repository, Suite: p.Suite, Expect: p.Current, Next: p.Current, By: by, Why: why})
+		_, err := w.Move(ctx, catalog.Move{Repository: p.Repository, Suite: p.Suite, Expect: p.Current, Next: p.Current, By: by, Why: why})
 		if errors.Is(err, catalog.ErrConflict) {
 			continue // it was signed just now
 		}
@@ -237,7 +237,7 @@ func (d *Daemon) renewAll(ctx context.Context, by string) (renewed int, err erro
 			continue
 		}
 		renewed++
-		d.Log.Info("signed again", "repository", p.Repository, "suite", p.Suite, "why", why)
+		w.Log.Info("signed again", "repository", p.Repository, "suite", p.Suite, "why", why)
 	}
 	return renewed, errors.Join(faults...)
 }

@@ -1,4 +1,4 @@
-package daemon
+package builds
 
 import (
 	"context"
@@ -35,10 +35,10 @@ type buildLoop struct {
 	now     func() time.Time
 }
 
-func (d *Daemon) buildForever(ctx context.Context) error {
+func (w *Workshop) Forever(ctx context.Context) error {
 	return (&buildLoop{
-		changes: d.changes, due: d.due, build: d.buildJob, rests: &d.rests, now: d.Now,
-		suites: func() []inforce.BuiltSuite { return d.inForce.Load().Order() },
+		changes: w.changes, due: w.Due, build: w.Job, rests: &w.rests, now: w.Now,
+		suites: func() []inforce.BuiltSuite { return w.InForce().Order() },
 	}).run(ctx)
 }
 

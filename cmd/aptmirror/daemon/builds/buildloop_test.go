@@ -1,4 +1,4 @@
-package daemon
+package builds
 
 import (
 	"context"
@@ -57,7 +57,7 @@ func (l *loopTest) run(suites ...string) {
 	synctest.Wait()
 }
 
-// change asks for a build as Daemon.rebuild does.
+// change asks for a build as Workshop.Ask does.
 func (l *loopTest) change(why string) {
 	select {
 	case l.changes <- why:
