@@ -3,6 +3,11 @@
 // calls. It is the only package that knows all stages; they know nothing of one
 // another.
 //
+// What can be told apart is a package below this one, which is handed what it
+// works with and does not know the Daemon; package inforce is what they share. Here
+// are life and end of the process, reloads, refreshing archives, bundles, verifying
+// and collecting, and what status tells.
+//
 // A Daemon that is opened but not served is what a command uses that finds no
 // daemon running: the same calls on the same store, in its own process.
 package daemon

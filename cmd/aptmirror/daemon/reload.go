@@ -11,6 +11,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/gate"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
 	"aptmirror/proxy"
@@ -49,7 +50,7 @@ type reloader struct {
 	access   admin.Access // without warnings
 	crl      error        // of keeping the built-in CA's list fresh
 	renewal  error        // of the server's certificate
-	record   record
+	record   gate.Record
 }
 
 // newReloader reads everything for the first time.
@@ -58,10 +59,10 @@ func (d *Daemon) newReloader() (*reloader, error) {
 	r.keepFresh()
 	r.seen = inforce.Stamps(inforce.WatchedFiles(d.began))
 	var err error
-	if r.loaded, err = loadAccess(d.began); err != nil {
+	if r.loaded, err = gate.Load(d.began); err != nil {
 		return nil, err
 	}
-	r.access = describe(r.loaded, d.Now())
+	r.access = gate.Describe(r.loaded, d.Now())
 	return r, nil
 }
 
@@ -157,7 +158,7 @@ func (r *reloader) take(why string) (settle func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := loadAccess(next)
+	access, err := gate.Load(next)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func (r *reloader) take(why string) (settle func(), err error) {
 		return nil, err
 	}
 	changed := config.Changed(r.config, next)
-	r.config, r.loaded, r.access = next, access, describe(access, r.tried)
+	r.config, r.loaded, r.access = next, access, gate.Describe(access, r.tried)
 	r.seen = inforce.Stamps(inforce.WatchedFiles(next))
 	r.access.Restart = slices.DeleteFunc(config.Changed(d.began, next), func(key string) bool { return !needsRestart(key) })
 	d.Log.Info("reloaded the configuration", "by", why, "changed_keys", changed, "grants", r.access.Grants)
@@ -229,7 +230,7 @@ func (r *reloader) keepFresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	log, now := r.daemon.Log, r.daemon.Now()
-	if r.crl = refreshCRL(r.config, now); r.crl != nil {
+	if r.crl = gate.RefreshCRL(r.config, now); r.crl != nil {
 		log.Error("keeping the revocation list fresh failed; when it ends, all clients are refused", "error", r.crl)
 	}
 	renewed, err := site.RenewInTime(r.config, now)
@@ -247,21 +248,21 @@ func (r *reloader) state() *admin.Access {
 	defer r.mu.Unlock()
 	out, now := r.access, r.daemon.Now()
 	out.Kept = r.daemon.kept()
-	for _, c := range serverCAs(r.config) {
-		out.ServerCA = append(out.ServerCA, certificate(c))
+	for _, c := range gate.ServerCAs(r.config) {
+		out.ServerCA = append(out.ServerCA, gate.Certificate(c))
 	}
-	out.Warnings = warnings(r.config, r.loaded, now)
+	out.Warnings = gate.Warnings(r.config, r.loaded, now)
 	if r.crl != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the revocation list cannot be kept fresh: %v", r.crl))
 	}
 	if r.renewal != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the server certificate cannot be renewed: %v", r.renewal))
 	}
-	ending, err := r.record.ending(r.config, now)
+	ending, err := r.record.Ending(r.config, now)
 	if err != nil && r.crl == nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("the certificates of clients cannot be looked at: %v", err))
 	}
-	out.Warnings = append(out.Warnings, endingLine(ending)...)
-	out.ClientsEnding = ending[:min(len(ending), maxEnding)]
+	out.Warnings = append(out.Warnings, gate.EndingLine(ending)...)
+	out.ClientsEnding = ending[:min(len(ending), gate.MaxEnding)]
 	return &out
 }

@@ -1,40 +1,52 @@
-package daemon
+package gate
 
 import (
-	"errors"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/site"
-	"aptmirror/proxy/pki"
+	"aptmirror/upstream/upstreamtest"
 )
 
+// newSite has a repository and certificates; nothing listens.
+func newSite(t *testing.T) *config.Config {
+	t.Helper()
+	a := upstreamtest.New(t)
+	c, err := site.Create(site.Plan{
+		Dir: filepath.Join(t.TempDir(), "site"), Hosts: []string{"localhost"}, Listen: "127.0.0.1:1",
+		Archives: []config.Archive{{Name: "debian", URIs: []string{a.URL()}, Suites: []string{"stable"}, Components: []string{"main"}, Architectures: []string{a.Arch}, SignedBy: []string{a.KeyringFile()}}},
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestLoadAccess(t *testing.T) {
-	c := newSite(t, published(t), "stable")
-	access, err := loadAccess(c)
+	c := newSite(t)
+	access, err := Load(c)
 	if err != nil || access.Strict || access.Certificate == nil {
 		t.Fatalf("got %+v, %v", access, err)
 	}
 	c.Serve.ClientAuth = config.Strict
-	if access, err := loadAccess(c); err != nil || !access.Strict {
+	if access, err := Load(c); err != nil || !access.Strict {
 		t.Errorf("got %+v, %v", access, err)
 	}
 }
 
 func TestProxyModeKnowsArchivesByTheirAddresses(t *testing.T) {
-	c := newSite(t, published(t), "stable")
-	if access, err := loadAccess(c); err != nil || access.Origins != nil {
+	c := newSite(t)
+	if access, err := Load(c); err != nil || access.Origins != nil {
 		t.Errorf("proxy mode is on by itself: %v, %v", access.Origins, err)
 	}
 	c.Serve.ProxyMode = true
 	c.Archives[0].Aliases = []string{"http://alias.example.org/debian"}
-	access, err := loadAccess(c)
+	access, err := Load(c)
 	if err != nil || access.Origins == nil {
 		t.Fatalf("got %+v, %v", access, err)
 	}
@@ -44,7 +56,7 @@ func TestProxyModeKnowsArchivesByTheirAddresses(t *testing.T) {
 		}
 	}
 	c.Repositories = nil
-	if access, err := loadAccess(c); err != nil || len(access.Origins.Names()) > 0 {
+	if access, err := Load(c); err != nil || len(access.Origins.Names()) > 0 {
 		t.Errorf("an archive that is not served: %v, %v", access.Origins.Names(), err)
 	}
 }
@@ -62,40 +74,10 @@ func TestLoadAccessNamesWhatIsWrong(t *testing.T) {
 		{"grant", "nosuch", func(c *config.Config) { c.Grants[0].Identity = "nosuch:x" }},
 	}
 	for _, test := range tests {
-		c := newSite(t, published(t), "stable")
+		c := newSite(t)
 		test.spoil(c)
-		if _, err := loadAccess(c); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Load(c); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
-	}
-}
-
-func TestStampsChangeWithTheFiles(t *testing.T) {
-	c := newSite(t, published(t), "stable")
-	files := inforce.WatchedFiles(c)
-	before := inforce.Stamps(files)
-	if before == "" || inforce.Stamps(files) != before {
-		t.Fatal("stamps do not stand still")
-	}
-	clients, err := site.Clients(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := clients.Add("host", pki.Leaf{}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := clients.Revoke(issued.Cert.SerialNumber, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	revoked := inforce.Stamps(files)
-	if revoked == before {
-		t.Error("a revocation is not seen")
-	}
-	if err := os.Remove(c.Serve.CRL[0]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	if inforce.Stamps(files) == revoked {
-		t.Error("a list that went away is not seen")
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package gate
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ import (
 	"aptmirror/proxy/pki"
 )
 
-// maxEnding is how many clients whose certificates end soon are named, the soonest first.
-const maxEnding = 20
+// MaxEnding is how many clients whose certificates end soon are named, the soonest first.
+const MaxEnding = 20
 
 // endings collects warnings about what ends.
 type endings struct {
@@ -26,7 +26,7 @@ type endings struct {
 
 // add warns of a certificate that ends, soon or not.
 func (e *endings) add(what string, c *x509.Certificate, effect string) {
-	name := certificate(c).Name
+	name := Certificate(c).Name
 	if c.NotAfter.Before(e.now) {
 		e.lines = append(e.lines, fmt.Sprintf("%s %q ended on %s: %s", what, name, admin.Day(c.NotAfter), effect))
 		return
@@ -47,13 +47,13 @@ func (e *endings) list(l *pki.CRL, grace time.Duration) {
 	}
 }
 
-// warnings are about what ends soon, or has ended and only counts for a grace.
-func warnings(c *config.Config, in *proxy.Access, now time.Time) []string {
+// Warnings are about what ends soon, or has ended and only counts for a grace.
+func Warnings(c *config.Config, in *proxy.Access, now time.Time) []string {
 	e := &endings{now: now}
 	if leaf := in.Certificate.Leaf; e.soon(leaf) {
 		e.add("the server certificate", leaf, "no client connects any more")
 	}
-	for _, ca := range serverCAs(c) {
+	for _, ca := range ServerCAs(c) {
 		if ca.NotAfter.Sub(now) < site.Ahead(site.AuthoritySoon, ca.NotBefore, ca.NotAfter) {
 			e.add("the server CA", ca, "no client knows this server any more, and all need new kits before: aptmirror certificate renew server-ca")
 		}
@@ -73,8 +73,8 @@ func warnings(c *config.Config, in *proxy.Access, now time.Time) []string {
 	return e.lines
 }
 
-// serverCAs are those that kits have; none where that is not known.
-func serverCAs(c *config.Config) []*x509.Certificate {
+// ServerCAs are those that kits have; none where that is not known.
+func ServerCAs(c *config.Config) []*x509.Certificate {
 	if c.Serve.ServerCA == "" {
 		return nil
 	}
@@ -94,15 +94,15 @@ func ownCA(c *config.Config) *x509.Certificate {
 	return certs[0]
 }
 
-// record is what was read of the clients on record.
-type record struct {
+// Record is what was read of the clients on record.
+type Record struct {
 	stamp string // of the folder and the list
 	good  []pki.Client
 }
 
-// ending gives the clients whose certificates are in use and end soon. The folder
+// Ending gives the clients whose certificates are in use and end soon. The folder
 // is read again only after a change.
-func (r *record) ending(c *config.Config, now time.Time) (ending []admin.Certificate, err error) {
+func (r *Record) Ending(c *config.Config, now time.Time) (ending []admin.Certificate, err error) {
 	if c.Clients.Dir == "" {
 		return nil, nil
 	}
@@ -128,8 +128,8 @@ func (r *record) ending(c *config.Config, now time.Time) (ending []admin.Certifi
 	return ending, nil
 }
 
-// endingLine is a warning about clients, or nothing.
-func endingLine(ending []admin.Certificate) []string {
+// EndingLine is a warning about clients, or nothing.
+func EndingLine(ending []admin.Certificate) []string {
 	switch n := len(ending); n {
 	case 0:
 		return nil

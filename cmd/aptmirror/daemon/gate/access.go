@@ -1,4 +1,6 @@
-package daemon
+// Package gate reads what decides who gets in, and tells what of it ends soon: the
+// server's certificate, the CAs and revocation lists of clients, the grants.
+package gate
 
 import (
 	"crypto/tls"
@@ -15,9 +17,9 @@ import (
 	"aptmirror/proxy/pki"
 )
 
-// loadAccess reads the certificates, revocation lists and grants that the
+// Load reads the certificates, revocation lists and grants that the
 // configuration names.
-func loadAccess(c *config.Config) (*proxy.Access, error) {
+func Load(c *config.Config) (*proxy.Access, error) {
 	if c.Serve.Cert == "" {
 		return nil, fmt.Errorf("%s: there is no [serve] table", c.Path)
 	}
@@ -64,8 +66,8 @@ func originsOf(c *config.Config) (*proxy.Origins, error) {
 	return proxy.NewOrigins(all)
 }
 
-// refreshCRL signs the built-in CA's list anew when half of its life is over.
-func refreshCRL(c *config.Config, now time.Time) error {
+// RefreshCRL signs the built-in CA's list anew when half of its life is over.
+func RefreshCRL(c *config.Config, now time.Time) error {
 	clients, err := site.Clients(c)
 	if err == nil {
 		err = clients.Refresh(now)
@@ -76,15 +78,15 @@ func refreshCRL(c *config.Config, now time.Time) error {
 	return err
 }
 
-// describe tells people what is in force.
-func describe(a *proxy.Access, read time.Time) admin.Access {
+// Describe tells people what is in force.
+func Describe(a *proxy.Access, read time.Time) admin.Access {
 	trust := a.Trust.Config()
 	out := admin.Access{
-		Read: read.UTC(), Certificate: certificate(a.Certificate.Leaf),
+		Read: read.UTC(), Certificate: Certificate(a.Certificate.Leaf),
 		Authorities: []admin.Certificate{}, CRLs: []admin.RevocationList{}, Grants: a.Grants.Len(),
 	}
 	for _, c := range trust.Authorities {
-		out.Authorities = append(out.Authorities, certificate(c))
+		out.Authorities = append(out.Authorities, Certificate(c))
 	}
 	for _, l := range trust.CRLs {
 		out.CRLs = append(out.CRLs, admin.RevocationList{
@@ -94,7 +96,8 @@ func describe(a *proxy.Access, read time.Time) admin.Access {
 	return out
 }
 
-func certificate(c *x509.Certificate) admin.Certificate {
+// Certificate tells people of one.
+func Certificate(c *x509.Certificate) admin.Certificate {
 	name := c.Subject.CommonName
 	if name == "" && len(c.DNSNames) > 0 {
 		name = c.DNSNames[0]
