@@ -20,7 +20,7 @@ import (
 const allowed = `
 FORMATS = upstream/deb822 upstream/debian upstream/pgp upstream/compress
 STORE = cache/blob cache/catalog
-PARTS = cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/builds cmd/aptmirror/daemon/gate
+PARTS = cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/builds cmd/aptmirror/daemon/gate cmd/aptmirror/daemon/listen
 
 upstream/deb822:
 upstream/compress:
@@ -50,6 +50,7 @@ cmd/aptmirror/aptsources: cmd/aptmirror/config upstream/deb822
 cmd/aptmirror/migrate: cmd/aptmirror/config cmd/aptmirror/aptsources
 cmd/aptmirror/site: cmd/aptmirror/config cmd/aptmirror/aptsources proxy/identity proxy/pki proxy/kit resign upstream/pgp
 cmd/aptmirror/daemon/wait:
+cmd/aptmirror/daemon/listen:
 cmd/aptmirror/daemon/outcome: STORE upstream upstream/pgp proxy/admin
 cmd/aptmirror/daemon/inforce: cmd/aptmirror/config cmd/aptmirror/site upstream upstream/pgp proxy/pki policy resign resign/pool
 cmd/aptmirror/daemon/intake: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/inforce cmd/aptmirror/config cache STORE upstream/debian proxy proxy/admin resign/pool
@@ -60,8 +61,8 @@ cmd/aptmirror/daemon/snapshots: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/j
 cmd/aptmirror/daemon/builds: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/recipes cmd/aptmirror/config STORE upstream resign proxy/admin
 cmd/aptmirror/daemon/gate: cmd/aptmirror/daemon/inforce cmd/aptmirror/config cmd/aptmirror/site proxy proxy/admin proxy/pki
 cmd/aptmirror/daemon: PARTS cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
-cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/outcome upstream upstream/pgp proxy/admin proxy/identity proxy/pki
-cmd/aptmirror: cmd/aptmirror/daemon/explain cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle
+cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/listen cmd/aptmirror/daemon/outcome upstream upstream/pgp proxy/admin proxy/identity proxy/pki
+cmd/aptmirror: cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/listen cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle
 cmd/aptmirror: cmd/aptmirror/config cmd/aptmirror/aptsources cmd/aptmirror/site cmd/aptmirror/daemon proxy/admin proxy/identity proxy/kit proxy/pki upstream upstream/pgp resign resign/pool
 `
 
@@ -73,7 +74,7 @@ var owners = map[string][]string{
 	"github.com/goreleaser/nfpm":      {"systemd/deb"},
 	"github.com/vbauerster/mpb":       {"cmd/aptmirror"},
 	"github.com/pelletier/go-toml":    {"cmd/aptmirror/config"},
-	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon"},
+	"github.com/coreos/go-systemd":    {"cmd/aptmirror/daemon", "cmd/aptmirror/daemon/listen"},
 	"github.com/prometheus":           {"proxy/status"},
 }
 

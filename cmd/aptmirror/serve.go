@@ -9,6 +9,7 @@ import (
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon"
+	"aptmirror/cmd/aptmirror/daemon/listen"
 )
 
 func serveCommand() *cli.Command {
@@ -52,7 +53,7 @@ func serve(c *cli.Context, loaded *config.Config, o daemon.Options) (err error) 
 		return usagef("%s: there is no [serve] table, so there is nothing to serve with", loaded.Path)
 	}
 	o.Hangup = hangups.take()
-	if o.Sockets, err = daemon.ActivatedSockets(); err != nil {
+	if o.Sockets, err = listen.ActivatedSockets(); err != nil {
 		return err
 	}
 	d, err := daemon.Open(c.Context, loaded, o)

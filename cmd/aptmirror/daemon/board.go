@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"aptmirror/cmd/aptmirror/config"
+	"aptmirror/cmd/aptmirror/daemon/listen"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
 	"aptmirror/upstream"
@@ -110,7 +111,7 @@ func (d *Daemon) pageListener(ctx context.Context) (net.Listener, error) {
 	if d.began.Status.Listen == "" {
 		return nil, nil
 	}
-	l, err := listenOn(ctx, d.began.Status.Listen, "status.listen")
+	l, err := listen.On(ctx, d.began.Status.Listen, "status.listen")
 	if err != nil {
 		return nil, fmt.Errorf("listening for the status page: %w", err)
 	}

@@ -31,6 +31,7 @@ import (
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/intake"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
+	"aptmirror/cmd/aptmirror/daemon/listen"
 	"aptmirror/cmd/aptmirror/daemon/recipes"
 	"aptmirror/cmd/aptmirror/daemon/snapshots"
 	"aptmirror/cmd/aptmirror/daemon/wait"
@@ -52,7 +53,7 @@ type Options struct {
 	// Hangup makes a serving daemon reload, once for each signal; nil never does.
 	Hangup <-chan os.Signal
 	// Sockets are those of the service manager, if there are any.
-	Sockets Sockets
+	Sockets listen.Sockets
 }
 
 // Daemon holds the open store and everything that works on it.

@@ -12,6 +12,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"aptmirror/cmd/aptmirror/daemon/listen"
 	"aptmirror/proxy"
 	"aptmirror/proxy/admin"
 	"aptmirror/proxy/identity"
@@ -50,13 +51,13 @@ func (d *Daemon) Serve(ctx context.Context, ready func(listen []string)) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := d.clientListeners(ctx)
+	listeners, err := d.Sockets.Clients(ctx, d.began.Serve.Listen)
 	if err != nil {
 		return errors.Join(err, calls.Close())
 	}
 	page, err := d.pageListener(ctx)
 	if err != nil {
-		return errors.Join(err, calls.Close(), closeAll(listeners))
+		return errors.Join(err, calls.Close(), listen.Close(listeners))
 	}
 	api := admin.NewServer(handler, d.Log)
 	d.announce(reloads, listeners, ready)

@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
+	"aptmirror/cmd/aptmirror/daemon/listen"
 	"aptmirror/proxy/admin"
 )
 
@@ -101,18 +100,16 @@ func (d *Doctor) ownPorts(ctx context.Context, f *findings, listen []string) {
 }
 
 func freePort(ctx context.Context, f *findings, address, key string) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	_, port, _ := net.SplitHostPort(address)
+	l, err := listen.On(ctx, address, key)
+	fault := (*listen.Error)(nil)
 	switch {
 	case err == nil:
 		l.Close()
 		f.ok(address, "is free")
-	case errors.Is(err, syscall.EADDRINUSE):
-		f.bad(address, "another program has it", fmt.Sprintf("ss -ltnp 'sport = :%s' names the program; stop it, or change %s", port, key))
 	case errors.Is(err, fs.ErrPermission):
 		f.note(address, "only root may listen there, or the service by aptmirror.socket")
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		f.bad(address, "this machine does not have the address", "ip address shows those that it has; change "+key)
+	case errors.As(err, &fault):
+		f.bad(address, fault.What, fault.Next)
 	default:
 		f.bad(address, err.Error(), "change "+key)
 	}
