@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,8 +22,9 @@ const (
 	// maxLeftOutBytes bounds the paths in that row; badger takes rows of 1.2 MB,
 	// and JSON may need six bytes for one.
 	maxLeftOutBytes = 128 << 10
-	// leastVerifiable is the least part of the files of an index, one in so many,
-	// that must not be left out.
+	// leastVerifiable is the least part of the files of a Packages, one in so many,
+	// that must not be left out. In Sources all may be: what old tools make has
+	// MD5 throughout, beside a Packages that is as it should be.
 	leastVerifiable = 10
 	// toldLeftOut is how many files the log names.
 	toldLeftOut = 5
@@ -41,10 +43,10 @@ type tally struct{ named, left int }
 // since gives what was counted after before.
 func (t tally) since(before tally) tally { return tally{t.named - before.named, t.left - before.left} }
 
-// checkShare refuses an index, or all of a suite, that is broken.
+// checkShare refuses an index that is broken.
 func (t tally) checkShare() error {
 	if t.left*leastVerifiable > t.named*(leastVerifiable-1) {
-		return fmt.Errorf("%d of the %d files that it names could never be verified: they are without SHA-256 and SHA-512, or named with different contents", t.left, t.named)
+		return fmt.Errorf("%d of the %d files that it names are without SHA-256 and SHA-512, and could never be verified", t.left, t.named)
 	}
 	return nil
 }
@@ -80,21 +82,22 @@ func (l *leftOut) list() (all []catalog.LeftOut) {
 	return all
 }
 
+var errNothingLeft = errors.New("no file that they name could ever be verified: they are without SHA-256 and SHA-512, or named with different contents")
+
 // encode writes the manifest, without what is disputed.
 func (in *intake) encode(m *catalog.Manifest) (raw []byte, err error) {
 	for _, d := range m.DropDisputed() {
 		in.leftOut.add(d.Path, catalog.Disputed, d.Added)
 	}
 	if err = in.leftOut.checkLimits(); err == nil {
-		err = in.leftOut.checkShare()
-	}
-	if err == nil {
 		raw, err = m.Encode()
+	}
+	if in.packages, in.bytes = m.Packages(); err == nil && in.packages == 0 && in.leftOut.left > 0 {
+		err = errNothingLeft
 	}
 	if err != nil {
 		return nil, in.refuse("its indexes", Malformed, err)
 	}
-	in.packages, in.bytes = m.Packages()
 	return raw, nil
 }
 

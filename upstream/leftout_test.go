@@ -287,6 +287,22 @@ func TestNineInTenMayBeLeftOut(t *testing.T) {
 	}
 }
 
+// Old tools make Sources with MD5 throughout, and apt installs packages all the same.
+func TestSourcesThatNobodyCanVerify(t *testing.T) {
+	a := upstreamtest.New(t)
+	p := a.AddPackage(upstreamtest.Package{Name: "p"})
+	old := a.AddSource("old", "1.0")
+	a.Suite.Rewrite = upstreamtest.WithoutFields(map[string][]string{"old": {"Checksums-Sha256"}})
+	a.Publish()
+	m := newMirror(t, a)
+	g := m.refresh().Generation
+	if g.Packages != 1 || len(g.LeftOut) != len(old) {
+		t.Errorf("%d packages, left out %v", g.Packages, g.LeftOut)
+	}
+	wantPackage(t, m, g, p)
+	m.verify()
+}
+
 // Who asks for a disputed file is not sent to a mirror for bytes that an earlier
 // index named: the mirror would be taken for a liar.
 func TestWhatBecomesDisputedIsServedNoLonger(t *testing.T) {
