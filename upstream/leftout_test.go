@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -318,5 +320,35 @@ func TestWhatBecomesDisputedIsServedNoLonger(t *testing.T) {
 	f, err := m.Catalog.Resolve("test", p.Filename, func(string) bool { return true })
 	if left := (*catalog.LeftOutError)(nil); !errors.As(err, &left) || left.Why != catalog.Disputed {
 		t.Errorf("%+v, %v; want that it is disputed", f, err)
+	}
+}
+
+// Intake and verify find out by themselves what is left out of an index.
+func TestVerifyAgreesWithTheIntake(t *testing.T) {
+	a := upstreamtest.New(t)
+	a.AddPackage(upstreamtest.Package{Name: "p"})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	a.Suite.Rewrite = func(name string, text []byte) []byte {
+		out := bytes.NewBuffer(text)
+		for i := range rnd.IntN(12) {
+			if path.Base(name) != "Packages" {
+				break
+			}
+			file, content := rnd.IntN(6), byte(max(0, rnd.IntN(5)-3))
+			fmt.Fprintf(out, "Package: q%d\nVersion: 1\nArchitecture: all\nFilename: pool/f%d.deb\nSize: %d\n", i, file, 1+content)
+			fmt.Fprintf(out, []string{"SHA256: %064x\n\n", "SHA256: %064x\n\n", "MD5sum: %032x\n\n", "SHA256: %d\n\n"}[rnd.IntN(4)], content)
+		}
+		return out.Bytes()
+	}
+	a.Publish()
+	m := newMirror(t, a)
+	left := 0
+	for range 20 {
+		a.Publish()
+		left += len(m.refresh().Generation.LeftOut)
+	}
+	m.verify()
+	if left < 20 {
+		t.Errorf("%d files were left out", left)
 	}
 }
