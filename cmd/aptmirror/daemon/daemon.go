@@ -26,18 +26,11 @@ import (
 	"aptmirror/cache/blob"
 	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
-	"aptmirror/cmd/aptmirror/daemon/builds"
-	"aptmirror/cmd/aptmirror/daemon/explain"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
-	"aptmirror/cmd/aptmirror/daemon/intake"
-	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/listen"
-	"aptmirror/cmd/aptmirror/daemon/recipes"
-	"aptmirror/cmd/aptmirror/daemon/snapshots"
 	"aptmirror/cmd/aptmirror/daemon/wait"
 	"aptmirror/proxy"
 	"aptmirror/proxy/status"
-	"aptmirror/resign"
 	"aptmirror/upstream"
 	"aptmirror/upstream/pgp"
 )
@@ -62,38 +55,30 @@ type Daemon struct {
 	began    *config.Config // of the start, which decides what needs another one
 	cache    *cache.Cache
 	upstream *upstream.Upstream
+	parts    // not changed after Open
 
 	// life ends when the daemon is closed; jobs run under it.
 	life context.Context
 	end  context.CancelCauseFunc
-	jobs *jobs.Jobs // not changed after Open
 	// asked is closed when the daemon is told to stop.
 	asked <-chan struct{}
 	place place
 	stuck bool // something did not end; of the goroutine that serves and closes
 
+	inForce  atomic.Pointer[inforce.Parts] // not nil after Open
+	replaced chan struct{}                 // inForce is another one, for who looks after its parts
+
 	// suites is taken in the name of an archive and suite while that is
 	// refreshed.
 	suites wait.Turns
 	// whole has one slot, for who reads the whole store or removes from it.
-	whole  chan struct{}
-	intake *intake.Intake // not changed after Open
-
-	board   atomic.Pointer[status.Board] // nil as long as nobody is served
-	counted counted
-
-	inForce  atomic.Pointer[inforce.Parts] // not nil after Open
-	replaced chan struct{}                 // inForce is another one, for who looks after its parts
-	// Not changed after Open:
-	builder   *resign.Builder
-	recipes   *recipes.Book
-	explainer *explain.Explainer
-	snapshots *snapshots.Keeper
-	builds    *builds.Workshop
-
+	whole chan struct{}
 	// importing has one slot, for who takes in a bundle, or notes that one was
 	// made.
 	importing chan struct{}
+
+	board   atomic.Pointer[status.Board] // nil as long as nobody is served
+	counted counted
 
 	mu      sync.Mutex // guards what Status says of a serving daemon
 	reloads *reloader  // nil before
@@ -109,8 +94,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Daemon{Options: o, began: c, whole: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
-	d.importing = make(chan struct{}, 1)
+	d := &Daemon{Options: o, began: c, replaced: make(chan struct{}, 1), whole: make(chan struct{}, 1), importing: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.asked = ctx.Done()
 	f, err := inforce.Read(d.life, c, nil)
@@ -142,25 +126,11 @@ func (d *Daemon) openAll(f *inforce.Parts) (err error) {
 		return fmt.Errorf("opening the store in %s: %w", d.began.State, err)
 	}
 	d.place = placeOf(d.began.State)
-	d.builder = &resign.Builder{Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Now: d.Now}
-	d.recipes = &recipes.Book{Cache: d.cache, Builder: d.builder, InForce: d.inForce.Load, Now: d.Now}
-	d.explainer = &explain.Explainer{Catalog: d.cache.Catalog, Builder: d.builder, Recipes: d.recipes, InForce: d.inForce.Load, Now: d.Now}
-	d.jobs = jobs.New(jobs.Config{Catalog: d.cache.Catalog, Life: d.life, Done: d.jobDone, Log: d.Log, Now: d.Now})
-	d.intake = intake.New(intake.Config{
-		State: d.began.State, Cache: d.cache, InForce: d.inForce.Load, Changed: d.poolChanged, Life: d.life, Log: d.Log, Now: d.Now,
-	})
 	d.upstream = upstream.New(upstream.Config{
 		Archives: f.Upstreams(), Blobs: d.cache.Blobs, Catalog: d.cache.Catalog, Room: d.cache, Log: d.Log, Version: d.Version, Now: d.Now,
 		Refused: d.upstreamRefused, Fetched: d.upstreamFetched,
 	})
-	d.builds = builds.New(builds.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Builder: d.builder, Recipes: d.recipes, Jobs: d.jobs, InForce: d.inForce.Load,
-		Life: d.life, Log: d.Log, Now: d.Now,
-	})
-	d.snapshots = snapshots.New(snapshots.Config{
-		Catalog: d.cache.Catalog, Blobs: d.cache.Blobs, Upstream: d.upstream, Jobs: d.jobs, InForce: d.inForce.Load, Move: d.builds.Move, Rebuild: d.builds.Ask,
-		Life: d.life, Log: d.Log, Now: d.Now,
-	})
+	d.parts = d.newParts()
 	return nil
 }
 

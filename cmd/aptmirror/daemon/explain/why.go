@@ -1,6 +1,7 @@
 // Package explain answers questions about packages and policies, and changes
-// nothing that clients see: what became of a package and why, what a changed policy would do, what
-// is wrong with rules. It asks the policies and the inputs as a build does.
+// nothing that clients see: what became of a package and why, what a changed policy
+// would do, what is wrong with rules. It asks the policies and the inputs as a build
+// does.
 package explain
 
 import (

@@ -17,8 +17,8 @@ import (
 // snapshotLook is how often a serving daemon looks whether a snapshot is due.
 const snapshotLook = time.Minute
 
-// Forever makes the snapshots of schedules, and removes those and the
-// moments that no longer stay, until ctx ends. One that was due while no daemon ran is made at
+// Forever makes the snapshots of schedules, and removes those and the moments that
+// no longer stay, until ctx ends. One that was due while no daemon ran is made at
 // the start: of several that were missed, the last.
 func (k *Keeper) Forever(ctx context.Context) error {
 	for {
