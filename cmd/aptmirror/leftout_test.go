@@ -11,9 +11,9 @@ import (
 )
 
 // sloppySample is sample with six files that nobody can verify.
-func sloppySample(t *testing.T) (*upstreamtest.Archive, upstreamtest.Package) {
+func sloppySample(t *testing.T) *upstreamtest.Archive {
 	t.Helper()
-	a, hello, _ := sample(t)
+	a, _, _ := sample(t)
 	a.AddPackage(upstreamtest.Package{Name: "weak"})
 	a.AddPackage(upstreamtest.Package{Name: "none", Arch: "all"})
 	a.AddSource("old", "1.0")
@@ -22,7 +22,19 @@ func sloppySample(t *testing.T) (*upstreamtest.Archive, upstreamtest.Package) {
 	}
 	a.Suite.Rewrite = upstreamtest.WithoutFields(map[string][]string{"weak": {"SHA256"}, "none": {"SHA256", "MD5sum"}, "old": {"Checksums-Sha256"}})
 	a.Publish()
-	return a, hello
+	return a
+}
+
+// sloppyHost has all of it, as its archive signed it and built anew.
+func sloppyHost(t *testing.T, a *upstreamtest.Archive) *host {
+	t.Helper()
+	h := newHost(t, a)
+	h.exports()
+	h.edit(func(text string) string {
+		text = replaceOnce(t, text, "[[archive]]\nname = \"debian\"\n", "[[archive]]\nname = \"debian\"\ndownload = \"all\"\n")
+		return text + "\n[[repository]]\nname = \"corp\"\nsign_with = [\"keys/site.asc\"]\n  [[repository.suite]]\n  name = \"prod\"\n  from = [\"archive:debian/stable\"]\n"
+	})
+	return h
 }
 
 // wantLeftOut looks at the status of all suites.
@@ -45,13 +57,8 @@ func (h *host) wantLeftOut() {
 
 func TestAnArchiveWithFilesThatNobodyCanVerify(t *testing.T) {
 	t.Parallel()
-	a, hello := sloppySample(t)
-	h := newHost(t, a)
-	h.exports()
-	h.edit(func(text string) string {
-		text = replaceOnce(t, text, "[[archive]]\nname = \"debian\"\n", "[[archive]]\nname = \"debian\"\ndownload = \"all\"\n")
-		return text + "\n[[repository]]\nname = \"corp\"\nsign_with = [\"keys/site.asc\"]\n  [[repository.suite]]\n  name = \"prod\"\n  from = [\"archive:debian/stable\"]\n"
-	})
+	a := sloppySample(t)
+	h := sloppyHost(t, a)
 	if r := h.must("sync"); !strings.Contains(r.stderr, "; without 6 files that nobody can verify") || !strings.Contains(r.stderr, "all 5 files are here") || !strings.Contains(r.stderr, "corp prod: built and published; 4 packages") {
 		t.Errorf("sync said\n%s%s", r.stdout, r.stderr)
 	}
@@ -73,7 +80,17 @@ func TestAnArchiveWithFilesThatNobodyCanVerify(t *testing.T) {
 	child.must("sync")
 	child.wantLeftOut()
 	child.checkStore()
-	aptLeavesOut(t, as, hello)
+	aptLeavesOut(t, as.apt)
+}
+
+func TestLiveApt3AndFilesThatNobodyCanVerify(t *testing.T) {
+	t.Parallel()
+	r := newRoot(t, "trixie")
+	h := sloppyHost(t, sloppySample(t))
+	g := &guest{h.client("client"), r}
+	h.must("sync")
+	h.serve()
+	aptLeavesOut(t, g.apt)
 }
 
 func whyLeftOut(t *testing.T, h *host) {
@@ -97,17 +114,21 @@ func whyLeftOut(t *testing.T, h *host) {
 	}
 }
 
-// aptLeavesOut looks what apt makes of the suite as its archive signed it, and of the built one.
-func aptLeavesOut(t *testing.T, c *client, hello upstreamtest.Package) {
+// aptLeavesOut looks what apt makes of the suite as its archive signed it, and of
+// the built one.
+func aptLeavesOut(t *testing.T, apt func(...string) (string, bool)) {
 	t.Helper()
-	c.update()
-	c.download(hello)
+	for _, args := range [][]string{{"apt-get", "update", "--error-on=any"}, {"apt-get", "download", "hello"}} {
+		if out, ok := apt(args...); !ok {
+			t.Fatalf("%v failed:\n%s", args, out)
+		}
+	}
 	for name, want := range map[string]string{"weak": "Insufficient information available", "none": "Insufficient information available", "latest": "404  nobody can verify this file"} {
-		if out, ok := c.apt("apt-get", "download", name); ok || !strings.Contains(out, want) {
+		if out, ok := apt("apt-get", "download", name); ok || !strings.Contains(out, want) {
 			t.Errorf("downloading %s: %v\n%s", name, ok, out)
 		}
 	}
-	out := c.mustApt("apt-cache", "madison", "weak", "none", "latest", "hello")
+	out, _ := apt("apt-cache", "madison", "weak", "none", "latest", "hello")
 	offered := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return !strings.Contains(line, "/corp ") })
 	if slices.ContainsFunc(offered, func(line string) bool { return !strings.Contains(line, "hello") }) || len(offered) == 0 {
 		t.Errorf("the site offers\n%s", out)
