@@ -20,7 +20,7 @@ import (
 const allowed = `
 FORMATS = upstream/deb822 upstream/debian upstream/pgp upstream/compress
 STORE = cache/blob cache/catalog
-PARTS = cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/builds cmd/aptmirror/daemon/gate cmd/aptmirror/daemon/listen
+PARTS = cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/intake cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/snapshots cmd/aptmirror/daemon/builds cmd/aptmirror/daemon/gate cmd/aptmirror/daemon/listen cmd/aptmirror/daemon/bundles
 
 upstream/deb822:
 upstream/compress:
@@ -60,6 +60,7 @@ cmd/aptmirror/daemon/explain: cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/
 cmd/aptmirror/daemon/snapshots: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/config STORE cache/bundle cache/compare upstream upstream/compress proxy proxy/admin
 cmd/aptmirror/daemon/builds: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/recipes cmd/aptmirror/config STORE upstream resign proxy/admin
 cmd/aptmirror/daemon/gate: cmd/aptmirror/daemon/inforce cmd/aptmirror/config cmd/aptmirror/site proxy proxy/admin proxy/pki
+cmd/aptmirror/daemon/bundles: cmd/aptmirror/daemon/wait cmd/aptmirror/daemon/outcome cmd/aptmirror/daemon/jobs cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/recipes cmd/aptmirror/daemon/builds cmd/aptmirror/daemon/snapshots cmd/aptmirror/site cache STORE cache/bundle upstream resign proxy/admin
 cmd/aptmirror/daemon: PARTS cmd/aptmirror/config cmd/aptmirror/site STORE FORMATS cache cache/bundle upstream proxy proxy/admin proxy/identity proxy/pki proxy/status resign policy resign/pool resign/changelog cache/compare
 cmd/aptmirror/doctor: cmd/aptmirror/config cmd/aptmirror/site cmd/aptmirror/daemon cmd/aptmirror/daemon/inforce cmd/aptmirror/daemon/listen cmd/aptmirror/daemon/outcome upstream upstream/pgp proxy/admin proxy/identity proxy/pki
 cmd/aptmirror: cmd/aptmirror/daemon/explain cmd/aptmirror/daemon/listen cmd/aptmirror/doctor cmd/aptmirror/daemon/inforce cmd/aptmirror/migrate cache/blob cache/bundle

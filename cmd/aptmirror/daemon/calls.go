@@ -86,3 +86,21 @@ func (d *Daemon) Rollback(ctx context.Context, by admin.Caller, r admin.Rollback
 func (d *Daemon) History(ctx context.Context, r admin.HistoryRequest) (*admin.History, error) {
 	return d.snapshots.History(ctx, r)
 }
+
+// Export decides what a bundle or a tree consists of; whoever asks writes it.
+func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequest, news func(admin.Event)) (*admin.ExportPlan, error) {
+	return d.bundles.Export(ctx, by, r, news)
+}
+
+// File gives a file of the store, for who writes what Export planned.
+func (d *Daemon) File(ctx context.Context, r admin.FileRequest) (io.ReadCloser, int64, error) {
+	return d.bundles.File(ctx, r)
+}
+
+// Import takes in one part of a bundle.
+func (d *Daemon) Import(ctx context.Context, by admin.Caller, r admin.ImportRequest, part io.Reader, news func(admin.Event)) (*admin.ImportResult, error) {
+	return d.bundles.Import(ctx, by, r, part, news)
+}
+
+// Imports tells what was imported.
+func (d *Daemon) Imports(ctx context.Context) (*admin.ImportList, error) { return d.bundles.List(ctx) }

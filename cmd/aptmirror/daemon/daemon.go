@@ -5,8 +5,8 @@
 //
 // What can be told apart is a package below this one, which is handed what it
 // works with and does not know the Daemon; package inforce is what they share. Here
-// are life and end of the process, reloads, refreshing archives, bundles, verifying
-// and collecting, and what status tells.
+// are life and end of the process, reloads, refreshing archives, verifying and
+// collecting, and what status tells.
 //
 // A Daemon that is opened but not served is what a command uses that finds no
 // daemon running: the same calls on the same store, in its own process.
@@ -73,9 +73,6 @@ type Daemon struct {
 	suites wait.Turns
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
-	// importing has one slot, for who takes in a bundle, or notes that one was
-	// made.
-	importing chan struct{}
 
 	board   atomic.Pointer[status.Board] // nil as long as nobody is served
 	counted counted
@@ -94,7 +91,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	d := &Daemon{Options: o, began: c, replaced: make(chan struct{}, 1), whole: make(chan struct{}, 1), importing: make(chan struct{}, 1)}
+	d := &Daemon{Options: o, began: c, replaced: make(chan struct{}, 1), whole: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancelCause(ctx)
 	d.asked = ctx.Done()
 	f, err := inforce.Read(d.life, c, nil)

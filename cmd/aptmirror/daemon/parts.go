@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"aptmirror/cmd/aptmirror/daemon/builds"
+	"aptmirror/cmd/aptmirror/daemon/bundles"
 	"aptmirror/cmd/aptmirror/daemon/explain"
 	"aptmirror/cmd/aptmirror/daemon/intake"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
@@ -18,6 +19,7 @@ type parts struct {
 	explainer *explain.Explainer
 	builds    *builds.Workshop
 	snapshots *snapshots.Keeper
+	bundles   *bundles.Carrier
 }
 
 // newParts hands each what it works with.
@@ -37,6 +39,10 @@ func (d *Daemon) newParts() (p parts) {
 	p.snapshots = snapshots.New(snapshots.Config{
 		Catalog: catalog, Blobs: blobs, Upstream: d.upstream, Jobs: p.jobs, InForce: inForce, Move: p.builds.Move, Rebuild: p.builds.Ask,
 		Life: d.life, Log: d.Log, Now: d.Now,
+	})
+	p.bundles = bundles.New(bundles.Config{
+		Cache: d.cache, Upstream: d.upstream, Jobs: p.jobs, Snapshots: p.snapshots, Builds: p.builds, Recipes: p.recipes, InForce: inForce,
+		TakeSuite: d.takeSuite, Publish: d.publish, Log: d.Log, Now: d.Now,
 	})
 	return p
 }

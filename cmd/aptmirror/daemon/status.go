@@ -20,7 +20,7 @@ func (d *Daemon) Status(ctx context.Context) (*admin.Status, error) {
 	}
 	space, err := d.cache.Space(ctx)
 	if err == nil {
-		out.LastImport, err = d.lastImport()
+		out.LastImport, err = d.bundles.LastImport()
 	}
 	if err == nil {
 		out.Pools, err = d.intake.Uses(ctx, "")

@@ -1,4 +1,4 @@
-package daemon
+package bundles
 
 import (
 	"context"
@@ -18,21 +18,21 @@ import (
 )
 
 // Export decides what a bundle or a tree consists of; whoever asks writes it.
-func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequest, _ func(admin.Event)) (*admin.ExportPlan, error) {
-	s, err := d.snapshots.Named(r.Snapshot)
+func (c *Carrier) Export(ctx context.Context, by admin.Caller, r admin.ExportRequest, _ func(admin.Event)) (*admin.ExportPlan, error) {
+	s, err := c.Snapshots.Named(r.Snapshot)
 	if err != nil {
 		return nil, err
 	}
 	plan := &admin.ExportPlan{}
-	err = d.jobs.Run(catalog.Job{Kind: "export", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
-		whole, err := d.exported(ctx, s, true)
+	err = c.Jobs.Run(catalog.Job{Kind: "export", Names: []string{s.Name}, By: by.String()}, func(ctx context.Context, _ uint64) (string, error) {
+		whole, err := c.exported(ctx, s, true)
 		if err != nil {
 			return "", err
 		}
 		if r.Tree {
-			return d.planTree(ctx, whole, r, plan)
+			return c.planTree(ctx, whole, r, plan)
 		}
-		return d.prepareBundle(ctx, whole, r, plan)
+		return c.prepareBundle(ctx, whole, r, plan)
 	})
 	if incomplete := (*bundle.IncompleteError)(nil); errors.As(err, &incomplete) {
 		return nil, &admin.Error{Text: fmt.Sprintf("%v: fetch them first (aptmirror snapshot complete %s), or export what there is (--partial)", err, s.Name), Exit: admin.ExitPartly}
@@ -43,8 +43,8 @@ func (d *Daemon) Export(ctx context.Context, by admin.Caller, r admin.ExportRequ
 	return plan, nil
 }
 
-func (d *Daemon) planTree(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
-	x := &bundle.TreePlanner{Blobs: d.cache.Blobs, Tables: d.cache.Catalog, Partial: r.Partial}
+func (c *Carrier) planTree(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
+	x := &bundle.TreePlanner{Blobs: c.Cache.Blobs, Tables: c.Cache.Catalog, Partial: r.Partial}
 	tree, err := x.PlanTree(ctx, s)
 	if err != nil {
 		return "", err
@@ -53,21 +53,22 @@ func (d *Daemon) planTree(ctx context.Context, s bundle.Snapshot, r admin.Export
 	return fmt.Sprintf("a tree of %d files", len(tree.Files)), err
 }
 
-func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
-	if len(d.config().Bundles.SignWith) == 0 {
-		return "", &admin.Error{Text: "nothing says which key signs bundles: write sign_with into the table [bundles] of " + d.config().Path, Exit: admin.ExitUsage}
+func (c *Carrier) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.ExportRequest, plan *admin.ExportPlan) (summary string, err error) {
+	conf := c.InForce().Config
+	if len(conf.Bundles.SignWith) == 0 {
+		return "", &admin.Error{Text: "nothing says which key signs bundles: write sign_with into the table [bundles] of " + conf.Path, Exit: admin.ExitUsage}
 	}
-	keys, err := site.SigningKeys(d.config(), d.config().Bundles.SignWith)
+	keys, err := site.SigningKeys(conf, conf.Bundles.SignWith)
 	if err != nil {
 		return "", fmt.Errorf("[bundles]: %w", err)
 	}
-	x := &bundle.Exporter{Blobs: d.cache.Blobs, Tables: d.cache.Catalog, PartSize: r.PartSize, Partial: r.Partial}
+	x := &bundle.Exporter{Blobs: c.Cache.Blobs, Tables: c.Cache.Catalog, PartSize: r.PartSize, Partial: r.Partial}
 	x.Sign = func(ctx context.Context, text []byte) ([]byte, error) {
 		var signature writes
-		err := resign.DetachSign(ctx, &signature, text, d.Now(), keys...)
+		err := resign.DetachSign(ctx, &signature, text, c.Now(), keys...)
 		return signature, err
 	}
-	if x.Since, err = d.base(ctx, r.Since); err != nil {
+	if x.Since, err = c.base(ctx, r.Since); err != nil {
 		return "", err
 	}
 	prepared, err := x.Prepare(ctx, s)
@@ -81,17 +82,17 @@ func (d *Daemon) prepareBundle(ctx context.Context, s bundle.Snapshot, r admin.E
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d files, %s", l.Files.Count, admin.Size(l.Files.Bytes)), d.recordExport(ctx, l)
+	return fmt.Sprintf("%d files, %s", l.Files.Count, admin.Size(l.Files.Bytes)), c.recordExport(ctx, l)
 }
 
 // recordExport notes what another bundle may build on.
-func (d *Daemon) recordExport(ctx context.Context, l *bundle.List) error {
-	free, err := wait.Slot(ctx, d.importing)
+func (c *Carrier) recordExport(ctx context.Context, l *bundle.List) error {
+	free, err := wait.Slot(ctx, c.importing)
 	if err != nil {
 		return err
 	}
 	defer free()
-	return bundle.RecordExport(d.cache.Catalog, l)
+	return bundle.RecordExport(c.Cache.Catalog, l)
 }
 
 // writes is a file in memory.
@@ -103,28 +104,28 @@ func (w *writes) Write(p []byte) (int, error) {
 }
 
 // base gives the snapshot that the other side has; none without a name.
-func (d *Daemon) base(ctx context.Context, name string) (*bundle.Snapshot, error) {
+func (c *Carrier) base(ctx context.Context, name string) (*bundle.Snapshot, error) {
 	if name == "" {
 		return nil, nil
 	}
-	s, err := d.snapshots.Named(name)
+	s, err := c.Snapshots.Named(name)
 	if err != nil {
 		return nil, err
 	}
-	base, err := d.exported(ctx, s, false)
+	base, err := c.exported(ctx, s, false)
 	if err == nil && !base.Complete {
-		base.Complete, err = bundle.Exported(d.cache.Catalog, base)
+		base.Complete, err = bundle.Exported(c.Cache.Catalog, base)
 	}
 	return &base, err
 }
 
 // exported gives a snapshot as bundles have it. Where several repositories serve
 // the same suite of an archive, it is there once.
-func (d *Daemon) exported(ctx context.Context, s catalog.Snapshot, sign bool) (bundle.Snapshot, error) {
+func (c *Carrier) exported(ctx context.Context, s catalog.Snapshot, sign bool) (bundle.Snapshot, error) {
 	out := bundle.Snapshot{Name: s.Name, Series: s.Schedule, Created: s.Created, Complete: !s.Completed.IsZero()}
 	seen := map[inforce.SuiteKey]bool{}
 	for _, p := range s.Pins {
-		suite, err := d.exportedSuite(ctx, s, p, sign)
+		suite, err := c.exportedSuite(ctx, s, p, sign)
 		if err != nil {
 			return out, fmt.Errorf("snapshot %s, suite %s of %s: %w", s.Name, p.Suite, p.Repository, err)
 		}
@@ -139,8 +140,8 @@ func (d *Daemon) exported(ctx context.Context, s catalog.Snapshot, sign bool) (b
 // exportedSuite gives one suite: of a mirrored one what its archive signed, of a
 // built one what the site signs, anew, so that what is exported later is dated
 // later.
-func (d *Daemon) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalog.Pin, sign bool) (bundle.Suite, error) {
-	g, err := d.cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
+func (c *Carrier) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalog.Pin, sign bool) (bundle.Suite, error) {
+	g, err := c.Cache.Catalog.Generation(p.Ref.Archive, p.Ref.Suite, p.Ref.Number)
 	if err != nil {
 		return bundle.Suite{}, err
 	}
@@ -151,7 +152,7 @@ func (d *Daemon) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalo
 	if !sign {
 		return out, nil
 	}
-	signed, err := d.signAnew(ctx, s, p)
+	signed, err := c.signAnew(ctx, s, p)
 	if err != nil {
 		return out, err
 	}
@@ -162,23 +163,23 @@ func (d *Daemon) exportedSuite(ctx context.Context, s catalog.Snapshot, p catalo
 
 // signAnew signs what a snapshot pins of a built suite once more, where the
 // snapshot is served: that keeps the files from being removed.
-func (d *Daemon) signAnew(ctx context.Context, s catalog.Snapshot, p catalog.Pin) (*catalog.Signed, error) {
+func (c *Carrier) signAnew(ctx context.Context, s catalog.Snapshot, p catalog.Pin) (*catalog.Signed, error) {
 	name := catalog.SnapshotRepository(p.Repository, s.Name)
-	before, err := d.cache.Catalog.PublicationOrNone(name, p.Suite)
+	before, err := c.Cache.Catalog.PublicationOrNone(name, p.Suite)
 	if err != nil {
 		return nil, err
 	}
-	now, err := d.builds.Move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})
+	now, err := c.Builds.Move(ctx, catalog.Move{Repository: name, Suite: p.Suite, Expect: before.Current, Next: p.Ref, By: "export", Why: "export of snapshot " + s.Name})
 	return now.Signed, err
 }
 
 // File gives a file of the store, for who writes what Export planned.
-func (d *Daemon) File(_ context.Context, r admin.FileRequest) (io.ReadCloser, int64, error) {
+func (c *Carrier) File(_ context.Context, r admin.FileRequest) (io.ReadCloser, int64, error) {
 	digest, err := blob.ParseDigest(r.SHA256)
 	if err != nil {
 		return nil, 0, &admin.Error{Text: err.Error(), Exit: admin.ExitUsage}
 	}
-	file, err := d.cache.Blobs.Open(digest)
+	file, err := c.Cache.Blobs.Open(digest)
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading a file of the store: %w", err)
 	}

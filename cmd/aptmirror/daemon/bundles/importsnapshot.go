@@ -1,4 +1,4 @@
-package daemon
+package bundles
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // snapshot gives what the bundle brought the name that it has where it comes
 // from, which keeps its files here: they cannot be fetched again.
 func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
-	now := i.d.Now().UTC().Truncate(time.Second)
+	now := i.c.Now().UTC().Truncate(time.Second)
 	s := catalog.Snapshot{Name: l.Name, Created: now, By: i.by, Comment: "imported; made on " + admin.Second(l.Created), Complete: true, Completed: now}
 	served := s
 	for n, suite := range i.suites {
@@ -35,16 +35,16 @@ func (i *importing) snapshot(ctx context.Context, l *bundle.List) error {
 	if err := i.saveSnapshot(ctx, s); err != nil {
 		return err
 	}
-	return i.d.snapshots.Serve(ctx, served)
+	return i.c.Snapshots.Serve(ctx, served)
 }
 
 // pins names the repositories that serve a suite as its archive has it.
 func (i *importing) pins(suite *importedSuite, ref catalog.Ref) (pins []catalog.Pin, err error) {
-	for _, r := range i.d.config().Repositories {
+	for _, r := range i.c.InForce().Config.Repositories {
 		if r.Archive != suite.archive.Name {
 			continue
 		}
-		p, err := i.d.cache.Catalog.Publication(r.Name, suite.listed.Suite)
+		p, err := i.c.Cache.Catalog.Publication(r.Name, suite.listed.Suite)
 		if err != nil {
 			return nil, err
 		}
@@ -55,10 +55,10 @@ func (i *importing) pins(suite *importedSuite, ref catalog.Ref) (pins []catalog.
 
 // saveSnapshot replaces one that an earlier import made, and no other.
 func (i *importing) saveSnapshot(ctx context.Context, s catalog.Snapshot) error {
-	before, err := i.d.cache.Catalog.Snapshot(s.Name)
+	before, err := i.c.Cache.Catalog.Snapshot(s.Name)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
-		return i.d.cache.Catalog.AddSnapshot(ctx, s)
+		return i.c.Cache.Catalog.AddSnapshot(ctx, s)
 	case err != nil:
 		return err
 	case !slices.ContainsFunc(i.Before, func(b bundle.Import) bool { return b.Name == s.Name }):
@@ -66,12 +66,12 @@ func (i *importing) saveSnapshot(ctx context.Context, s catalog.Snapshot) error 
 		return nil
 	case samePins(before, s):
 		s.Created = before.Created
-		return i.d.cache.Catalog.SaveSnapshot(s)
+		return i.c.Cache.Catalog.SaveSnapshot(s)
 	}
-	if err := i.d.snapshots.Remove(ctx, s.Name); err != nil {
+	if err := i.c.Snapshots.Remove(ctx, s.Name); err != nil {
 		return err
 	}
-	return i.d.cache.Catalog.AddSnapshot(ctx, s)
+	return i.c.Cache.Catalog.AddSnapshot(ctx, s)
 }
 
 func samePins(a, b catalog.Snapshot) bool {

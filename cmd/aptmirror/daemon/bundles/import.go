@@ -1,4 +1,4 @@
-package daemon
+package bundles
 
 import (
 	"cmp"
@@ -23,34 +23,35 @@ const maxReleaseFile = 10 << 20
 
 // Import takes in one part of a bundle. Nothing that clients see changes before
 // all parts are there and every suite is verified.
-func (d *Daemon) Import(_ context.Context, by admin.Caller, r admin.ImportRequest, part io.Reader, news func(admin.Event)) (*admin.ImportResult, error) {
-	if len(d.config().Bundles.SignedBy) == 0 {
-		return nil, &admin.Error{Text: "nothing says whose bundles are taken: write signed_by into the table [bundles] of " + d.config().Path, Exit: admin.ExitUsage}
+func (c *Carrier) Import(_ context.Context, by admin.Caller, r admin.ImportRequest, part io.Reader, news func(admin.Event)) (*admin.ImportResult, error) {
+	conf := c.InForce().Config
+	if len(conf.Bundles.SignedBy) == 0 {
+		return nil, &admin.Error{Text: "nothing says whose bundles are taken: write signed_by into the table [bundles] of " + conf.Path, Exit: admin.ExitUsage}
 	}
-	keys, err := site.BundleKeyring(d.config())
+	keys, err := site.BundleKeyring(conf)
 	if err != nil {
 		return nil, err
 	}
 	var result *admin.ImportResult
-	err = d.jobs.Run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
-		free, err := wait.Slot(ctx, d.importing)
+	err = c.Jobs.Run(catalog.Job{Kind: "import", Names: []string{r.Name}, By: by.String()}, func(ctx context.Context, job uint64) (string, error) {
+		free, err := wait.Slot(ctx, c.importing)
 		if err != nil {
 			return "", err
 		}
 		defer free()
-		i := &importing{d: d, by: by.String(), tell: d.jobs.News(job, news)}
+		i := &importing{c: c, by: by.String(), tell: c.Jobs.News(job, news)}
 		defer i.close()
-		i.Importer = bundle.Importer{Blobs: d.cache.Blobs, Room: d.cache, Keyring: keys, Now: d.Now, Judge: i.judge}
+		i.Importer = bundle.Importer{Blobs: c.Cache.Blobs, Room: c.Cache, Keyring: keys, Now: c.Now, Judge: i.judge}
 		result, err = i.receive(ctx, bundle.Stream(r.Name, part))
 		if err != nil {
-			d.Log.Warn("a bundle was not taken", "bundle", r.Name, "error", err)
+			c.Log.Warn("a bundle was not taken", "bundle", r.Name, "error", err)
 			return "", refusedImport(err)
 		}
 		if len(result.Missing) > 0 {
 			return importSummary(result), nil
 		}
 		i.close() // building may want the same suites
-		result.Suites = append(result.Suites, d.builds.Build(ctx, i.by, nil, i.tell)...)
+		result.Suites = append(result.Suites, c.Builds.Build(ctx, i.by, nil, i.tell)...)
 		return importSummary(result), outcome.Of(ctx, result.Suites)
 	})
 	return result, err
@@ -82,7 +83,7 @@ func importSummary(r *admin.ImportResult) string {
 // importing is one bundle on its way in.
 type importing struct {
 	bundle.Importer
-	d    *Daemon
+	c    *Carrier
 	by   string
 	tell func(admin.Event)
 
@@ -111,7 +112,7 @@ func (i *importing) close() {
 
 func (i *importing) receive(ctx context.Context, part bundle.Part) (*admin.ImportResult, error) {
 	var err error
-	if i.Before, err = bundle.Imports(i.d.cache.Catalog); err != nil {
+	if i.Before, err = bundle.Imports(i.c.Cache.Catalog); err != nil {
 		return nil, err
 	}
 	in, err := i.Receive(ctx, part)
@@ -134,12 +135,12 @@ func (i *importing) receive(ctx context.Context, part bundle.Part) (*admin.Impor
 		err = i.snapshot(ctx, in.List)
 	}
 	if err == nil {
-		err = in.Record(i.d.cache.Catalog, i.d.Now())
+		err = in.Record(i.c.Cache.Catalog, i.c.Now())
 	}
 	if err != nil {
 		return nil, err
 	}
-	i.d.Log.Info("a bundle was imported", "bundle", in.List.Name, "id", in.List.ID, "by", i.by, "new_files", r.NewFiles, "new_bytes", r.NewBytes)
+	i.c.Log.Info("a bundle was imported", "bundle", in.List.Name, "id", in.List.ID, "by", i.by, "new_files", r.NewFiles, "new_bytes", r.NewBytes)
 	return r, nil
 }
 
@@ -159,7 +160,7 @@ func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
 		return err
 	}
 	for _, s := range known {
-		free, err := i.d.takeSuite(ctx, inforce.SuiteKey{Archive: s.archive.Name, Suite: s.listed.Suite})
+		free, err := i.c.TakeSuite(ctx, inforce.SuiteKey{Archive: s.archive.Name, Suite: s.listed.Suite})
 		if err != nil {
 			return err
 		}
@@ -168,7 +169,7 @@ func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
 		if err != nil {
 			return err
 		}
-		if s.examined, err = i.d.upstream.Examine(ctx, s.archive, s.listed.Suite, b); err != nil {
+		if s.examined, err = i.c.Upstream.Examine(ctx, s.archive, s.listed.Suite, b); err != nil {
 			return err
 		}
 		i.suites = append(i.suites, s)
@@ -180,16 +181,16 @@ func (i *importing) judge(ctx context.Context, in *bundle.Incoming) error {
 // everywhere, so that nobody waits for each other.
 func (i *importing) known(in *bundle.Incoming) (known []*importedSuite, err error) {
 	for _, s := range in.List.Suites {
-		a := i.d.upstream.Archive(s.Source)
+		a := i.c.Upstream.Archive(s.Source)
 		if a == nil || !slices.Contains(a.Suites, s.Suite) {
 			i.ignored = append(i.ignored, s.Source+" "+s.Suite)
-			i.tell(admin.Event{Archive: s.Source, Suite: s.Suite, Text: fmt.Sprintf("%s %s: no [[archive]] %q with this suite is in %s, it is left out", s.Source, s.Suite, s.Source, i.d.config().Path)})
+			i.tell(admin.Event{Archive: s.Source, Suite: s.Suite, Text: fmt.Sprintf("%s %s: no [[archive]] %q with this suite is in %s, it is left out", s.Source, s.Suite, s.Source, i.c.InForce().Config.Path)})
 			continue
 		}
 		known = append(known, &importedSuite{listed: s, archive: a})
 	}
 	if len(known) == 0 {
-		return nil, &admin.Error{Text: fmt.Sprintf("%v has no suite that an archive in %s has: it has %v", in, i.d.config().Path, i.ignored), Exit: admin.ExitUsage}
+		return nil, &admin.Error{Text: fmt.Sprintf("%v has no suite that an archive in %s has: it has %v", in, i.c.InForce().Config.Path, i.ignored), Exit: admin.ExitUsage}
 	}
 	slices.SortFunc(known, func(a, b *importedSuite) int {
 		return cmp.Or(cmp.Compare(a.archive.Name, b.archive.Name), cmp.Compare(a.listed.Suite, b.listed.Suite))
@@ -231,7 +232,7 @@ func (i *importing) complete(ctx context.Context, in *bundle.Incoming) error {
 func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, err error) {
 	var generations []catalog.Generation
 	for _, s := range i.suites {
-		if i.d.upstream.Archive(s.archive.Name) != s.archive {
+		if i.c.Upstream.Archive(s.archive.Name) != s.archive {
 			return nil, fmt.Errorf("archive %s: %w while the bundle was read, import it again", s.archive.Name, inforce.ErrReplaced)
 		}
 		r, err := s.examined.Record(ctx)
@@ -246,11 +247,11 @@ func (i *importing) publish(ctx context.Context) (results []admin.SuiteResult, e
 		})
 	}
 	for n, g := range generations {
-		if err := i.d.publish(ctx, g); err != nil {
+		if err := i.c.Publish(ctx, g); err != nil {
 			return nil, err
 		}
-		if err := i.d.recipes.Sight(ctx, g); err != nil {
-			i.d.Log.Error("holds may end too late", "archive", g.Archive, "suite", g.Suite, "error", err)
+		if err := i.c.Recipes.Sight(ctx, g); err != nil {
+			i.c.Log.Error("holds may end too late", "archive", g.Archive, "suite", g.Suite, "error", err)
 		}
 		i.tell(importEvent(results[n]))
 	}

@@ -1,4 +1,4 @@
-package daemon
+package bundles
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"aptmirror/proxy/admin"
 )
 
-// Imports tells what was imported.
-func (d *Daemon) Imports(context.Context) (*admin.ImportList, error) {
-	imports, err := bundle.Imports(d.cache.Catalog)
+// List tells what was imported.
+func (c *Carrier) List(context.Context) (*admin.ImportList, error) {
+	imports, err := bundle.Imports(c.Cache.Catalog)
 	if err != nil {
 		return nil, err
 	}
@@ -24,9 +24,9 @@ func importedOf(i bundle.Import) admin.Imported {
 	return admin.Imported{Bundle: i.Name, ID: i.ID, Created: i.Created, Imported: i.Imported, Signers: i.Signers, Files: i.Files, Bytes: i.Bytes}
 }
 
-// lastImport is nil where nothing was imported.
-func (d *Daemon) lastImport() (*admin.Imported, error) {
-	imports, err := bundle.Imports(d.cache.Catalog)
+// LastImport is nil where nothing was imported.
+func (c *Carrier) LastImport() (*admin.Imported, error) {
+	imports, err := bundle.Imports(c.Cache.Catalog)
 	if err != nil || len(imports) == 0 {
 		return nil, err
 	}
