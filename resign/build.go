@@ -126,14 +126,15 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 		Archive: catalog.BuiltBy(w.recipe.Repository), Suite: w.recipe.Suite, Recipe: recipe, Created: w.b.now().UTC(),
 	}}
 	c := w.b.newCopies(w.before.fields.Copies)
-	c.again = true
+	c.spare = &spare{}
 	remains := newRemains()
 	err := w.b.selectAll(ctx, w.recipe, inputs, c, func(s *Selection) error {
 		built.count(s)
 		remains.note(s)
-		defer c.recycle()
+		defer c.spare.takeBack(s)
 		return w.writeSelection(ctx, s)
 	})
+	c.spare = nil
 	if err != nil {
 		return Built{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -18,25 +17,14 @@ import (
 type copies struct {
 	known map[string]blob.Digest // by the original's digest
 	used  map[string]blob.Digest
-	texts [][]byte // read and still in use; kept only where they are used again
-	again bool
-	free  [][]byte // no longer in use
+	spare *spare // nil where whoever asks for a selection may keep it
 }
 
-// recycle lets the memory of all texts so far be used again.
-func (c *copies) recycle() { c.free, c.texts = append(c.free, c.texts...), nil }
-
-// read is readText into memory of a text that is no longer in use, if any is
-// large enough.
+// read is readText into memory that is to spare.
 func (c *copies) read(ctx context.Context, b *Builder, f indexFile) ([]byte, error) {
-	var into []byte
-	if i := slices.IndexFunc(c.free, func(t []byte) bool { return f.size > 0 && int64(cap(t)) > f.size }); i >= 0 {
-		into = c.free[i]
-		c.free = slices.Delete(c.free, i, i+1)
-	}
-	text, err := readText(ctx, b.Blobs, f, into)
-	if err == nil && c.again {
-		c.texts = append(c.texts, text)
+	text, err := readText(ctx, b.Blobs, f, c.spare.text(f.size))
+	if err == nil {
+		c.spare.use(text)
 	}
 	return text, err
 }

@@ -24,7 +24,8 @@ func FuzzReplaced(f *testing.F) {
 		if !ok {
 			return
 		}
-		changed := bytes.Join(replaced(before.Raw, valueSpan(before, field), "pool/new"), nil)
+		parts := replaced(before.Raw, valueSpan(before, field), "pool/new")
+		changed := bytes.Join(parts[:], nil)
 		after, err := deb822.ParseOne(changed, deb822.Limits{})
 		if err != nil {
 			t.Fatalf("%q became %q: %v", text, changed, err)

@@ -53,23 +53,30 @@ func readMembers(file []byte) members {
 	return found
 }
 
+// deflater compresses into a buffer of its own.
+type deflater struct {
+	*flate.Writer
+	out bytes.Buffer
+}
+
 // deflaters are kept because making one costs as much as compressing 100 kB.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, memberLevel)
 	if err != nil {
 		panic(fmt.Sprintf("deflate has no level %d: %v", memberLevel, err))
 	}
-	return w
+	return &deflater{Writer: w}
 }}
 
 // makeMember compresses one piece. The same piece gives the same bytes.
 func makeMember(plain []byte, sum memberSum) ([]byte, error) {
-	out := bytes.NewBuffer(make([]byte, 0, len(plain)/3+memberHead+memberTail))
+	w := deflaters.Get().(*deflater)
+	defer deflaters.Put(w)
+	out := &w.out
+	out.Reset()
 	out.Write(memberMagic[:])
 	out.Write(make([]byte, 4))
 	out.Write(sum[:])
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
 	w.Reset(out)
 	if _, err := w.Write(plain); err != nil {
 		return nil, err

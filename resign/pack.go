@@ -83,7 +83,7 @@ func (p *packer) add(name string, parts ...[]byte) {
 	for _, part := range parts {
 		size += len(part)
 	}
-	if len(p.piece) > 0 && (len(p.piece)+size > maxPiece || len(p.piece) >= minPiece && crc32.ChecksumIEEE([]byte(name))%pieceEvery == 0) {
+	if len(p.piece) > 0 && (len(p.piece)+size > maxPiece || len(p.piece) >= minPiece && crc32.ChecksumIEEE(bytesOf(name))%pieceEvery == 0) {
 		p.cut()
 	}
 	for _, part := range parts {

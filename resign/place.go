@@ -32,7 +32,10 @@ func valueSpan(s *deb822.Stanza, f deb822.Field) span {
 	return span{uint32(from), uint32(to)}
 }
 
-// replaced gives a stanza with another value at the span, in parts.
-func replaced(raw []byte, at span, value string) [][]byte {
-	return [][]byte{raw[:at.from], []byte(" " + value), raw[at.to:]}
+// replaced gives a stanza with another value at the span and the empty line that
+// ends it, in parts.
+func replaced(raw []byte, at span, value string) [5][]byte {
+	return [5][]byte{raw[:at.from], blank, bytesOf(value), raw[at.to:], newline}
 }
+
+var blank = []byte{' '}

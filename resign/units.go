@@ -59,6 +59,7 @@ func (b *Builder) selectOne(ctx context.Context, r *Recipe, inputs []*input, c *
 	if arch != "source" {
 		s.Set.Architectures = []string{arch}
 	}
+	c.spare.lend(s)
 	rd := &reader{b: b, recipe: r, copies: c, Selection: s, seen: seen}
 	for _, in := range inputs {
 		if err := rd.readInput(ctx, in); err != nil {

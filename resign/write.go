@@ -60,6 +60,7 @@ func (w *writing) writeSelection(ctx context.Context, s *Selection) error {
 	if err != nil {
 		return err
 	}
+	w.manifest.Grow(len(order))
 	if s.Architecture == "source" {
 		return w.writeKind(ctx, s, order, policy.Source, true)
 	}
@@ -123,7 +124,8 @@ func (w *writing) writePackage(p *packer, s *Selection, i int) error {
 	raw := bytesOf(pkg.Stanza)
 	if pkg.Kind != policy.Source {
 		w.addFile(file, s.places[i].size, pkg.Digest)
-		p.add(pkg.Name, append(replaced(raw, s.places[i].path, file), newline)...)
+		parts := replaced(raw, s.places[i].path, file)
+		p.add(pkg.Name, parts[:]...)
 		return nil
 	}
 	if err := w.addSource(pkg, s.origins[s.places[i].origin], file); err != nil {
@@ -133,7 +135,8 @@ func (w *writing) writePackage(p *packer, s *Selection, i int) error {
 		p.add(pkg.Name, raw, []byte("Directory: "+file+"\n"), newline)
 		return nil
 	}
-	p.add(pkg.Name, append(replaced(raw, s.places[i].path, file), newline)...)
+	parts := replaced(raw, s.places[i].path, file)
+	p.add(pkg.Name, parts[:]...)
 	return nil
 }
 

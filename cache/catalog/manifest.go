@@ -132,6 +132,11 @@ func (m *Manifest) sort() {
 	m.sorted = true
 }
 
+// Grow makes room for so many more paths, which saves copying at every few.
+func (m *Manifest) Grow(n int) {
+	m.entries = slices.Grow(m.entries, min(n, MaxEntries-len(m.entries)))
+}
+
 // ConflictError says that two indexes of one suite promise different bytes
 // under one path, so that at most one of them can be served.
 type ConflictError struct {
