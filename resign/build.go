@@ -122,6 +122,7 @@ func (b *Builder) latest(ctx context.Context, r Recipe) (*previous, error) {
 }
 
 func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest) (Built, error) {
+	defer collectMore()()
 	built := Built{Generation: catalog.Generation{
 		Archive: catalog.BuiltBy(w.recipe.Repository), Suite: w.recipe.Suite, Recipe: recipe, Created: w.b.now().UTC(),
 	}}

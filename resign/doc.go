@@ -20,9 +20,10 @@
 // # Memory and time
 //
 // The text of one architecture's packages is in memory at a time, and facts
-// about them point into it. What decides the contents has a digest, Recipe of
-// the generation: where it is the same, nothing is read. Inputs in slow formats
-// are kept as zstd copies.
+// about them point into it; the garbage collector is told to let little else pile
+// up meanwhile. What decides the contents has a digest, Recipe of the generation:
+// where it is the same, nothing is read. Inputs in slow formats are kept as zstd
+// copies.
 //
 // # Signatures
 //

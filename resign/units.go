@@ -24,6 +24,7 @@ func (b *Builder) Select(ctx context.Context, r Recipe, visit func(*Selection) e
 	if err != nil {
 		return err
 	}
+	defer collectMore()()
 	return b.selectAll(ctx, &r, inputs, b.newCopies(before.fields.Copies), visit)
 }
 
