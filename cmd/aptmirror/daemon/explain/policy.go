@@ -21,7 +21,7 @@ func CheckPolicies(c *config.Config) []admin.PolicyCheck {
 	all := []admin.PolicyCheck{}
 	for _, p := range c.Policies {
 		parsed, err := inforce.ReadPolicy(c, p)
-		check := CheckPolicy(parsed, err)
+		check := checkPolicy(parsed, err)
 		check.Name, check.Suites = p.Name, suitesWith(c, p.Name)
 		if check.File == "" {
 			check.File = fileOfPolicy(c, p)
@@ -31,8 +31,8 @@ func CheckPolicies(c *config.Config) []admin.PolicyCheck {
 	return all
 }
 
-// CheckPolicy says what is to be said about rules that were read, or not.
-func CheckPolicy(p *policy.Policy, err error) admin.PolicyCheck {
+// checkPolicy says what is to be said about rules that were read, or not.
+func checkPolicy(p *policy.Policy, err error) admin.PolicyCheck {
 	check := admin.PolicyCheck{Suites: []string{}, Findings: []admin.Finding{}}
 	if err != nil {
 		check.Faults = faults(err)
@@ -166,9 +166,9 @@ func tell(check *admin.PolicyCheck, s *resign.Selection) {
 func CheckRules(file string) admin.PolicyCheck {
 	text, err := inforce.ReadRules(file)
 	if err != nil {
-		return CheckPolicy(nil, fmt.Errorf("reading rules: %w", err))
+		return checkPolicy(nil, fmt.Errorf("reading rules: %w", err))
 	}
-	check := CheckPolicy(policy.Parse("", file, 1, text))
+	check := checkPolicy(policy.Parse("", file, 1, text))
 	check.File = file
 	return check
 }
