@@ -19,7 +19,7 @@ import (
 
 // jobKinds are those of catalog.Job.Kind, which label metrics: each that a job
 // is started with here has to be among them.
-var jobKinds = []string{"accept", "build", "export", "gc", "import", "publish", "rollback", "sign", "snapshot", "snapshot complete", "snapshot delete", "sync", "verify"}
+var jobKinds = []string{"accept", "build", "download", "export", "gc", "import", "publish", "rollback", "sign", "snapshot", "snapshot complete", "snapshot delete", "sync", "verify"}
 
 // newBoard makes what shows the state of a serving daemon.
 func (d *Daemon) newBoard() *status.Board {

@@ -69,8 +69,8 @@ type Daemon struct {
 	replaced chan struct{}                 // inForce is another one, for who looks after its parts
 
 	// suites is taken in the name of an archive and suite while that is
-	// refreshed.
-	suites wait.Turns
+	// refreshed, and downloads while its files are downloaded ahead of time.
+	suites, downloads wait.Turns
 	// whole has one slot, for who reads the whole store or removes from it.
 	whole chan struct{}
 

@@ -2,15 +2,37 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"aptmirror/cache/catalog"
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
+	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/outcome"
 	"aptmirror/proxy/admin"
 	"aptmirror/upstream"
 )
+
+// downloadJob does it for one archive, beside its refreshes.
+func (d *Daemon) downloadJob(a *inforce.Archive) error {
+	return d.jobs.Run(catalog.Job{Kind: "download", Names: []string{a.Name}, By: jobs.BySchedule}, func(ctx context.Context, job uint64) (string, error) {
+		var results []admin.SuiteResult
+		for _, suite := range a.Suites {
+			g, err := d.cache.Catalog.Latest(ctx, a.Name, suite)
+			if errors.Is(err, catalog.ErrNotFound) {
+				continue // its refresh says why
+			}
+			if err != nil {
+				return "", err
+			}
+			results = append(results, admin.SuiteResult{Archive: a.Name, Suite: suite, Generation: g.Number})
+		}
+		d.downloadSuites(ctx, results, d.jobs.News(job, func(admin.Event) {}))
+		return outcome.Downloads(results), outcome.Of(ctx, results)
+	})
+}
 
 // downloadSuites fetches ahead of time what archives are configured to have
 // whole, and completes the results of those suites that could be refreshed.
@@ -34,7 +56,7 @@ func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult
 }
 
 func (d *Daemon) downloadOnce(ctx context.Context, a *inforce.Archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
-	free, err := d.takeSuite(ctx, inforce.SuiteKey{Archive: a.Name, Suite: result.Suite})
+	free, err := d.downloads.Take(ctx, a.Name+" "+result.Suite)
 	if err == nil {
 		defer free()
 		err = d.download(ctx, a, &result, news)

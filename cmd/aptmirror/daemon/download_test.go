@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/upstream/upstreamtest"
@@ -76,4 +79,40 @@ func TestAStopIsNoFaultOfASuite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Packages may take days to come, and nobody shall do without security updates
+// for as long.
+func TestRefreshesGoOnWhilePackagesCome(t *testing.T) {
+	a := published(t)
+	c := newSite(t, a, "stable")
+	c.Archives[0].Download, c.Archives[0].Refresh = config.All, time.Millisecond
+	d := openDaemon(t, c)
+	asked, release := make(chan struct{}, 1), make(chan struct{})
+	a.FaultTimes(1, "hello*.deb", func(w http.ResponseWriter, r *http.Request, f upstreamtest.File) {
+		asked <- struct{}{}
+		select {
+		case <-release:
+			w.Write(f.Data)
+		case <-r.Context().Done():
+		}
+	})
+	var working sync.WaitGroup
+	defer working.Wait()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	working.Go(func() { d.lookAfterAll(ctx) })
+
+	<-asked
+	update := a.AddPackage(upstreamtest.Package{Name: "update"})
+	a.Publish()
+	until(t, "the update is published", func() bool {
+		g, err := d.cache.Catalog.Latest(ctx, "debian", "stable")
+		return err == nil && g.Packages == 2
+	})
+	close(release)
+	until(t, "it is downloaded, too", func() bool {
+		_, err := d.cache.Blobs.Stat(resolve(t, d, update.Filename).Digest)
+		return err == nil
+	})
 }

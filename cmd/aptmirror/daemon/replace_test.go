@@ -157,13 +157,18 @@ func TestReloadTakesUpWhatComesAndGoes(t *testing.T) {
 	}
 }
 
-// until waits for what happens in the background.
 func (s *serving) until(what string, done func() bool) {
 	s.t.Helper()
+	until(s.t, what, done)
+}
+
+// until waits for what happens in the background.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
 	const patience = 2 * time.Minute
 	for begun := time.Now(); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Since(begun) > patience {
-			s.t.Fatalf("not so after %s: %s", patience, what)
+			t.Fatalf("not so after %s: %s", patience, what)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"aptmirror/cmd/aptmirror/config"
 	"aptmirror/cmd/aptmirror/daemon/inforce"
 	"aptmirror/cmd/aptmirror/daemon/jobs"
 	"aptmirror/cmd/aptmirror/daemon/wait"
@@ -52,22 +53,52 @@ func (d *Daemon) lookAfterAll(ctx context.Context) error {
 }
 
 // refreshForever keeps one archive up to date until ctx or its tenure ends,
-// beginning now.
+// beginning now. What it is to have whole comes beside that.
 func (d *Daemon) refreshForever(ctx context.Context, a *inforce.Archive) {
 	ctx, over := a.Until(ctx)
 	defer over()
-	failures := 0
-	for {
-		_, err := d.sync(jobs.BySchedule, []string{a.Name}, func(admin.Event) {})
-		if err != nil {
-			failures++
-		} else {
-			failures = 0
+	refreshed := make(chan struct{}, 1)
+	var downloading sync.WaitGroup
+	defer downloading.Wait()
+	if a.Config.Download == config.All {
+		downloading.Go(func() { d.downloadForever(ctx, a, refreshed) })
+	}
+	for failures := 0; ; {
+		_, err := d.sync(jobs.BySchedule, []string{a.Name}, refreshOnly, func(admin.Event) {})
+		failures = inARow(failures, err)
+		select {
+		case refreshed <- struct{}{}:
+		default: // nobody downloads, or will begin anew anyway
 		}
 		if !wait.For(ctx, pause(a.Config.Refresh, failures, rand.Float64())) {
 			return
 		}
 	}
+}
+
+// downloadForever downloads after each refresh, and again after what failed.
+func (d *Daemon) downloadForever(ctx context.Context, a *inforce.Archive, refreshed <-chan struct{}) {
+	var again <-chan time.Time
+	for failures := 0; ; {
+		select {
+		case <-refreshed:
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+		again = nil
+		if failures = inARow(failures, d.downloadJob(a)); failures > 0 {
+			again = time.After(pause(a.Config.Refresh, failures, rand.Float64()))
+		}
+	}
+}
+
+// inARow counts failures.
+func inARow(before int, err error) int {
+	if err == nil {
+		return 0
+	}
+	return before + 1
 }
 
 // emptyForever takes what comes in the drop folder of a pool, likewise.

@@ -21,10 +21,16 @@ func (d *Daemon) Sync(_ context.Context, by admin.Caller, r admin.SyncRequest, n
 	if r.DryRun {
 		return d.preview(r.Archives, news)
 	}
-	return d.sync(by.String(), r.Archives, news)
+	return d.sync(by.String(), r.Archives, d.downloadSuites, news)
 }
 
-func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin.SyncResult, error) {
+// refreshOnly is for sync to end with.
+func refreshOnly(context.Context, []admin.SuiteResult, func(admin.Event)) {}
+
+// sync refreshes archives and builds what is made from them. It ends with what
+// may take days: nobody waits for that, since what is lacking comes when it is
+// asked for.
+func (d *Daemon) sync(by string, names []string, last func(context.Context, []admin.SuiteResult, func(admin.Event)), news func(admin.Event)) (*admin.SyncResult, error) {
 	archives, without, err := d.chosen(names)
 	if err != nil {
 		return nil, err
@@ -34,7 +40,7 @@ func (d *Daemon) sync(by string, names []string, news func(admin.Event)) (*admin
 		tell := d.jobs.News(job, news)
 		result.Suites = d.forEach(ctx, suitesOf(archives), d.refreshSuite, outcome.Event, tell)
 		built := d.builds.Build(ctx, by, without, tell)
-		d.downloadSuites(ctx, result.Suites, tell) // last: it may take days, and what is lacking comes when it is asked for
+		last(ctx, result.Suites, tell)
 		result.Suites = append(result.Suites, built...)
 		return outcome.Summary(result.Suites), outcome.Of(ctx, result.Suites)
 	})

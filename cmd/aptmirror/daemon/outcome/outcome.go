@@ -71,6 +71,15 @@ func Summary(results []admin.SuiteResult) string {
 	return fmt.Sprintf("%d suites: %d new, %d unchanged, %d failed", len(results), changed, len(results)-changed-failed, failed)
 }
 
+// Downloads says in a line how much of several suites is here.
+func Downloads(results []admin.SuiteResult) string {
+	wanted, present := 0, 0
+	for _, r := range results {
+		wanted, present = wanted+r.Wanted, present+r.Present
+	}
+	return fmt.Sprintf("%d suites: %d of %d files are here", len(results), present, wanted)
+}
+
 // DownloadEvent tells in a line how much of a suite is here.
 func DownloadEvent(r admin.SuiteResult) admin.Event {
 	if r.Error != "" {
