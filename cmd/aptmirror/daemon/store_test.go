@@ -221,7 +221,7 @@ func TestASmallStoreServesEverybodyAndKeepsToItsLimit(t *testing.T) {
 	clients.Wait()
 	status, err := d.Status(t.Context())
 	// Where all was in use when it was looked for victims, the next look comes a while later, on a busy machine long after.
-	for end := time.Now().Add(time.Minute); err == nil && status.Space.EvictedFiles == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Minute); err == nil && status.Space.EvictedFiles == 0 && time.Now().Before(end); {
 		for _, p := range all {
 			if _, err := d.asClient(t.Context(), resolve(t, d, p.Filename)); err != nil {
 				t.Fatal(err)
