@@ -76,7 +76,7 @@ func askRunning(c *cli.Context, invalid error, do func(context.Context, *admin.C
 
 // openDaemon opens the store for a command that tells what it does itself.
 func openDaemon(c *cli.Context, loaded *config.Config) (*daemon.Daemon, error) {
-	return daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Now: clock, Log: newLog(c.App.ErrWriter, logLevel(c))})
+	return daemon.Open(c.Context, loaded, daemon.Options{Version: buildVersion(), Now: clock, SlowDisk: slowDisk, Log: newLog(c.App.ErrWriter, logLevel(c))})
 }
 
 // becomeOwner gives up root for the user that a directory belongs to, so that

@@ -16,6 +16,9 @@ const (
 	lastResort = 19 * time.Second
 )
 
+// slowDisk is how much longer tests wait for the disk when the program ends.
+var slowDisk time.Duration
+
 // endAnyway ends a process that was told to end and does not, because it writes
 // to a pipe that nobody reads, say. A second signal does so at once: again gives
 // signals back what they do by themselves. To the store it is a power cut,
@@ -24,8 +27,8 @@ func endAnyway(ctx context.Context, stderr io.Writer, again func(), exit func(co
 	context.AfterFunc(ctx, func() {
 		time.Sleep(secondSignal)
 		again()
-		time.Sleep(lastResort - secondSignal)
-		fmt.Fprintf(stderr, "aptmirror: what was under way does not end, and is given up after %s\n", lastResort)
+		time.Sleep(lastResort + slowDisk - secondSignal)
+		fmt.Fprintf(stderr, "aptmirror: what was under way does not end, and is given up after %s\n", lastResort+slowDisk)
 		exit(exitInterrupted)
 	})
 }

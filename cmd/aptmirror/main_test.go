@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		if file := os.Getenv(clockVariable); file != "" {
 			clock = func() time.Time { return shifted(file) }
 		}
-		askTimeout = patience
+		askTimeout, slowDisk = patience, patience/2
 		main()
 	}})
 }

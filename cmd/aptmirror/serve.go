@@ -36,7 +36,7 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return serve(c, loaded, daemon.Options{Version: buildVersion(), Now: clock, Log: log, Level: level})
+			return serve(c, loaded, daemon.Options{Version: buildVersion(), Now: clock, SlowDisk: slowDisk, Log: log, Level: level})
 		},
 	}
 }

@@ -26,14 +26,14 @@ type StopError struct{ text string }
 func (e *StopError) Error() string { return e.text }
 
 // Close ends jobs and fills, waits for them and closes the store. Once ctx of Open has
-// ended it waits no longer than closeTimeout: the disk may not answer, and the database
-// tries for ever.
+// ended it waits no longer than closeTimeout and SlowDisk: the disk may not answer, and
+// the database tries for ever.
 func (d *Daemon) Close() error {
 	d.end(errClosing)
 	if d.stuck {
 		return nil // Serve has said so
 	}
-	return d.within(closeTimeout, "closing the store in "+d.began.State, d.closeAll)
+	return d.within(closeTimeout+d.SlowDisk, "closing the store in "+d.began.State, d.closeAll)
 }
 
 func (d *Daemon) closeAll() error {

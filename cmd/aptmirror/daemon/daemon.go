@@ -43,6 +43,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
+	// SlowDisk is how much longer than usual a daemon that stops waits for its disk.
+	SlowDisk time.Duration
 	// Hangup makes a serving daemon reload, once for each signal; nil never does.
 	Hangup <-chan os.Signal
 	// Sockets are those of the service manager, if there are any.

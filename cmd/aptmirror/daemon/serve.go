@@ -109,7 +109,7 @@ func (d *Daemon) serveAll(ctx context.Context, board *status.Board, listeners []
 		<-ctx.Done()
 		return d.stop(ctx, server, api)
 	})
-	return d.within(workTimeout, "what was under way", group.Wait)
+	return d.within(workTimeout+d.SlowDisk, "what was under way", group.Wait)
 }
 
 // stop ends jobs at once, since they can be done again, and gives requests
