@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -136,6 +137,7 @@ func (w *writing) build(ctx context.Context, inputs []*input, recipe blob.Digest
 		return w.writeSelection(ctx, s)
 	})
 	c.spare = nil
+	runtime.GC() // texts and facts are garbage now, beside which the manifest would be written
 	if err != nil {
 		return Built{}, err
 	}

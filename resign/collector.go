@@ -10,7 +10,7 @@ import (
 // the end, so that letting as much garbage pile up beside it, as the default of
 // 100 does, doubles the memory of the process and saves hardly any time: see
 // BenchmarkMemory.
-const selectionGCPercent = 25
+const selectionGCPercent = 20
 
 // collector is the garbage collector's setting, of which a process has one.
 var collector struct {
