@@ -107,8 +107,8 @@ func TestRefreshesGoOnWhilePackagesCome(t *testing.T) {
 	update := a.AddPackage(upstreamtest.Package{Name: "update"})
 	a.Publish()
 	until(t, "the update is published", func() bool {
-		g, err := d.cache.Catalog.Latest(ctx, "debian", "stable")
-		return err == nil && g.Packages == 2
+		_, err := d.cache.Catalog.Resolve("debian", update.Filename, func(string) bool { return true })
+		return err == nil
 	})
 	close(release)
 	until(t, "it is downloaded, too", func() bool {
