@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -165,19 +164,7 @@ func (s *Server) answer(e *entry, grant identity.Grant, repository, name string)
 		return
 	}
 	e.err = err
-	if errors.Is(err, catalog.ErrNoGeneration) {
-		e.comeAgain("this suite has not been verified yet, try again later")
-		return
-	}
-	if left := (*catalog.LeftOutError)(nil); errors.As(err, &left) {
-		e.tell(http.StatusNotFound, fmt.Sprintf("nobody can verify this file: in the archive's index it is %v", left.Why))
-		return
-	}
-	if why := s.noSuite(grant, repository, name); why != "" && served == repository {
-		e.tell(http.StatusNotFound, why)
-		return
-	}
-	e.plain(http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), err))
+	s.missing(e, grant, repository, served, name)
 }
 
 // again begins a request anew of which the grant is of one configuration, and

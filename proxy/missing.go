@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -9,6 +11,24 @@ import (
 	"aptmirror/cache/catalog"
 	"aptmirror/proxy/identity"
 )
+
+// missing answers a request for what there is not; e.err says why.
+func (s *Server) missing(e *entry, grant identity.Grant, repository, served, name string) {
+	leftOut := (*catalog.LeftOutError)(nil)
+	switch {
+	case errors.Is(e.err, catalog.ErrNoGeneration):
+		e.comeAgain("this suite has not been verified yet, try again later")
+		return
+	case errors.As(e.err, &leftOut):
+		e.tell(http.StatusNotFound, fmt.Sprintf("nobody can verify this file: in the archive's index it is %v", leftOut.Why))
+		return
+	}
+	if why := s.noSuite(grant, repository, name); why != "" && served == repository {
+		e.tell(http.StatusNotFound, why)
+		return
+	}
+	e.plain(http.StatusNotFound, fmt.Sprintf("%s: %v", printable(name), e.err))
+}
 
 // noRepository tells what there is to somebody who asked for a repository that
 // there is not, or is no more.

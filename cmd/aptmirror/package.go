@@ -25,8 +25,9 @@ func packageCommand() *cli.Command {
 				Name: "add", Usage: "add packages to a pool: .deb, .udeb, a .dsc with its files, or all that a .changes lists", ArgsUsage: "POOL FILE...",
 				Description: "All files are added or none. Those that a .changes lists are looked for beside it. A package\n" +
 					"that the pool has already is nothing new; other content under the same name, version and\n" +
-					"architecture is refused, and so is what was removed from the pool. Where the pool has signed_by, an uploader's key has to vouch for\n" +
-					"each package: a signed .changes, a signed .dsc, or debsigs --sign=origin.\n" +
+					"architecture is refused, and so is what was removed from the pool. Where the pool has signed_by,\n" +
+					"an uploader's key has to vouch for each package: a signed .changes, a signed .dsc, or debsigs\n" +
+					"--sign=origin.\n" +
 					"\n" +
 					"The daemon builds soon what is made from the pool. With --wait it does so at once, and the exit\n" +
 					"code is that of the whole: 0 every package is in some suite, 3 it is in the pool, but a build\n" +
