@@ -28,8 +28,8 @@ const (
 // and with PATH for it and what is below it; the first entry that fits counts.
 // An entry without login is a bearer token (RFC 6750); apt does not know those.
 // What begins with "#" where a keyword could stand is a comment to the end of
-// its line: apt passes over it, and Ubuntu's subscriptions write one. A nil Auth has no entry. Its contents
-// never appear in an error.
+// its line: apt passes over it, and Ubuntu's subscriptions write one. A nil Auth
+// has no entry. Its contents never appear in an error.
 type Auth struct{ entries []authEntry }
 
 type authEntry struct {
