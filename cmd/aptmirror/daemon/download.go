@@ -15,25 +15,6 @@ import (
 	"aptmirror/upstream"
 )
 
-// downloadJob does it for one archive, beside its refreshes.
-func (d *Daemon) downloadJob(a *inforce.Archive) error {
-	return d.jobs.Run(catalog.Job{Kind: "download", Names: []string{a.Name}, By: jobs.BySchedule}, func(ctx context.Context, job uint64) (string, error) {
-		var results []admin.SuiteResult
-		for _, suite := range a.Suites {
-			g, err := d.cache.Catalog.Latest(ctx, a.Name, suite)
-			if errors.Is(err, catalog.ErrNotFound) {
-				continue // its refresh says why
-			}
-			if err != nil {
-				return "", err
-			}
-			results = append(results, admin.SuiteResult{Archive: a.Name, Suite: suite, Generation: g.Number})
-		}
-		d.downloadSuites(ctx, results, d.jobs.News(job, func(admin.Event) {}))
-		return outcome.Downloads(results), outcome.Of(ctx, results)
-	})
-}
-
 // downloadSuites fetches ahead of time what archives are configured to have
 // whole, and completes the results of those suites that could be refreshed.
 func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult, news func(admin.Event)) {
@@ -55,8 +36,27 @@ func (d *Daemon) downloadSuites(ctx context.Context, results []admin.SuiteResult
 	}
 }
 
+// downloadJob does that for one archive, beside its refreshes.
+func (d *Daemon) downloadJob(a *inforce.Archive) error {
+	return d.jobs.Run(catalog.Job{Kind: "download", Names: []string{a.Name}, By: jobs.BySchedule}, func(ctx context.Context, job uint64) (string, error) {
+		var results []admin.SuiteResult
+		for _, suite := range a.Suites {
+			g, err := d.cache.Catalog.Latest(ctx, a.Name, suite)
+			if errors.Is(err, catalog.ErrNotFound) {
+				continue // its refresh says why
+			}
+			if err != nil {
+				return "", err
+			}
+			results = append(results, admin.SuiteResult{Archive: a.Name, Suite: suite, Generation: g.Number})
+		}
+		d.downloadSuites(ctx, results, d.jobs.News(job, func(admin.Event) {}))
+		return outcome.Downloads(results), outcome.Of(ctx, results)
+	})
+}
+
 func (d *Daemon) downloadOnce(ctx context.Context, a *inforce.Archive, result admin.SuiteResult, news func(admin.Event)) admin.SuiteResult {
-	free, err := d.downloads.Take(ctx, a.Name+" "+result.Suite)
+	free, err := d.downloads.Take(ctx, inforce.SuiteKey{Archive: a.Name, Suite: result.Suite}.String())
 	if err == nil {
 		defer free()
 		err = d.download(ctx, a, &result, news)

@@ -141,5 +141,5 @@ func (d *Daemon) refreshOnce(ctx context.Context, a *inforce.Archive, suite stri
 
 // takeSuite waits until nothing else works on a suite; free ends the turn.
 func (d *Daemon) takeSuite(ctx context.Context, k inforce.SuiteKey) (free func(), err error) {
-	return d.suites.Take(ctx, k.Archive+" "+k.Suite)
+	return d.suites.Take(ctx, k.String())
 }

@@ -42,7 +42,7 @@ func whileQuiet(say func(since time.Duration)) (heard, stop func()) {
 
 // stillAtIt names the mirrors that keep a suite waiting, where it is they.
 func (d *Daemon) stillAtIt(k inforce.SuiteKey, since time.Duration) string {
-	text := fmt.Sprintf("%s %s: still at it after %s", k.Archive, k.Suite, since)
+	text := fmt.Sprintf("%s: still at it after %s", k, since)
 	a := d.upstream.Archive(k.Archive)
 	if a == nil {
 		return text

@@ -44,6 +44,9 @@ type Parts struct {
 // SuiteKey names a suite of an archive.
 type SuiteKey struct{ Archive, Suite string }
 
+// String is "ARCHIVE SUITE".
+func (k SuiteKey) String() string { return k.Archive + " " + k.Suite }
+
 // Archive is one of the configuration.
 type Archive struct {
 	*upstream.Archive
