@@ -142,10 +142,7 @@ func TestSnapshotsEndWithTheirSuites(t *testing.T) {
 }
 
 func TestMomentsMakeRoomForOthers(t *testing.T) {
-	a := upstreamtest.New(t)
-	d := newSite(t, a, "stable")
-	a.AddPackage(upstreamtest.Package{Name: "hello"})
-	a.Publish()
+	d := newSite(t, published(t), "stable")
 	d.sync()
 	p, err := d.Catalog.Publication("debian", "stable")
 	if err != nil {
@@ -179,10 +176,7 @@ func TestMomentsMakeRoomForOthers(t *testing.T) {
 // Asking for ever new moments makes no work without end, and takes nothing away
 // from those who are reading others.
 func TestMomentsThatAreReadMakeNoRoom(t *testing.T) {
-	a := upstreamtest.New(t)
-	d := newSite(t, a, "stable")
-	a.AddPackage(upstreamtest.Package{Name: "hello"})
-	a.Publish()
+	d := newSite(t, published(t), "stable")
 	d.sync()
 	p, err := d.Catalog.Publication("debian", "stable")
 	if err != nil {
